@@ -1,0 +1,1 @@
+//! valetkey-ipc.

@@ -1,0 +1,320 @@
+//! Authorities: which provider, which tenant, which dialect (MSAL's rules, `spec/msal-python.md` section 3).
+
+use std::fmt;
+use std::net::IpAddr;
+
+use url::{Host, Url};
+
+/// Hosts of Entra that need no instance discovery.
+pub const WELL_KNOWN_HOSTS: [&str; 13] = [
+    "login.microsoftonline.com",
+    "login.microsoft.com",
+    "login.windows.net",
+    "sts.windows.net",
+    "login.chinacloudapi.cn",
+    "login.partner.microsoftonline.cn",
+    "login.microsoftonline.de",
+    "login-us.microsoftonline.com",
+    "login.microsoftonline.us",
+    "login.usgovcloudapi.net",
+    "login.sovcloud-identity.fr",
+    "login.sovcloud-identity.de",
+    "login.sovcloud-identity.sg",
+];
+
+/// Hosts of Azure AD B2C and Entra External ID, matched with the leading dot.
+const B2C_SUFFIXES: [&str; 4] = [".b2clogin.com", ".b2clogin.cn", ".b2clogin.us", ".b2clogin.de"];
+const CIAM_SUFFIX: &str = ".ciamlogin.com";
+
+/// Which dialect the provider speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AuthorityKind {
+    /// Microsoft Entra ID, public or sovereign cloud, or an unknown host that claims to be one.
+    Entra,
+    /// Active Directory Federation Services: `https://host/adfs`.
+    Adfs,
+    /// Azure AD B2C: a `b2clogin` host, or a `b2c_…` policy as second path segment.
+    B2c,
+    /// Entra External ID: `*.ciamlogin.com`.
+    Ciam,
+    /// Azure's internal security token service: a path that starts with `/dstsv2`; spoken to as plain OIDC.
+    Dsts,
+    /// Any OpenID Connect provider.
+    Oidc,
+}
+
+/// What an application says beside the URL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AuthorityOptions {
+    /// The URL was given as `oidc_authority`.
+    pub oidc: bool,
+    /// False: the application vouches for the host, which is then not validated.
+    pub validate: bool,
+}
+
+impl Default for AuthorityOptions {
+    fn default() -> Self {
+        Self { oidc: false, validate: true }
+    }
+}
+
+/// Why a text is no authority.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AuthorityError {
+    /// Not a URL, or one without a host.
+    #[error(
+        "authority {text:?} is no URL; it reads like \"https://login.microsoftonline.com/your-tenant\""
+    )]
+    NoUrl {
+        /// What was given.
+        text: String,
+    },
+    /// Tokens must not travel in the clear; only a provider on this very machine may be spoken to without TLS.
+    #[error("authority {text:?} must begin with https:// (http:// is for loopback addresses only)")]
+    NotHttps {
+        /// What was given.
+        text: String,
+    },
+    /// An Entra authority names a tenant.
+    #[error(
+        "authority {text:?} lacks a tenant: add /common, /organizations, /consumers or your tenant id \
+         to it, or use oidc_authority for a provider that is not Entra"
+    )]
+    NoTenant {
+        /// What was given.
+        text: String,
+    },
+    /// A password in a URL ends up in logs.
+    #[error("authority has a user name or password in it; remove that part")]
+    HasCredentials,
+}
+
+/// A provider that issues tokens, by its URL. Valid by construction: https, or http on loopback; with a host.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Authority {
+    url: Url,
+    given: Box<str>,
+    environment: Box<str>,
+    kind: AuthorityKind,
+    known_to_developer: bool,
+}
+
+impl Authority {
+    /// MSAL's default authority.
+    pub const DEFAULT: &str = "https://login.microsoftonline.com/common/";
+
+    /// Parses and classifies `text`.
+    ///
+    /// # Errors
+    /// When it is no URL, is not https, carries credentials, or names no tenant where one is needed.
+    pub fn parse(text: &str, options: AuthorityOptions) -> Result<Self, AuthorityError> {
+        let no_url = || AuthorityError::NoUrl { text: text.to_owned() };
+        let url = Url::parse(text.trim()).map_err(|_| no_url())?;
+        let host = url.host().ok_or_else(no_url)?;
+        if !(url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&host))) {
+            return Err(AuthorityError::NotHttps { text: text.to_owned() });
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(AuthorityError::HasCredentials);
+        }
+        let kind = classify(&url, options.oidc);
+        let needs_tenant = !matches!(kind, AuthorityKind::Ciam | AuthorityKind::Oidc);
+        if needs_tenant && path_segments(&url).next().is_none() {
+            return Err(AuthorityError::NoTenant { text: text.to_owned() });
+        }
+        let known_to_developer = !options.validate || kind != AuthorityKind::Entra;
+        let environment = match (host.to_string(), url.port()) {
+            (host, Some(port)) => format!("{host}:{port}"),
+            (host, None) => host,
+        };
+        let given = text.trim().into();
+        Ok(Self { url, given, environment: environment.into(), kind, known_to_developer })
+    }
+
+    /// Which dialect it speaks.
+    pub fn kind(&self) -> AuthorityKind {
+        self.kind
+    }
+
+    /// The host in lower case without its port: MSAL's "instance".
+    pub fn host(&self) -> &str {
+        self.url.host_str().unwrap_or_default()
+    }
+
+    /// The cache's `environment`: the host, and its port where that is not the scheme's own. (MSAL drops the port, which
+    /// would let two providers on one machine see each other's refresh tokens.)
+    pub fn environment(&self) -> &str {
+        &self.environment
+    }
+
+    /// True when Microsoft's list of hosts has it, so that no instance discovery is needed.
+    pub fn has_well_known_host(&self) -> bool {
+        WELL_KNOWN_HOSTS.contains(&self.host())
+    }
+
+    /// True when the application vouches for the host: no instance discovery, no alias look-up.
+    pub fn is_known_to_developer(&self) -> bool {
+        self.known_to_developer
+    }
+
+    /// True for a provider on this machine.
+    pub fn is_loopback(&self) -> bool {
+        self.url.host().is_some_and(|host| is_loopback(&host))
+    }
+
+    /// The first path segment: the tenant as the application named it. CIAM may leave it out; it is then
+    /// `{sub-domain}.onmicrosoft.com`.
+    pub fn tenant(&self) -> String {
+        match path_segments(&self.url).next() {
+            Some(segment) => segment.to_owned(),
+            None if self.kind == AuthorityKind::Ciam => {
+                let name = self.host().split('.').next().unwrap_or_default();
+                format!("{name}.onmicrosoft.com")
+            }
+            None => String::new(),
+        }
+    }
+
+    /// The parsed URL.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// The same provider and dialect at another tenant or host alias.
+    ///
+    /// # Errors
+    /// As [`Authority::parse`].
+    pub fn with_host(&self, host: &str) -> Result<Self, AuthorityError> {
+        let text = format!("https://{host}{}", self.url.path());
+        let options = AuthorityOptions { oidc: false, validate: !self.known_to_developer };
+        Self::parse(&text, options)
+    }
+
+    /// The text as the application gave it, white space trimmed.
+    pub fn as_str(&self) -> &str {
+        &self.given
+    }
+}
+
+impl fmt::Debug for Authority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Authority({}, {:?})", self.given, self.kind)
+    }
+}
+
+impl fmt::Display for Authority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.given)
+    }
+}
+
+fn classify(url: &Url, oidc: bool) -> AuthorityKind {
+    let host = url.host_str().unwrap_or_default();
+    let mut segments = path_segments(url);
+    let (first, second, third) = (segments.next(), segments.next(), segments.next());
+    let is_policy = |segment: &str| segment.to_ascii_lowercase().starts_with("b2c_");
+    if oidc {
+        AuthorityKind::Oidc
+    } else if first.is_some_and(|segment| segment.starts_with("dstsv2")) {
+        AuthorityKind::Dsts
+    } else if host.ends_with(CIAM_SUFFIX) {
+        AuthorityKind::Ciam
+    } else if first.is_some_and(|segment| segment.eq_ignore_ascii_case("adfs")) {
+        AuthorityKind::Adfs
+    } else if B2C_SUFFIXES.iter().any(|suffix| host.ends_with(suffix))
+        || (second.is_some_and(is_policy) && third.is_none())
+    {
+        AuthorityKind::B2c
+    } else {
+        AuthorityKind::Entra
+    }
+}
+
+fn path_segments(url: &Url) -> impl Iterator<Item = &str> {
+    url.path().split('/').filter(|segment| !segment.is_empty())
+}
+
+/// RFC 6761 reserves `localhost` for loopback; RFC 8252 section 7.3 names the two literals.
+fn is_loopback(host: &Host<&str>) -> bool {
+    match host {
+        Host::Domain(name) => *name == "localhost",
+        Host::Ipv4(address) => IpAddr::V4(*address).is_loopback(),
+        Host::Ipv6(address) => IpAddr::V6(*address).is_loopback(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Authority, AuthorityError> {
+        Authority::parse(text, AuthorityOptions::default())
+    }
+
+    #[test]
+    fn an_authority_is_classified_by_host_and_path() {
+        for (text, kind, environment, tenant) in [
+            (
+                "https://login.microsoftonline.com/common/",
+                AuthorityKind::Entra,
+                "login.microsoftonline.com",
+                "common",
+            ),
+            (
+                "HTTPS://Login.MicrosoftOnline.com/T",
+                AuthorityKind::Entra,
+                "login.microsoftonline.com",
+                "T",
+            ),
+            ("https://fs.contoso.com/ADFS", AuthorityKind::Adfs, "fs.contoso.com", "ADFS"),
+            ("https://contoso.b2clogin.com/t/p", AuthorityKind::B2c, "contoso.b2clogin.com", "t"),
+            ("https://login.contoso.com/t/B2C_1_in", AuthorityKind::B2c, "login.contoso.com", "t"),
+            (
+                "https://login.contoso.com/tfp/t/b2c_1_in",
+                AuthorityKind::Entra,
+                "login.contoso.com",
+                "tfp",
+            ),
+            (
+                "https://contoso.ciamlogin.com",
+                AuthorityKind::Ciam,
+                "contoso.ciamlogin.com",
+                "contoso.onmicrosoft.com",
+            ),
+            ("https://host.net/dstsv2/tenant", AuthorityKind::Dsts, "host.net", "dstsv2"),
+            ("http://127.0.0.1:8080/common", AuthorityKind::Entra, "127.0.0.1:8080", "common"),
+        ] {
+            let authority = parse(text).unwrap();
+            assert_eq!(
+                (authority.kind(), authority.environment(), authority.tenant().as_str()),
+                (kind, environment, tenant),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_safe_url_is_refused_with_what_to_do() {
+        for (text, expected) in [
+            ("common", "is no URL"),
+            ("http://login.contoso.com/common", "must begin with https://"),
+            ("http://localhost.evil.example/common", "must begin with https://"),
+            ("https://login.microsoftonline.com/", "lacks a tenant"),
+            ("https://user:secret@contoso.com/t", "remove that part"),
+            ("ftp://contoso.com/t", "must begin with https://"),
+        ] {
+            let message = parse(text).unwrap_err().to_string();
+            assert!(message.contains(expected), "{text}: {message}");
+        }
+    }
+
+    #[test]
+    fn an_oidc_issuer_may_be_a_bare_host() {
+        let options = AuthorityOptions { oidc: true, ..Default::default() };
+        let authority = Authority::parse("https://accounts.example.com", options).unwrap();
+        assert_eq!(
+            (authority.kind(), authority.is_known_to_developer()),
+            (AuthorityKind::Oidc, true)
+        );
+    }
+}

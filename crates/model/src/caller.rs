@@ -1,0 +1,49 @@
+//! Who asks, as the kernel says.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Whose tokens: one user of the machine. Data of two partitions never meet.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Partition(Arc<str>);
+
+impl Partition {
+    /// The partition of a Unix user.
+    pub fn of_uid(uid: u32) -> Self {
+        Self(format!("uid:{uid}").into())
+    }
+
+    /// The partition of a Windows user, by the SID's text form.
+    pub fn of_sid(sid: &str) -> Self {
+        Self(format!("sid:{sid}").into())
+    }
+
+    /// A partition by the name it was stored under.
+    pub fn from_stored(name: &str) -> Self {
+        Self(name.into())
+    }
+
+    /// The stored name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Partition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Partition({})", self.0)
+    }
+}
+
+/// The program at the other end of a connection. The partition comes from the kernel's peer credentials and is the
+/// boundary; process id and program are facts to show, never authority (a process may exec after it connected).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The user, from the socket itself.
+    pub partition: Partition,
+    /// The process that connected, where the platform tells.
+    pub process_id: Option<u32>,
+    /// Its executable when it connected; absent when unreadable.
+    pub program: Option<PathBuf>,
+}

@@ -1,0 +1,90 @@
+//! Client applications.
+
+use serde::{Deserialize, Serialize};
+
+/// Which class of MSAL's the application is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum ClientKind {
+    /// RFC 6749 section 2.1: runs where a user could read its credentials, so it has none.
+    #[default]
+    Public,
+}
+
+/// MSAL's `instance_discovery`: on or off, or the URL of another discovery endpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(untagged)]
+pub enum InstanceDiscovery {
+    /// On or off.
+    Enabled(bool),
+    /// URL of another discovery endpoint.
+    Endpoint(String),
+}
+
+/// `POST /v1/apps`: open (create or find) a client application. Either `name`, for one that the daemon's configuration
+/// declares, or `client_id` with what defines it; MSAL's names and defaults.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct OpenAppRequest {
+    /// The name of `[apps.<name>]` in the daemon's configuration; goes with no other member.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Public by default.
+    #[serde(default)]
+    pub kind: ClientKind,
+    /// RFC 6749 `client_id`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+    /// URL with a tenant; `https://login.microsoftonline.com/common/` by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authority: Option<String>,
+    /// Issuer URL of any OpenID Connect provider; goes with no `authority`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oidc_authority: Option<String>,
+    /// False: the application vouches for the authority's host. True by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validate_authority: Option<bool>,
+    /// On by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance_discovery: Option<InstanceDiscovery>,
+    /// For example `["CP1"]`; sent as the `xms_cc` claim.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub client_capabilities: Vec<String>,
+    /// Scopes never added automatically, typically `["offline_access"]`; never `openid`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude_scopes: Vec<String>,
+    /// Sent to the provider as `x-app-name`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app_name: Option<String>,
+    /// Sent to the provider as `x-app-ver`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app_version: Option<String>,
+}
+
+/// An open client application.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct App {
+    /// Its id: a digest of what defines it, the same for every process and after every restart.
+    pub app: String,
+    /// Its name in the daemon's configuration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Its class.
+    pub kind: ClientKind,
+    /// RFC 6749 `client_id`.
+    pub client_id: String,
+    /// The authority as it was given.
+    pub authority: String,
+}
+
+/// `GET /v1/apps`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Apps {
+    /// The open applications of the calling user, and those that the configuration declares.
+    pub apps: Vec<App>,
+}

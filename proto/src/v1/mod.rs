@@ -1,0 +1,18 @@
+//! Version 1 of the wire.
+
+mod account;
+mod app;
+mod error;
+mod event;
+mod flow;
+pub mod paths;
+mod status;
+mod token;
+
+pub use account::{Account, Accounts};
+pub use app::{App, Apps, ClientKind, InstanceDiscovery, OpenAppRequest};
+pub use error::{ERROR_CODES, ErrorBody, ErrorCode, ErrorCodeRow};
+pub use event::{Event, EventKind};
+pub use flow::{AuthResponse, CompleteFlowRequest, Flow, FlowKind, FlowState, StartFlowRequest};
+pub use status::{Counts, KeyStatus, Status, StoreStatus, UnlockRequest};
+pub use token::{Grant, TokenRequest, TokenResponse, TokenSource};

@@ -1,0 +1,46 @@
+//! Paths, and the names that both ends agree on.
+
+/// The only `Host` values that the daemon answers; a browser that was lured to a bridge sends another.
+pub const HOSTS: [&str; 2] = ["localhost", "valetkey"];
+
+/// The `Host` that our own clients send.
+pub const HOST: &str = "valetkey";
+
+/// Largest request body, in bytes. The largest honest one is a claims challenge of a few KiB.
+pub const MAX_BODY_BYTES: usize = 256 * 1024;
+
+/// Longest `wait` of a long poll, in seconds.
+pub const MAX_WAIT_SECONDS: u64 = 60;
+
+/// Answered with every response: the daemon's version.
+pub const VERSION_HEADER: &str = "valetkey-version";
+
+/// Route templates as axum and OpenAPI write them.
+pub mod route {
+    /// `GET`
+    pub const STATUS: &str = "/v1/status";
+    /// `GET`
+    pub const OPENAPI: &str = "/v1/openapi.json";
+    /// `GET`, `POST`
+    pub const APPS: &str = "/v1/apps";
+    /// `DELETE`
+    pub const APP: &str = "/v1/apps/{app}";
+    /// `GET`
+    pub const ACCOUNTS: &str = "/v1/apps/{app}/accounts";
+    /// `DELETE`
+    pub const ACCOUNT: &str = "/v1/apps/{app}/accounts/{home_account_id}";
+    /// `POST`
+    pub const TOKEN: &str = "/v1/apps/{app}/token";
+    /// `POST`
+    pub const FLOWS: &str = "/v1/apps/{app}/flows";
+    /// `GET` (`?wait=seconds`), `DELETE`
+    pub const FLOW: &str = "/v1/flows/{flow}";
+    /// `POST`
+    pub const COMPLETE: &str = "/v1/flows/{flow}/complete";
+    /// `GET`, server-sent events
+    pub const EVENTS: &str = "/v1/events";
+    /// `POST`
+    pub const LOCK: &str = "/v1/lock";
+    /// `POST`
+    pub const UNLOCK: &str = "/v1/unlock";
+}

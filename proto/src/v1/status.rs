@@ -1,0 +1,72 @@
+//! `GET /v1/status`: what runs, and how safely it keeps what it holds.
+
+use serde::{Deserialize, Serialize};
+
+/// The daemon's state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Status {
+    /// The daemon's version.
+    pub version: String,
+    /// Its process id.
+    pub pid: u32,
+    /// Seconds since it started.
+    pub uptime_seconds: i64,
+    /// The endpoint it listens on.
+    pub socket: String,
+    /// True when the store waits for a passphrase (`POST /v1/unlock`).
+    pub locked: bool,
+    /// Where the wrapping key is.
+    pub key: KeyStatus,
+    /// Where the tokens are.
+    pub store: StoreStatus,
+    /// How many of each the calling user has.
+    pub counts: Counts,
+}
+
+/// Where the key that protects the store is, and how it is protected itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct KeyStatus {
+    /// `keyring`, `credential`, `passphrase` or `file`.
+    pub provider: String,
+    /// In words, for a person: where the key is and who can read it.
+    pub protection: String,
+}
+
+/// The store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct StoreStatus {
+    /// Its folder.
+    pub path: String,
+    /// Damage that was found, and what became of it; empty when all is well.
+    pub problems: Vec<String>,
+    /// Changes that could not be written yet (disk full, read-only); 0 when all is well.
+    pub unsaved: usize,
+}
+
+/// How many of each the calling user has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Counts {
+    /// Open client applications.
+    pub apps: usize,
+    /// Accounts.
+    pub accounts: usize,
+    /// Cached access tokens.
+    pub access_tokens: usize,
+    /// Refresh tokens.
+    pub refresh_tokens: usize,
+    /// Sign-in flows that are open.
+    pub flows: usize,
+}
+
+/// `POST /v1/unlock`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct UnlockRequest {
+    /// The store's passphrase.
+    pub passphrase: String,
+}
