@@ -1,0 +1,110 @@
+// The configuration of the OpenID provider under test: its clients, users, scopes and lifetimes.
+//
+// The protocol is oidc-provider's own, certified code; nothing here changes what the specifications say.
+
+import { createHash, generateKeyPairSync, randomUUID } from 'node:crypto';
+import Provider, { errors, interactionPolicy } from 'oidc-provider';
+
+const CODE = 'authorization_code';
+const REFRESH = 'refresh_token';
+const DEVICE = 'urn:ietf:params:oauth:grant-type:device_code';
+
+/** RFC 8252 section 7.3: the port of a loopback redirect is free, host and path are not. MSAL's redirect has no path. */
+const LOOPBACK_REDIRECTS = ['127.0.0.1', 'localhost', '[::1]']
+  .flatMap((host) => [`http://${host}`, `http://${host}/callback`, `http://${host}/redirect`]);
+
+const API_SCOPES = ['read', 'write', 'admin'];
+export const API_RESOURCES = ['urn:api:graph', 'https://api.example.test/'];
+
+/** One key set for all issuers of the process, since generating RSA keys takes most of the start. */
+const jwks = {
+  keys: [signingKey('rsa', { modulusLength: 2048 }, 'RS256'), signingKey('ec', { namedCurve: 'P-256' }, 'ES256')],
+};
+
+/**
+ * @param {string} issuer
+ * @param {{ adapter: Function, users: string[], accessTokenTtl: number, rotate: boolean }} options
+ */
+export function createProvider(issuer, { adapter, users, accessTokenTtl, rotate }) {
+  return new Provider(issuer, {
+    adapter,
+    jwks,
+    clients: ['public', 'public-two'].map(publicClient),
+    cookies: { keys: [randomUUID()] },
+    findAccount: (_ctx, id) => (users.includes(id) ? accountOf(id) : undefined),
+    scopes: ['openid', 'offline_access', 'profile', 'email'],
+    claims: { openid: ['sub'], profile: ['name', 'preferred_username', 'oid', 'tid'], email: ['email'] },
+    conformIdTokenClaims: false, // profile claims go into the ID token, where clients read the user name
+    pkce: { required: () => true },
+    interactions: { policy: policyWithSilentSignIn() },
+    // OIDC Core section 11 ties offline_access to prompt=consent; most providers do not, nor do their clients send it
+    issueRefreshToken: (_ctx, client) => client.grantTypeAllowed(REFRESH),
+    expiresWithSession: () => false,
+    rotateRefreshToken: rotate,
+    ttl: {
+      AccessToken: accessTokenTtl, DeviceCode: 600, Grant: 86400, IdToken: 3600, Interaction: 3600, RefreshToken: 86400, Session: 86400,
+    },
+    features: {
+      devInteractions: { enabled: true },
+      deviceFlow: { enabled: true },
+      revocation: { enabled: true, allowedPolicy: () => true },
+      resourceIndicators: {
+        enabled: true,
+        defaultResource: resourceForScopes,
+        useGrantedResource: () => true,
+        getResourceServerInfo: (_ctx, resource) => resourceServer(resource, accessTokenTtl),
+      },
+    },
+  });
+}
+
+function publicClient(clientId) {
+  return {
+    client_id: clientId,
+    application_type: 'native',
+    token_endpoint_auth_method: 'none',
+    grant_types: [CODE, REFRESH, DEVICE],
+    response_types: ['code'],
+    redirect_uris: LOOPBACK_REDIRECTS,
+  };
+}
+
+function accountOf(user) {
+  const email = `${user}@example.test`;
+  const oid = uuidOf(user);
+  return {
+    accountId: user,
+    claims: async () => ({ sub: user, name: `User ${user}`, preferred_username: email, email, oid, tid: uuidOf('tenant') }),
+  };
+}
+
+/** A GUID that is the same in every run, as Entra's object ids are. */
+function uuidOf(text) {
+  const hex = createHash('sha256').update(text).digest('hex');
+  return [hex.slice(0, 8), hex.slice(8, 12), `4${hex.slice(13, 16)}`, `8${hex.slice(17, 20)}`, hex.slice(20, 32)].join('-');
+}
+
+/** Native clients may use `prompt=none` once there is a session and consent; by default oidc-provider always asks them. */
+function policyWithSilentSignIn() {
+  const policy = interactionPolicy.base();
+  policy.get('consent').checks.remove('native_client_prompt');
+  return policy;
+}
+
+/** A client that asks for a scope of the API without naming it (RFC 8707 is optional for clients) gets the first API. */
+function resourceForScopes(ctx, _client, oneOf) {
+  if (oneOf) return oneOf[0];
+  const asked = (ctx.oidc.params?.scope ?? '').split(' ');
+  return asked.some((scope) => API_SCOPES.includes(scope)) ? API_RESOURCES[0] : undefined;
+}
+
+function resourceServer(resource, accessTokenTTL) {
+  if (!API_RESOURCES.includes(resource)) throw new errors.InvalidTarget();
+  return {
+    scope: API_SCOPES.join(' '), audience: resource, accessTokenTTL, accessTokenFormat: 'jwt', jwt: { sign: { alg: 'RS256' } },
+  };
+}
+
+function signingKey(type, options, alg) {
+  return { ...generateKeyPairSync(type, options).privateKey.export({ format: 'jwk' }), alg, use: 'sig', kid: randomUUID() };
+}
