@@ -1,0 +1,62 @@
+//! Connecting: not a byte is sent before it is known who listens.
+
+use std::io;
+
+use interprocess::local_socket::traits::tokio::Stream as _;
+use interprocess::local_socket::traits::{Stream as _, StreamCommon};
+use interprocess::local_socket::{self, GenericFilePath, Name, ToFsName};
+
+use crate::error::ConnectError;
+use crate::{BlockingStream, Endpoint, Stream, platform};
+
+/// Connects to the daemon, which must run as this user or as the system.
+///
+/// # Errors
+/// [`ConnectError::NotRunning`] when nobody listens, [`ConnectError::Impostor`] when somebody else does.
+pub async fn connect(endpoint: &Endpoint) -> Result<Stream, ConnectError> {
+    let name = name_of(endpoint)?;
+    let raw = local_socket::tokio::Stream::connect(name).await.map_err(|e| refused(endpoint, e))?;
+    verify_server(&raw, endpoint)?;
+    Ok(Stream::new(raw))
+}
+
+/// As [`connect`], without a runtime.
+///
+/// # Errors
+/// As [`connect`].
+pub fn connect_blocking(endpoint: &Endpoint) -> Result<BlockingStream, ConnectError> {
+    let name = name_of(endpoint)?;
+    let raw = local_socket::Stream::connect(name).map_err(|e| refused(endpoint, e))?;
+    verify_server(&raw, endpoint)?;
+    Ok(BlockingStream::new(raw))
+}
+
+fn name_of(endpoint: &Endpoint) -> Result<Name<'_>, ConnectError> {
+    endpoint.path().to_fs_name::<GenericFilePath>().map_err(|e| refused(endpoint, e))
+}
+
+fn refused(endpoint: &Endpoint, source: io::Error) -> ConnectError {
+    let endpoint = endpoint.clone();
+    match source.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+            ConnectError::NotRunning { endpoint }
+        }
+        _ => ConnectError::Io { endpoint, source },
+    }
+}
+
+fn verify_server(stream: &impl StreamCommon, endpoint: &Endpoint) -> Result<(), ConnectError> {
+    let endpoint = || endpoint.clone();
+    let creds = stream.peer_creds().map_err(|source| match source.kind() {
+        // A Unix socket whose queue is full answers EAGAIN, which leaves it unconnected and without a peer.
+        io::ErrorKind::ConnectionReset | io::ErrorKind::NotConnected => {
+            ConnectError::Busy { endpoint: endpoint() }
+        }
+        _ => ConnectError::Io { endpoint: endpoint(), source },
+    })?;
+    match platform::untrusted_server(&creds) {
+        Ok(None) => Ok(()),
+        Ok(Some(user)) => Err(ConnectError::Impostor { endpoint: endpoint(), user }),
+        Err(source) => Err(ConnectError::Io { endpoint: endpoint(), source }),
+    }
+}

@@ -1,0 +1,56 @@
+//! Unix sockets.
+
+mod claim;
+mod folder;
+pub(crate) mod inherited;
+mod peer;
+
+use std::ffi::OsString;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crate::EndpointError;
+
+pub(crate) use claim::{Claim, bind};
+pub(crate) use peer::{identify_client, untrusted_server};
+
+pub(crate) const SYSTEM_ENDPOINT: &str = "/run/valetkey/broker.sock";
+
+const SOCKET: &str = "valetkey/broker.sock";
+
+/// The runtime folder of the session, else what stands for it, else a folder among the user's state.
+pub(crate) fn default_endpoint(
+    lookup: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<PathBuf, EndpointError> {
+    if cfg!(target_os = "macos") {
+        if let Some(folder) = lookup("TMPDIR") {
+            return Ok(Path::new(&folder).join(SOCKET));
+        }
+    } else {
+        let own = rustix::process::geteuid().as_raw();
+        let declared = lookup("XDG_RUNTIME_DIR").map(PathBuf::from);
+        // After `su` or `sudo -E` the variable still names the other user's folder.
+        if let Some(folder) = declared.filter(|folder| owner_of(folder).is_none_or(|o| o == own)) {
+            return Ok(folder.join(SOCKET));
+        }
+        let usual = PathBuf::from(format!("/run/user/{own}"));
+        if owner_of(&usual) == Some(own) {
+            return Ok(usual.join(SOCKET));
+        }
+    }
+    state_folder(lookup).map(|folder| folder.join("run/broker.sock")).ok_or(EndpointError::NoHome)
+}
+
+fn state_folder(lookup: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    if let Some(chosen) = lookup("VALETKEY_STATE_DIR") {
+        return Some(PathBuf::from(chosen));
+    }
+    let states = lookup("XDG_STATE_HOME")
+        .map(PathBuf::from)
+        .or_else(|| lookup("HOME").map(|home| Path::new(&home).join(".local/state")))?;
+    Some(states.join("valetkey"))
+}
+
+fn owner_of(folder: &Path) -> Option<u32> {
+    std::fs::metadata(folder).ok().map(|metadata| metadata.uid())
+}

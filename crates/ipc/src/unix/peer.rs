@@ -1,0 +1,44 @@
+//! The other end's user and process, by the socket's own credentials (`SO_PEERCRED`, `LOCAL_PEERCRED`).
+
+use std::io;
+use std::path::PathBuf;
+
+use interprocess::local_socket::PeerCreds;
+use interprocess::local_socket::traits::StreamCommon;
+use valetkey_model::{Caller, Partition};
+
+use crate::error::AcceptError;
+
+/// Who connected; other users are refused, root among them, since its own daemon is there for it.
+pub(crate) fn identify_client(stream: &impl StreamCommon) -> Result<Caller, AcceptError> {
+    let creds = stream.peer_creds().map_err(AcceptError::NoPeer)?;
+    let uid = uid_of(&creds).map_err(AcceptError::NoPeer)?;
+    if uid != rustix::process::geteuid().as_raw() {
+        return Err(AcceptError::OtherUser { user: format!("uid {uid}") });
+    }
+    let process_id = creds.pid().and_then(|pid| u32::try_from(pid).ok());
+    let program = process_id.and_then(program_of);
+    Ok(Caller { partition: Partition::of_uid(uid), process_id, program })
+}
+
+/// The listening user's name if it is neither this one nor root, which systemd's system manager runs as.
+pub(crate) fn untrusted_server(creds: &PeerCreds) -> io::Result<Option<String>> {
+    let uid = uid_of(creds)?;
+    let is_trusted = uid == rustix::process::geteuid().as_raw() || uid == 0;
+    Ok((!is_trusted).then(|| format!("uid {uid}")))
+}
+
+fn uid_of(creds: &PeerCreds) -> io::Result<u32> {
+    creds.euid().ok_or_else(|| io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn program_of(process_id: u32) -> Option<PathBuf> {
+    std::fs::read_link(format!("/proc/{process_id}/exe")).ok()
+}
+
+/// Elsewhere the program is not told; it would only be shown.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn program_of(_process_id: u32) -> Option<PathBuf> {
+    None
+}

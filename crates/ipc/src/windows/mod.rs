@@ -1,0 +1,23 @@
+//! Named pipes.
+
+mod claim;
+mod peer;
+mod process;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use crate::EndpointError;
+
+pub(crate) use claim::{Claim, bind};
+pub(crate) use peer::{identify_client, untrusted_server};
+
+/// Only administrators may create a pipe of this prefix, so that nobody squats the system's name.
+pub(crate) const SYSTEM_ENDPOINT: &str = r"\\.\pipe\ProtectedPrefix\Administrators\valetkey";
+
+pub(crate) fn default_endpoint(
+    _lookup: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<PathBuf, EndpointError> {
+    let sid = process::own_sid().map_err(EndpointError::NoUser)?;
+    Ok(PathBuf::from(format!(r"\\.\pipe\valetkey-{sid}")))
+}

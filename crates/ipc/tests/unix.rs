@@ -1,0 +1,139 @@
+//! What only Unix has: modes, owners, links, sockets that outlive their process.
+#![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "a test says what failed by panicking")]
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+
+use valetkey_ipc::{BindError, ConnectError, Endpoint, FolderProblem, Listener};
+
+fn mode(path: &Path) -> u32 {
+    path.symlink_metadata().unwrap().mode() & 0o7777
+}
+
+#[tokio::test]
+async fn folder_socket_and_lock_are_private_from_the_start() {
+    let temp = tempfile::tempdir().unwrap();
+    let socket = temp.path().join("valetkey/broker.sock");
+    let _listener = Listener::bind(&Endpoint::at(&socket)).unwrap();
+    let lock = temp.path().join("valetkey/broker.sock.lock");
+    assert_eq!((mode(socket.parent().unwrap()), mode(&socket), mode(&lock)), (0o700, 0o600, 0o600));
+}
+
+/// Binds below a folder that `prepare` made unsafe, and expects to be told of it.
+async fn check_refused(prepare: impl Fn(&Path), expected: fn(&FolderProblem) -> bool) {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path().join("valetkey");
+    prepare(&folder);
+    let refused = Listener::bind(&Endpoint::at(folder.join("broker.sock"))).err();
+    match refused {
+        Some(BindError::UnsafeFolder { path, problem }) => {
+            assert_eq!((path, expected(&problem)), (folder, true), "{problem:?}");
+            assert!(problem.to_string().contains("VALETKEY_SOCKET"), "{problem}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn make_folder(path: &Path, mode: u32) {
+    fs::create_dir(path).unwrap();
+    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+}
+
+#[tokio::test]
+async fn a_folder_that_others_can_write_to_is_refused() {
+    for lax in [0o777, 0o1777, 0o770, 0o722] {
+        check_refused(
+            |folder| make_folder(folder, lax),
+            |problem| matches!(problem, FolderProblem::WritableByOthers { .. }),
+        )
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_folder_behind_a_link_is_refused() {
+    check_refused(
+        |folder| {
+            make_folder(&folder.with_file_name("elsewhere"), 0o700);
+            symlink("elsewhere", folder).unwrap();
+        },
+        |problem| matches!(problem, FolderProblem::SymbolicLink),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_file_in_place_of_the_folder_is_refused() {
+    check_refused(
+        |folder| drop(fs::File::create_new(folder).unwrap()),
+        |problem| matches!(problem, FolderProblem::NotAFolder),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_socket_left_by_a_killed_daemon_is_replaced() {
+    let temp = tempfile::tempdir().unwrap();
+    let socket = temp.path().join("broker.sock");
+    // The standard library does not unlink, as a killed process does not.
+    drop(UnixListener::bind(&socket).unwrap());
+    assert!(socket.exists());
+    let listener = Listener::bind(&Endpoint::at(&socket)).unwrap();
+    assert!(valetkey_ipc::connect(listener.endpoint()).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_live_socket_without_a_lock_is_left_alone() {
+    let temp = tempfile::tempdir().unwrap();
+    let socket = temp.path().join("broker.sock");
+    let foreign = UnixListener::bind(&socket).unwrap();
+    let before = socket.metadata().unwrap().ino();
+    let refused = Listener::bind(&Endpoint::at(&socket)).err();
+    assert!(matches!(refused, Some(BindError::AlreadyRunning { .. })), "{refused:?}");
+    assert_eq!(socket.metadata().unwrap().ino(), before);
+    drop(foreign);
+}
+
+#[tokio::test]
+async fn what_is_no_socket_is_left_alone() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("broker.sock");
+    fs::File::create_new(&path).unwrap();
+    let refused = Listener::bind(&Endpoint::at(&path)).err();
+    assert!(matches!(refused, Some(BindError::NotASocket { .. })), "{refused:?}");
+    assert!(path.is_file());
+}
+
+#[tokio::test]
+async fn stopping_unlinks_our_own_socket_and_no_other() {
+    let temp = tempfile::tempdir().unwrap();
+    let socket = temp.path().join("broker.sock");
+    drop(Listener::bind(&Endpoint::at(&socket)).unwrap());
+    assert!(!socket.exists());
+
+    let listener = Listener::bind(&Endpoint::at(&socket)).unwrap();
+    fs::remove_file(&socket).unwrap();
+    let successor = UnixListener::bind(&socket).unwrap();
+    drop(listener);
+    assert!(socket.exists());
+    drop(successor);
+}
+
+#[tokio::test]
+async fn a_path_that_no_address_can_hold_is_named_with_the_limit() {
+    let long = PathBuf::from("/tmp").join("x".repeat(120)).join("broker.sock");
+    let message = Listener::bind(&Endpoint::at(long)).err().unwrap().to_string();
+    assert!(message.contains("137 bytes") && message.contains("VALETKEY_SOCKET"), "{message}");
+}
+
+#[tokio::test]
+async fn a_client_whose_daemon_was_killed_is_told_that_none_runs() {
+    let temp = tempfile::tempdir().unwrap();
+    let socket = temp.path().join("broker.sock");
+    drop(UnixListener::bind(&socket).unwrap());
+    let refused = valetkey_ipc::connect(&Endpoint::at(&socket)).await.err();
+    assert!(matches!(refused, Some(ConnectError::NotRunning { .. })), "{refused:?}");
+}
