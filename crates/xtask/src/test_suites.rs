@@ -1,0 +1,231 @@
+//! The suites of tests: one row each, with what it needs, what it proves and when it runs.
+
+use std::ffi::OsString;
+use std::process::Command;
+
+use crate::report::{Report, Verdict};
+use crate::setup::{Need, Setup, python};
+use crate::shell::{Failure, Outcome, Workspace, run as run_program, succeeds};
+use crate::windows;
+
+struct Suite {
+    name: &'static str,
+    what: &'static str,
+    needs: &'static [Need],
+    when: When,
+    run: fn(&Workspace) -> Outcome,
+}
+
+#[derive(PartialEq)]
+enum When {
+    Always,
+    /// By name, and on CI.
+    OnRequest,
+}
+
+/// In the order in which they run: what is quick to fail comes first.
+const SUITES: &[Suite] = &[
+    Suite {
+        name: "rust",
+        what: "unit and integration tests of every crate",
+        needs: &[],
+        when: When::Always,
+        run: |workspace| run_program(&mut test_crates(workspace, Crates::AllBut(SYSTEM)), MEND),
+    },
+    Suite {
+        name: "doc",
+        what: "the examples in the documentation",
+        needs: &[],
+        when: When::Always,
+        run: |workspace| {
+            run_program(&mut workspace.cargo(&["test", "--workspace", "--doc", "--quiet"]), MEND)
+        },
+    },
+    Suite {
+        name: "keyring",
+        what: "the vault with a real gnome-keyring on a session bus of its own",
+        needs: &[
+            Need::Debian(&["dbus", "gnome-keyring", "libsecret-tools"]),
+            Need::File("crates/vault/tests/with-keyring.sh"),
+        ],
+        when: When::Always,
+        run: |workspace| {
+            run_program(workspace.program("bash").arg("crates/vault/tests/with-keyring.sh"), MEND)
+        },
+    },
+    Suite {
+        name: "python-sdk",
+        what: "the Python SDK against the real daemon",
+        needs: &[Need::Python, Need::File("client-sdk/python/tests")],
+        when: When::Always,
+        run: test_python_sdk,
+    },
+    Suite {
+        name: "system",
+        what: "real programs and sockets, with providers and clients that we did not write",
+        needs: &[Need::Python, Need::Node("tests/oidc-provider")],
+        when: When::Always,
+        run: test_system,
+    },
+    Suite {
+        name: "windows",
+        what: "built for Windows, run under Wine",
+        needs: windows::NEEDS,
+        when: When::OnRequest,
+        run: windows::run,
+    },
+];
+
+/// The package of the whole-system tests, which need more than cargo.
+const SYSTEM: &str = "valetkey-tests";
+
+const MEND: &str = "read the failed test above; its name says what should hold";
+
+/// Prints the table.
+pub(crate) fn list() {
+    for suite in SUITES {
+        let when = if suite.when == When::OnRequest { ", on request" } else { "" };
+        println!("{:<12} {}{when}", suite.name, suite.what);
+        for need in suite.needs {
+            println!("{:<12}   needs {need:?}", "");
+        }
+    }
+}
+
+/// Runs the named suites, or without names all those that always run.
+pub(crate) fn run(workspace: &Workspace, names: &[&str]) -> Outcome {
+    let suites = choose(names)?;
+    let mut report = Report::new(workspace.on_ci);
+    let mut setup = Setup::new(workspace);
+    for suite in suites {
+        report.record(suite.name, || run_suite(workspace, suite, &mut setup));
+    }
+    report.conclude()
+}
+
+/// Runs every suite until one fails.
+pub(crate) fn run_all(workspace: &Workspace, report: &mut Report) {
+    let mut setup = Setup::new(workspace);
+    let _all_well = SUITES
+        .iter()
+        .all(|suite| report.record(suite.name, || run_suite(workspace, suite, &mut setup)));
+}
+
+fn choose(names: &[&str]) -> Outcome<Vec<&'static Suite>> {
+    if names.is_empty() {
+        return Ok(SUITES.iter().filter(|suite| suite.when == When::Always).collect());
+    }
+    let find = |name: &&str| {
+        SUITES.iter().find(|suite| suite.name == *name).ok_or_else(|| {
+            Failure::new(format!("there is no suite {name:?}"), "see `cargo xtask test --list`")
+        })
+    };
+    names.iter().map(find).collect()
+}
+
+/// What cannot be set up is skipped, with the reason; [`Report`] makes that a failure on CI.
+fn run_suite(workspace: &Workspace, suite: &Suite, setup: &mut Setup<'_>) -> Verdict {
+    match setup.meet(suite.needs) {
+        Ok(()) => (suite.run)(workspace).into(),
+        Err(unmet) => Verdict::Skipped(unmet.to_string()),
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Crates {
+    Only(&'static str),
+    AllBut(&'static str),
+}
+
+/// With nextest the choice is a filter over one build of the whole workspace: choosing packages on the command line would
+/// choose other features for what they share, and build that again.
+fn test_crates(workspace: &Workspace, crates: Crates) -> Command {
+    if succeeds(&mut workspace.cargo(&["nextest", "--version"])) {
+        let filter = match crates {
+            Crates::Only(package) => format!("package({package})"),
+            Crates::AllBut(package) => format!("not package({package})"),
+        };
+        let mut nextest = workspace.cargo(&["nextest", "run", "--workspace"]);
+        nextest.args(["--no-fail-fast", "--status-level", "fail", "--filterset", &filter]);
+        return nextest;
+    }
+    let mut test =
+        workspace.cargo(&["test", "--quiet", "--no-fail-fast", "--bins", "--lib", "--tests"]);
+    match crates {
+        Crates::Only(package) => test.args(["--package", package]),
+        Crates::AllBut(package) => test.args(["--workspace", "--exclude", package]),
+    };
+    test
+}
+
+fn test_system(workspace: &Workspace) -> Outcome {
+    build_programs(workspace)?;
+    let mut test = test_crates(workspace, Crates::Only(SYSTEM));
+    test.env("PATH", path_with_programs(workspace)).env("VALETKEY_TEST_PYTHON", python(workspace));
+    run_program(&mut test, MEND)
+}
+
+fn test_python_sdk(workspace: &Workspace) -> Outcome {
+    build_programs(workspace)?;
+    let mut test = workspace.program(python(workspace));
+    test.args(["-m", "pytest", "--quiet", "-p", "no:cacheprovider", "client-sdk/python/tests"]);
+    test.env("PYTHONPATH", workspace.root.join("client-sdk/python/src"));
+    test.env("PYTHONDONTWRITEBYTECODE", "1").env("PATH", path_with_programs(workspace));
+    run_program(&mut test, MEND)
+}
+
+/// `--tests` asks for the same features as a test run does, so that nothing is built twice.
+fn build_programs(workspace: &Workspace) -> Outcome {
+    run_program(
+        &mut workspace.cargo(&["build", "--workspace", "--bins", "--tests"]),
+        "mend the build",
+    )
+}
+
+/// SDKs find the daemon that they start on PATH.
+fn path_with_programs(workspace: &Workspace) -> OsString {
+    let mut path = workspace.target.join("debug").into_os_string();
+    path.push(":");
+    path.push(std::env::var_os("PATH").unwrap_or_default());
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(names: &[&str], chosen: Result<&[&str], &str>) {
+        match (choose(names), chosen) {
+            (Ok(suites), Ok(chosen)) => {
+                let suites: Vec<_> = suites.iter().map(|suite| suite.name).collect();
+                assert_eq!(suites, chosen);
+            }
+            (Err(failure), Err(why)) => assert!(failure.to_string().contains(why), "{failure}"),
+            (suites, chosen) => {
+                panic!("{:?} instead of {chosen:?}", suites.map(|suites| suites.len()))
+            }
+        }
+    }
+
+    #[test]
+    fn suites_are_chosen_by_name() {
+        check(&[], Ok(&["rust", "doc", "keyring", "python-sdk", "system"]));
+        check(&["windows", "doc"], Ok(&["windows", "doc"]));
+        check(&["nothing"], Err("there is no suite \"nothing\""));
+    }
+
+    #[test]
+    fn a_suite_whose_needs_cannot_be_met_is_skipped_with_the_reason() {
+        let root = std::path::PathBuf::from("/nonexistent");
+        let workspace = Workspace { target: root.join("target"), root, on_ci: false };
+        let suite = Suite {
+            name: "absent",
+            what: "",
+            needs: &[Need::File("absent.sh")],
+            when: When::Always,
+            run: |_| panic!("must not run"),
+        };
+        let verdict = run_suite(&workspace, &suite, &mut Setup::new(&workspace));
+        assert!(matches!(verdict, Verdict::Skipped(why) if why.contains("absent.sh")));
+    }
+}
