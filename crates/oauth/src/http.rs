@@ -35,6 +35,20 @@ pub struct HttpResponse {
 }
 
 impl HttpRequest {
+    /// A GET without headers.
+    pub fn get(url: Url) -> Self {
+        Self { method: Method::GET, url, headers: HeaderMap::new(), form: Vec::new() }
+    }
+
+    /// A POST of a form.
+    pub fn post(
+        url: Url,
+        headers: HeaderMap,
+        form: Vec<(&'static str, Zeroizing<String>)>,
+    ) -> Self {
+        Self { method: Method::POST, url, headers, form }
+    }
+
     /// The first value of the form's field `name`.
     pub fn form_value(&self, name: &str) -> Option<&str> {
         self.form.iter().find(|(field, _)| *field == name).map(|(_, value)| value.as_str())

@@ -1,0 +1,150 @@
+//! Signing in on another device (RFC 8628); the polling grant is [`crate::grant::poll_device_code`].
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+use url::Url;
+use valetkey_model::{ScopeSet, Secret, UnixTime};
+
+use crate::error::{read_unless_refused, strip_private_members, unavailable};
+use crate::grant::{Form, push};
+use crate::json::{read_seconds, read_text, take_text};
+use crate::token_response::TokenResponse;
+use crate::{EndpointError, HttpRequest, HttpResponse, Misbehaviour, TokenCall};
+
+/// RFC 8628 section 3.2 says 5 when the provider does not.
+const DEFAULT_INTERVAL: i64 = 5;
+/// MSAL's, for providers that leave out the member which RFC 8628 requires.
+const DEFAULT_LIFETIME: i64 = 1800;
+
+/// What the person must do, and the code to poll with.
+#[derive(Clone)]
+pub struct DeviceAuthorization {
+    /// For polling; whoever has it gets the tokens.
+    pub device_code: Secret,
+    /// What the person types.
+    pub user_code: String,
+    /// Where.
+    pub verification_uri: String,
+    /// The same with the code in it, for a QR code.
+    pub verification_uri_complete: Option<String>,
+    /// Seconds until both codes are void.
+    pub expires_in: i64,
+    /// Seconds between polls, at least one.
+    pub interval: i64,
+    /// Every member for the application's flow, without the device code.
+    pub fields: Map<String, Value>,
+}
+
+impl fmt::Debug for DeviceAuthorization {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DeviceAuthorization({}, {} s)", self.verification_uri, self.expires_in)
+    }
+}
+
+/// The request for a code; none when the provider has no such endpoint.
+pub fn build_device_authorization_request(
+    call: &TokenCall<'_>,
+    scope: &ScopeSet,
+) -> Option<HttpRequest> {
+    let url = call.provider.device_authorization_endpoint.clone()?;
+    let mut form = Form::new();
+    push(&mut form, "client_id", call.client_id.as_str());
+    call.authentication.push_fields(&mut form, false);
+    push(&mut form, "scope", scope.target());
+    push(&mut form, "claims", call.claims.unwrap_or_default());
+    Some(HttpRequest::post(url, call.context.headers(), form))
+}
+
+/// Reads the codes. The status is not looked at while the body tells: some providers answer 200 to a refusal.
+///
+/// # Errors
+/// When the provider refused, or sent something that must not be shown to a person.
+pub fn parse_device_authorization(
+    response: &HttpResponse,
+    now: UnixTime,
+) -> Result<DeviceAuthorization, EndpointError> {
+    let mut members = match read_unless_refused(response, now) {
+        Err(EndpointError::ServerMisbehaved(_)) if response.status >= 500 => {
+            return Err(unavailable(response, now));
+        }
+        read => read?,
+    };
+    let device_code = take_text(&mut members, "device_code")?;
+    let device_code = device_code.ok_or(Misbehaviour::Missing { member: "device_code" })?;
+    let verification_uri = match read_link(&members, "verification_uri")? {
+        Some(uri) => uri,
+        None => read_link(&members, "verification_url")?
+            .ok_or(Misbehaviour::Missing { member: "verification_uri" })?,
+    };
+    let interval = read_seconds(&members, "interval")?.unwrap_or(DEFAULT_INTERVAL).max(1);
+    let expires_in = read_seconds(&members, "expires_in")?.unwrap_or(DEFAULT_LIFETIME);
+    let authorization = DeviceAuthorization {
+        device_code: Secret::new(device_code),
+        user_code: read_user_code(&members)?,
+        verification_uri,
+        verification_uri_complete: read_link(&members, "verification_uri_complete")?,
+        expires_in,
+        interval,
+        fields: Map::new(),
+    };
+    strip_private_members(&mut members);
+    members.insert("interval".to_owned(), interval.into());
+    members.insert("expires_in".to_owned(), expires_in.into());
+    Ok(DeviceAuthorization { fields: members, ..authorization })
+}
+
+/// A link that a person is asked to open: http or https, never `javascript:` or `file:`.
+fn read_link(
+    members: &Map<String, Value>,
+    name: &'static str,
+) -> Result<Option<String>, Misbehaviour> {
+    let Some(text) = read_text(members, name)? else { return Ok(None) };
+    let url = Url::parse(&text).map_err(|_| Misbehaviour::WrongType { member: name })?;
+    if !matches!(url.scheme(), "https" | "http") || !url.has_host() {
+        return Err(Misbehaviour::WrongType { member: name });
+    }
+    if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        return Err(Misbehaviour::ForbiddenCharacter { member: name });
+    }
+    Ok(Some(text))
+}
+
+/// A code that is printed on a terminal must not steer it.
+fn read_user_code(members: &Map<String, Value>) -> Result<String, Misbehaviour> {
+    const MEMBER: &str = "user_code";
+    let code = read_text(members, MEMBER)?.ok_or(Misbehaviour::Missing { member: MEMBER })?;
+    if code.chars().any(char::is_control) {
+        return Err(Misbehaviour::ForbiddenCharacter { member: MEMBER });
+    }
+    Ok(code)
+}
+
+/// What to do after a poll.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PollOutcome {
+    /// Poll again after the interval.
+    Pending,
+    /// Make the interval 5 seconds longer for good, then poll again.
+    SlowDown,
+    /// It is decided, for good or ill.
+    Done,
+}
+
+/// Reads the answer to a poll (RFC 8628 section 3.5). A provider that is out of order for a moment does not end the flow:
+/// the person may be typing the code just then.
+pub fn poll_outcome(answer: &Result<TokenResponse, EndpointError>) -> PollOutcome {
+    match answer {
+        Err(EndpointError::Refused(refusal)) => match refusal.error.as_str() {
+            "authorization_pending" => PollOutcome::Pending,
+            "slow_down" => PollOutcome::SlowDown,
+            _ if refusal.is_temporary() => PollOutcome::SlowDown,
+            _ => PollOutcome::Done,
+        },
+        Err(EndpointError::Unavailable { .. }) => PollOutcome::SlowDown,
+        Ok(_) | Err(EndpointError::ServerMisbehaved(_)) => PollOutcome::Done,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,222 @@
+//! From an authority to the provider's endpoints (OIDC Discovery section 4, `spec/msal-python.md` sections 3.4 and 3.6).
+
+mod instance;
+mod issuer;
+
+use serde_json::{Map, Value};
+use url::Url;
+use valetkey_model::{Authority, AuthorityKind};
+
+pub use self::instance::{
+    KNOWN_ALIAS_GROUPS, build_alias_request, build_instance_discovery_request, known_aliases,
+    parse_aliases, parse_instance_discovery,
+};
+pub(crate) use self::issuer::issuer_matches;
+use crate::json::{read_object, read_text};
+use crate::{HttpRequest, HttpResponse, Misbehaviour};
+
+/// Where a provider is spoken to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProviderMetadata {
+    /// Who issues. ADFS may not say; Entra's multi-tenant authorities have `{tenantid}` in it.
+    pub issuer: Option<String>,
+    /// Where a browser signs in.
+    pub authorization_endpoint: Url,
+    /// Where grants are redeemed.
+    pub token_endpoint: Url,
+    /// RFC 8628.
+    pub device_authorization_endpoint: Option<Url>,
+    /// RFC 7009.
+    pub revocation_endpoint: Option<Url>,
+    /// OIDC RP-initiated logout.
+    pub end_session_endpoint: Option<Url>,
+    /// RFC 9207 section 3.
+    pub authorization_response_iss_parameter_supported: bool,
+    /// RFC 8414 section 2; none when the provider does not say.
+    pub code_challenge_methods_supported: Option<Vec<String>>,
+}
+
+impl ProviderMetadata {
+    /// The cache's `realm`: the first path segment of the token endpoint. Entra keeps `common` there for the authority
+    /// `/common`, and a GUID for a domain name.
+    pub fn realm(&self) -> &str {
+        self.token_endpoint
+            .path()
+            .split('/')
+            .find(|segment| !segment.is_empty())
+            .unwrap_or_default()
+    }
+}
+
+/// Why an authority cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DiscoveryError {
+    /// The provider does not know this authority (status 400 to 499).
+    #[error(
+        "provider has no configuration for {authority} (status {status}); check the tenant's name or id in it, and that it reads like \"https://login.microsoftonline.com/your-tenant\""
+    )]
+    Refused {
+        /// The authority as given.
+        authority: String,
+        /// The HTTP status.
+        status: u16,
+    },
+    /// Microsoft's list of clouds has no such host.
+    #[error(
+        "invalid_instance: {host} is no sign-in host that Microsoft knows; if you trust it, switch instance discovery off for this application"
+    )]
+    InvalidInstance {
+        /// The host that was asked about.
+        host: String,
+    },
+    /// The provider is out of order (status 500 and above).
+    #[error("provider is unavailable (status {status})")]
+    Unavailable {
+        /// The HTTP status.
+        status: u16,
+    },
+    /// Not an answer of discovery at all.
+    #[error(transparent)]
+    ServerMisbehaved(#[from] Misbehaviour),
+    /// A provider that speaks for another one, so that its codes and tokens could be mixed up.
+    #[error("metadata of {authority} names a foreign issuer, {issuer:?}")]
+    ForeignIssuer {
+        /// The authority as given.
+        authority: String,
+        /// What the metadata says; empty when it says nothing.
+        issuer: String,
+    },
+    /// Tokens would travel in the clear.
+    #[error("{member} of the provider's metadata must begin with https://")]
+    InsecureEndpoint {
+        /// Which endpoint.
+        member: &'static str,
+    },
+    /// The provider says which methods of PKCE it knows, and S256 is not among them.
+    #[error("provider does not support PKCE with S256, without which a code can be stolen")]
+    NoPkce,
+}
+
+/// `GET …/.well-known/openid-configuration`. MSAL doubles a slash at the authority's end; here it goes.
+pub fn build_discovery_request(authority: &Authority) -> HttpRequest {
+    let version = match authority.kind() {
+        AuthorityKind::Adfs | AuthorityKind::Oidc | AuthorityKind::Dsts => "",
+        AuthorityKind::Entra | AuthorityKind::B2c | AuthorityKind::Ciam => "/v2.0",
+    };
+    let mut url = authority.url().clone();
+    let mut path = url.path().trim_end_matches('/').to_owned();
+    if path.is_empty() && authority.kind() == AuthorityKind::Ciam {
+        path = format!("/{}", authority.tenant());
+    }
+    url.set_path(&format!("{path}{version}/.well-known/openid-configuration"));
+    url.set_fragment(None);
+    HttpRequest::get(url)
+}
+
+/// Reads and checks the provider's metadata.
+///
+/// # Errors
+/// When the provider does not know the authority, or its metadata cannot be trusted.
+pub fn parse_provider_metadata(
+    authority: &Authority,
+    response: &HttpResponse,
+) -> Result<ProviderMetadata, DiscoveryError> {
+    let members = read_metadata(authority, response)?;
+    let endpoint = |name| read_endpoint(authority, &members, name);
+    let metadata = ProviderMetadata {
+        issuer: read_text(&members, "issuer")?,
+        authorization_endpoint: endpoint("authorization_endpoint")?
+            .ok_or(Misbehaviour::Missing { member: "authorization_endpoint" })?,
+        token_endpoint: endpoint("token_endpoint")?
+            .ok_or(Misbehaviour::Missing { member: "token_endpoint" })?,
+        device_authorization_endpoint: endpoint("device_authorization_endpoint")?,
+        revocation_endpoint: endpoint("revocation_endpoint")?,
+        end_session_endpoint: endpoint("end_session_endpoint")?,
+        authorization_response_iss_parameter_supported: members
+            .get("authorization_response_iss_parameter_supported")
+            .is_some_and(|supported| supported == true),
+        code_challenge_methods_supported: read_texts(&members, "code_challenge_methods_supported"),
+    };
+    check_issuer(authority, metadata.issuer.as_deref())?;
+    check_pkce(&metadata)?;
+    Ok(metadata)
+}
+
+fn read_metadata(
+    authority: &Authority,
+    response: &HttpResponse,
+) -> Result<Map<String, Value>, DiscoveryError> {
+    match response.status {
+        200 => Ok(read_object(response)?),
+        status @ 400..=499 => {
+            Err(DiscoveryError::Refused { authority: authority.as_str().to_owned(), status })
+        }
+        status @ 500.. => Err(DiscoveryError::Unavailable { status }),
+        status => Err(Misbehaviour::UnexpectedStatus { status }.into()),
+    }
+}
+
+/// RFC 6749 sections 3.1 and 3.2: endpoints need TLS and have no fragment. Plain http is for a provider on this machine,
+/// reached through an authority on this machine.
+fn read_endpoint(
+    authority: &Authority,
+    members: &Map<String, Value>,
+    name: &'static str,
+) -> Result<Option<Url>, DiscoveryError> {
+    let Some(text) = read_text(members, name)? else { return Ok(None) };
+    let wrong = Misbehaviour::WrongType { member: name };
+    let url = Url::parse(&text).map_err(|_| wrong.clone())?;
+    if url.fragment().is_some() || !url.username().is_empty() || url.password().is_some() {
+        return Err(wrong.into());
+    }
+    if is_secure(&url) || (authority.is_loopback() && is_loopback_http(&url)) {
+        Ok(Some(url))
+    } else {
+        Err(DiscoveryError::InsecureEndpoint { member: name })
+    }
+}
+
+fn is_secure(url: &Url) -> bool {
+    url.scheme() == "https" && url.has_host()
+}
+
+fn is_loopback_http(url: &Url) -> bool {
+    let loopback = match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    url.scheme() == "http" && loopback
+}
+
+/// Only generic OIDC promises an issuer that belongs to the authority; Entra's is one for all its host names.
+fn check_issuer(authority: &Authority, issuer: Option<&str>) -> Result<(), DiscoveryError> {
+    let generic = matches!(authority.kind(), AuthorityKind::Oidc | AuthorityKind::Dsts);
+    let issuer = issuer.unwrap_or_default();
+    if generic && !issuer::is_issuer_of(authority, issuer) {
+        return Err(DiscoveryError::ForeignIssuer {
+            authority: authority.as_str().to_owned(),
+            issuer: issuer.to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// RFC 9700 section 2.1.1. Entra supports S256 and does not say so: an absent list is no denial.
+fn check_pkce(metadata: &ProviderMetadata) -> Result<(), DiscoveryError> {
+    match &metadata.code_challenge_methods_supported {
+        Some(methods) if !methods.iter().any(|method| method == "S256") => {
+            Err(DiscoveryError::NoPkce)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn read_texts(members: &Map<String, Value>, name: &str) -> Option<Vec<String>> {
+    let list = members.get(name)?.as_array()?;
+    Some(list.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+}
+
+#[cfg(test)]
+mod tests;

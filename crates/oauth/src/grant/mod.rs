@@ -1,0 +1,100 @@
+//! Token requests, one file per grant. What all have in common is here: RFC 6749 section 4 with Entra's additions, in
+//! MSAL's order of fields (`spec/msal-python.md` section 2.1).
+
+pub mod authorization_code;
+pub mod device_code;
+pub mod refresh_token;
+
+use valetkey_model::{ClientId, ScopeSet, Secret};
+use zeroize::Zeroizing;
+
+use crate::{AnchorMailbox, CallContext, HttpRequest, ProviderMetadata};
+
+pub use self::authorization_code::{AuthorizationCodeGrant, redeem_authorization_code};
+pub use self::device_code::poll_device_code;
+pub use self::refresh_token::{RefreshTokenGrant, redeem_refresh_token};
+
+/// The fields of a form, in order.
+pub(crate) type Form = Vec<(&'static str, Zeroizing<String>)>;
+
+/// How a client proves who it is (RFC 6749 section 2.3). Always in the body: Entra's applications never use HTTP Basic.
+#[derive(Clone, Debug, Default)]
+pub enum ClientAuthentication {
+    /// A public client.
+    #[default]
+    None,
+    /// `client_secret`.
+    Secret(Secret),
+    /// A signed assertion (RFC 7523 section 2.2).
+    Assertion(Secret),
+}
+
+/// What every request to the token endpoint has, whatever its grant.
+#[derive(Clone, Copy, Debug)]
+pub struct TokenCall<'a> {
+    /// Where.
+    pub provider: &'a ProviderMetadata,
+    /// Who asks.
+    pub client_id: &'a ClientId,
+    /// How it proves that.
+    pub authentication: &'a ClientAuthentication,
+    /// On behalf of which call.
+    pub context: &'a CallContext,
+    /// The `claims` parameter, see [`crate::merge_claims`].
+    pub claims: Option<&'a str>,
+}
+
+/// What one grant adds.
+struct Grant<'a> {
+    grant_type: &'static str,
+    fields: &'a [(&'static str, &'a str)],
+    scope: Option<&'a ScopeSet>,
+    anchor: Option<&'a AnchorMailbox>,
+}
+
+impl TokenCall<'_> {
+    fn build(&self, grant: &Grant<'_>) -> HttpRequest {
+        let mut form = Form::new();
+        push(&mut form, "client_id", self.client_id.as_str());
+        push(&mut form, "grant_type", grant.grant_type);
+        self.authentication.push_fields(&mut form, true);
+        push(&mut form, "claims", self.claims.unwrap_or_default());
+        for (name, value) in grant.fields {
+            push(&mut form, name, value);
+        }
+        push(&mut form, "scope", grant.scope.map_or("", ScopeSet::target));
+        let headers = self.context.token_headers(grant.anchor);
+        HttpRequest::post(self.provider.token_endpoint.clone(), headers, form)
+    }
+}
+
+impl ClientAuthentication {
+    /// `client_info=1` stands among these fields in MSAL's order; it asks Entra for the user's home account.
+    pub(crate) fn push_fields(&self, form: &mut Form, client_info: bool) {
+        let client_info = if client_info { "1" } else { "" };
+        match self {
+            Self::None => push(form, "client_info", client_info),
+            Self::Secret(secret) => {
+                push(form, "client_info", client_info);
+                push(form, "client_secret", secret.expose());
+            }
+            Self::Assertion(assertion) => {
+                push(form, "client_assertion", assertion.expose());
+                push(form, "client_info", client_info);
+                push(form, "client_assertion_type", JWT_BEARER);
+            }
+        }
+    }
+}
+
+/// Appends a field; empty ones are not sent.
+pub(crate) fn push(form: &mut Form, name: &'static str, value: &str) {
+    if !value.is_empty() {
+        form.push((name, Zeroizing::new(value.to_owned())));
+    }
+}
+
+const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+#[cfg(test)]
+mod tests;

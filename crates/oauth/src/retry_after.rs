@@ -1,0 +1,49 @@
+//! `Retry-After` (RFC 9110 section 10.2.3): seconds, or an HTTP date.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use http::HeaderMap;
+use http::header::RETRY_AFTER;
+use valetkey_model::UnixTime;
+
+/// How long the provider asks to be left alone; a date that has passed is no wait.
+pub fn parse_retry_after(headers: &HeaderMap, now: UnixTime) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(text).ok()?;
+    let seconds = date.duration_since(UNIX_EPOCH).ok()?.as_secs();
+    Some(UnixTime::from_seconds(i64::try_from(seconds).ok()?).wait_from(now))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_and_dates_become_a_wait() {
+        let now = UnixTime::from_seconds(784_111_700);
+        for (text, expected) in [
+            ("120", Some(120)),
+            (" 0 ", Some(0)),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", Some(77)),
+            ("Sunday, 06-Nov-94 08:49:37 GMT", Some(77)),
+            ("Sun Nov  6 08:49:37 1994", Some(77)),
+            ("Sat, 05 Nov 1994 08:49:37 GMT", Some(0)),
+            ("-1", None),
+            ("1.5", None),
+            ("soon", None),
+            ("", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, text.parse().unwrap());
+            assert_eq!(
+                parse_retry_after(&headers, now),
+                expected.map(Duration::from_secs),
+                "{text:?}"
+            );
+        }
+        assert_eq!(parse_retry_after(&HeaderMap::new(), now), None);
+    }
+}

@@ -1,0 +1,58 @@
+//! Giving a token back (RFC 7009).
+
+use valetkey_model::{Secret, UnixTime};
+
+use crate::error::{read_unless_refused, unavailable};
+use crate::grant::{Form, push};
+use crate::{EndpointError, HttpRequest, HttpResponse, Misbehaviour, TokenCall};
+
+/// What kind of token it is, so that the provider need not search.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenTypeHint {
+    /// Ends this token alone.
+    AccessToken,
+    /// Ends the grant, and with most providers its access tokens too.
+    RefreshToken,
+}
+
+/// The request; none when the provider has no such endpoint, as Entra.
+pub fn build_revocation_request(
+    call: &TokenCall<'_>,
+    token: &Secret,
+    hint: TokenTypeHint,
+) -> Option<HttpRequest> {
+    let url = call.provider.revocation_endpoint.clone()?;
+    let hint = match hint {
+        TokenTypeHint::AccessToken => "access_token",
+        TokenTypeHint::RefreshToken => "refresh_token",
+    };
+    let mut form = Form::new();
+    push(&mut form, "client_id", call.client_id.as_str());
+    call.authentication.push_fields(&mut form, false);
+    push(&mut form, "token", token.expose());
+    push(&mut form, "token_type_hint", hint);
+    Some(HttpRequest::post(url, call.context.headers(), form))
+}
+
+/// RFC 7009 section 2.2: a success has no body worth reading, and an unknown token is one too.
+///
+/// # Errors
+/// When the provider refused or is out of order, so that the token may still be good.
+pub fn parse_revocation_response(
+    response: &HttpResponse,
+    now: UnixTime,
+) -> Result<(), EndpointError> {
+    let status = response.status;
+    match status {
+        200..=299 => Ok(()),
+        500.. => Err(unavailable(response, now)),
+        400.. => match read_unless_refused(response, now) {
+            Ok(_) => Err(Misbehaviour::NoErrorCode { status }.into()),
+            Err(error) => Err(error),
+        },
+        _ => Err(Misbehaviour::UnexpectedStatus { status }.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests;
