@@ -1,43 +1,34 @@
 //! The authorization request: the URL that a browser opens (RFC 6749 section 4.1.1, OIDC Core section 3.1.2.1).
 
+use std::collections::BTreeMap;
+
 use url::Url;
-use valetkey_model::{ClientId, ScopeSet, Secret};
+use valetkey_model::{ClientId, ScopeSet};
 
-use crate::{CodeVerifier, Nonce, ProviderMetadata, State};
+use crate::{Nonce, ProviderMetadata};
 
-/// What the browser is sent with. Absent parts are not sent.
-#[derive(Clone, Copy, Debug)]
+/// What the browser is sent with. Absent and empty parts are not sent.
+#[derive(Clone, Copy)]
+#[expect(missing_docs, reason = "what is not said here is the parameter of that name")]
 pub struct AuthorizationRequest<'a> {
-    /// The application.
     pub client_id: &'a ClientId,
-    /// Where the browser comes back to.
-    pub redirect_uri: &'a str,
-    /// The scopes as sent, see [`crate::decorate`]; openid is added where it is missing.
-    pub scope: &'a ScopeSet,
-    /// Ties the redirect to this request.
-    pub state: &'a State,
-    /// Ties the ID token to this request.
+    /// None when the application relies on the only one it has registered.
+    pub redirect_uri: Option<&'a str>,
+    /// As sent, see [`crate::decorate_scopes`]; openid is added where it is missing.
+    pub scopes: &'a ScopeSet,
+    pub state: &'a str,
     pub nonce: &'a Nonce,
-    /// Its challenge is sent.
-    pub code_verifier: &'a CodeVerifier,
-    /// The rest.
-    pub options: &'a AuthorizationOptions,
-}
-
-/// What an application may add to an authorization request.
-#[derive(Clone, Debug, Default)]
-#[expect(missing_docs, reason = "each is the parameter of that name")]
-pub struct AuthorizationOptions {
-    pub response_mode: Option<String>,
-    pub login_hint: Option<String>,
-    pub prompt: Option<String>,
-    pub domain_hint: Option<String>,
-    pub claims: Option<String>,
+    /// [`crate::PkceVerifier::challenge`].
+    pub challenge: &'a str,
+    pub claims: Option<&'a str>,
+    pub response_mode: Option<&'a str>,
+    pub prompt: Option<&'a str>,
+    pub login_hint: Option<&'a str>,
+    pub domain_hint: Option<&'a str>,
     pub max_age: Option<u32>,
-    pub display: Option<String>,
-    pub ui_locales: Option<String>,
-    pub id_token_hint: Option<Secret>,
-    pub acr_values: Option<String>,
+    /// `display`, `ui_locales`, `id_token_hint`, `acr_values` and what else a provider knows. None of them can take the
+    /// place of a parameter above.
+    pub others: &'a BTreeMap<String, String>,
 }
 
 /// The URL to open. Parameters that the endpoint itself has stay (B2C puts its policy there).
@@ -45,45 +36,38 @@ pub fn build_authorization_url(
     provider: &ProviderMetadata,
     request: &AuthorizationRequest<'_>,
 ) -> Url {
-    let openid = ScopeSet::from_target("openid");
     let mut url = provider.authorization_endpoint.clone();
-    let mut query = url.query_pairs_mut();
-    query
-        .append_pair("client_id", request.client_id.as_str())
-        .append_pair("response_type", "code")
-        .append_pair("redirect_uri", request.redirect_uri)
-        .append_pair("scope", request.scope.union(&openid).target())
-        .append_pair("state", request.state.expose())
-        .append_pair("code_challenge", &request.code_verifier.challenge())
-        .append_pair("code_challenge_method", "S256")
-        .append_pair("nonce", &request.nonce.sent())
-        .append_pair("client_info", "1");
-    for (name, value) in request.options.parameters() {
-        query.append_pair(name, &value);
-    }
-    drop(query);
+    let own = request.parameters();
+    let is_own = |name: &str| own.iter().any(|(own, _)| own.eq_ignore_ascii_case(name));
+    let others = request.others.iter().filter(|(name, _)| !is_own(name));
+    url.query_pairs_mut()
+        .extend_pairs(own.iter().filter(|(_, value)| !value.is_empty()))
+        .extend_pairs(others.filter(|(_, value)| !value.is_empty()));
     url
 }
 
-impl AuthorizationOptions {
-    fn parameters(&self) -> impl Iterator<Item = (&'static str, String)> {
-        let anchor = self.login_hint.as_ref().map(|hint| format!("UPN:{hint}"));
-        let id_token_hint = self.id_token_hint.as_ref().map(|hint| hint.expose().to_owned());
+impl AuthorizationRequest<'_> {
+    fn parameters(&self) -> [(&'static str, String); 16] {
+        let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
+        let anchor = self.login_hint.filter(|hint| !hint.is_empty());
         [
-            ("response_mode", self.response_mode.clone()),
-            ("login_hint", self.login_hint.clone()),
-            ("prompt", self.prompt.clone()),
-            ("domain_hint", self.domain_hint.clone()),
-            ("claims", self.claims.clone()),
-            ("max_age", self.max_age.map(|seconds| seconds.to_string())),
-            ("X-AnchorMailbox", anchor),
-            ("display", self.display.clone()),
-            ("ui_locales", self.ui_locales.clone()),
-            ("id_token_hint", id_token_hint),
-            ("acr_values", self.acr_values.clone()),
+            ("client_id", self.client_id.as_str().to_owned()),
+            ("response_type", "code".to_owned()),
+            ("redirect_uri", text(self.redirect_uri)),
+            ("scope", self.scopes.union(&ScopeSet::from_target("openid")).target().to_owned()),
+            ("state", self.state.to_owned()),
+            ("code_challenge", self.challenge.to_owned()),
+            ("code_challenge_method", "S256".to_owned()),
+            ("nonce", self.nonce.sent()),
+            ("client_info", "1".to_owned()),
+            ("response_mode", text(self.response_mode)),
+            ("login_hint", text(self.login_hint)),
+            ("prompt", text(self.prompt)),
+            ("domain_hint", text(self.domain_hint)),
+            ("claims", text(self.claims)),
+            ("max_age", self.max_age.map(|seconds| seconds.to_string()).unwrap_or_default()),
+            ("X-AnchorMailbox", anchor.map(|hint| format!("UPN:{hint}")).unwrap_or_default()),
         ]
-        .into_iter()
-        .filter_map(|(name, value)| Some((name, value.filter(|value| !value.is_empty())?)))
     }
 }
 

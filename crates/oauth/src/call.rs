@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 use valetkey_model::{AccountId, CorrelationId};
 
-use crate::ClientInfo;
+use crate::{ClientAuthentication, ClientInfo};
 
 /// Which operation an application asked for. The numbers are MSAL's, known to Entra's telemetry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -16,7 +16,7 @@ pub enum ApiId {
     OnBehalfOf = 523,
     DeviceCode = 622,
     Client = 730,
-    AuthorizationCode = 832,
+    AuthCode = 832,
     GetAccounts = 902,
     RemoveAccount = 903,
     UserFederatedCredential = 950,
@@ -45,24 +45,26 @@ pub enum CacheReason {
     Aging = 4,
 }
 
-/// One call of an application; all its requests share it.
+/// One call of an application; all its requests share what they say about it, and how they prove who asks.
 #[derive(Clone, Debug)]
-pub struct CallContext {
-    /// `client-request-id`.
-    pub correlation_id: CorrelationId,
+pub struct Call {
     /// Which operation.
-    pub api_id: ApiId,
+    pub api: ApiId,
     /// Why the cache did not answer.
     pub reason: CacheReason,
+    /// `client-request-id`.
+    pub correlation_id: CorrelationId,
     /// [`crate::TelemetryLog::header`] of the application.
-    pub last_telemetry: String,
+    pub last: String,
     /// `x-app-name`.
     pub app_name: Option<String>,
     /// `x-app-ver`.
     pub app_version: Option<String>,
+    /// How the application proves who it is.
+    pub authentication: ClientAuthentication,
 }
 
-impl CallContext {
+impl Call {
     /// Headers of every POST. One whose value a header cannot carry is left out: none of them changes the answer.
     pub(crate) fn headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -79,10 +81,10 @@ impl CallContext {
     /// Headers of a token request.
     pub(crate) fn token_headers(&self, anchor: Option<&AnchorMailbox>) -> HeaderMap {
         let mut headers = self.headers();
-        let current = format!("4|{},{}|", self.api_id.number(), self.reason as u8);
+        let current = format!("4|{},{}|", self.api.number(), self.reason as u8);
         insert(&mut headers, "accept", "application/json");
         insert(&mut headers, "x-client-current-telemetry", &current);
-        insert(&mut headers, "x-client-last-telemetry", &self.last_telemetry);
+        insert(&mut headers, "x-client-last-telemetry", &self.last);
         insert(&mut headers, "x-anchormailbox", anchor.map_or("", |anchor| &anchor.0));
         headers
     }

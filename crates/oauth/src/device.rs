@@ -1,19 +1,19 @@
-//! Signing in on another device (RFC 8628); the polling grant is [`crate::grant::poll_device_code`].
+//! Signing in on another device (RFC 8628); the polling grant is [`crate::build_device_code_request`].
 
 use std::fmt;
 
 use serde_json::{Map, Value};
 use url::Url;
-use valetkey_model::{ScopeSet, Secret, UnixTime};
+use valetkey_model::{ClientId, ScopeSet, Secret, UnixTime};
 
-use crate::error::{read_unless_refused, strip_private_members, unavailable};
+use crate::error::{read_unless_refused, strip_private_members};
 use crate::grant::{Form, push};
 use crate::json::{read_seconds, read_text, take_text};
 use crate::token_response::TokenResponse;
-use crate::{EndpointError, HttpRequest, HttpResponse, Misbehaviour, TokenCall};
+use crate::{Call, HttpRequest, HttpResponse, Misbehaviour, ProviderMetadata, TokenResponseError};
 
 /// RFC 8628 section 3.2 says 5 when the provider does not.
-const DEFAULT_INTERVAL: i64 = 5;
+const DEFAULT_INTERVAL: u64 = 5;
 /// MSAL's, for providers that leave out the member which RFC 8628 requires.
 const DEFAULT_LIFETIME: i64 = 1800;
 
@@ -31,7 +31,7 @@ pub struct DeviceAuthorization {
     /// Seconds until both codes are void.
     pub expires_in: i64,
     /// Seconds between polls, at least one.
-    pub interval: i64,
+    pub interval: u64,
     /// Every member for the application's flow, without the device code.
     pub fields: Map<String, Value>,
 }
@@ -44,16 +44,19 @@ impl fmt::Debug for DeviceAuthorization {
 
 /// The request for a code; none when the provider has no such endpoint.
 pub fn build_device_authorization_request(
-    call: &TokenCall<'_>,
-    scope: &ScopeSet,
+    provider: &ProviderMetadata,
+    client_id: &ClientId,
+    scopes: &ScopeSet,
+    claims: Option<&str>,
+    call: &Call,
 ) -> Option<HttpRequest> {
-    let url = call.provider.device_authorization_endpoint.clone()?;
+    let url = provider.device_authorization_endpoint.clone()?;
     let mut form = Form::new();
-    push(&mut form, "client_id", call.client_id.as_str());
+    push(&mut form, "client_id", client_id.as_str());
     call.authentication.push_fields(&mut form, false);
-    push(&mut form, "scope", scope.target());
-    push(&mut form, "claims", call.claims.unwrap_or_default());
-    Some(HttpRequest::post(url, call.context.headers(), form))
+    push(&mut form, "scope", scopes.target());
+    push(&mut form, "claims", claims.unwrap_or_default());
+    Some(HttpRequest::post(url, call.headers(), form))
 }
 
 /// Reads the codes. The status is not looked at while the body tells: some providers answer 200 to a refusal.
@@ -63,13 +66,8 @@ pub fn build_device_authorization_request(
 pub fn parse_device_authorization(
     response: &HttpResponse,
     now: UnixTime,
-) -> Result<DeviceAuthorization, EndpointError> {
-    let mut members = match read_unless_refused(response, now) {
-        Err(EndpointError::ServerMisbehaved(_)) if response.status >= 500 => {
-            return Err(unavailable(response, now));
-        }
-        read => read?,
-    };
+) -> Result<DeviceAuthorization, TokenResponseError> {
+    let mut members = read_unless_refused(response, now)?;
     let device_code = take_text(&mut members, "device_code")?;
     let device_code = device_code.ok_or(Misbehaviour::Missing { member: "device_code" })?;
     let verification_uri = match read_link(&members, "verification_uri")? {
@@ -77,7 +75,8 @@ pub fn parse_device_authorization(
         None => read_link(&members, "verification_url")?
             .ok_or(Misbehaviour::Missing { member: "verification_uri" })?,
     };
-    let interval = read_seconds(&members, "interval")?.unwrap_or(DEFAULT_INTERVAL).max(1);
+    let interval =
+        read_seconds(&members, "interval")?.map_or(DEFAULT_INTERVAL, i64::unsigned_abs).max(1);
     let expires_in = read_seconds(&members, "expires_in")?.unwrap_or(DEFAULT_LIFETIME);
     let authorization = DeviceAuthorization {
         device_code: Secret::new(device_code),
@@ -133,16 +132,16 @@ pub enum PollOutcome {
 
 /// Reads the answer to a poll (RFC 8628 section 3.5). A provider that is out of order for a moment does not end the flow:
 /// the person may be typing the code just then.
-pub fn poll_outcome(answer: &Result<TokenResponse, EndpointError>) -> PollOutcome {
+pub fn poll_outcome(answer: &Result<TokenResponse, TokenResponseError>) -> PollOutcome {
     match answer {
-        Err(EndpointError::Refused(refusal)) => match refusal.error.as_str() {
+        Err(TokenResponseError::Refused(refusal)) => match refusal.error.as_str() {
             "authorization_pending" => PollOutcome::Pending,
             "slow_down" => PollOutcome::SlowDown,
             _ if refusal.is_temporary() => PollOutcome::SlowDown,
             _ => PollOutcome::Done,
         },
-        Err(EndpointError::Unavailable { .. }) => PollOutcome::SlowDown,
-        Ok(_) | Err(EndpointError::ServerMisbehaved(_)) => PollOutcome::Done,
+        Err(TokenResponseError::Unavailable { .. }) => PollOutcome::SlowDown,
+        Ok(_) | Err(TokenResponseError::ServerMisbehaved(_)) => PollOutcome::Done,
     }
 }
 

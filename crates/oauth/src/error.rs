@@ -1,7 +1,6 @@
 //! What a provider answers when it does not do what it was asked for.
 
 use std::fmt;
-use std::time::Duration;
 
 use serde_json::{Map, Value};
 use valetkey_model::UnixTime;
@@ -11,17 +10,18 @@ use crate::{HttpResponse, parse_retry_after};
 
 /// Why an answer of the token, device authorization or revocation endpoint is no success.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum EndpointError {
+pub enum TokenResponseError {
     /// The provider understood and said no (RFC 6749 section 5.2).
     #[error(transparent)]
     Refused(Box<OAuthError>),
-    /// The provider is out of order (status 500 and above); the same request may succeed later.
+    /// The provider is out of order (status 500 and above) or overrun (429 without a code); the same request may succeed
+    /// later.
     #[error("provider is unavailable (status {status})")]
     Unavailable {
         /// The HTTP status.
         status: u16,
-        /// How long the provider asks to be left alone.
-        retry_after: Option<Duration>,
+        /// For how many seconds the provider asks to be left alone.
+        retry_after: Option<i64>,
     },
     /// The provider, or something between it and us, broke the protocol.
     #[error(transparent)]
@@ -93,8 +93,8 @@ pub struct OAuthError {
     pub claims: Option<String>,
     /// The provider's name for the failed request.
     pub correlation_id: Option<String>,
-    /// How long the provider asks to be left alone.
-    pub retry_after: Option<Duration>,
+    /// For how many seconds the provider asks to be left alone.
+    pub retry_after: Option<i64>,
     /// The HTTP status.
     pub status: u16,
     /// Every member as the provider sent it, for the application; tokens and members that begin with `_` are left out.
@@ -208,7 +208,7 @@ impl std::error::Error for OAuthError {}
 pub(crate) fn read_success(
     response: &HttpResponse,
     now: UnixTime,
-) -> Result<Map<String, Value>, EndpointError> {
+) -> Result<Map<String, Value>, TokenResponseError> {
     if response.status >= 500 {
         return Err(unavailable(response, now));
     }
@@ -224,19 +224,27 @@ pub(crate) fn read_success(
 pub(crate) fn read_unless_refused(
     response: &HttpResponse,
     now: UnixTime,
-) -> Result<Map<String, Value>, EndpointError> {
-    let members = read_object(response)?;
-    match read_text(&members, "error")? {
+) -> Result<Map<String, Value>, TokenResponseError> {
+    let read = || {
+        let members = read_object(response)?;
+        let error = read_text(&members, "error")?;
+        Ok((members, error))
+    };
+    let (members, error) = read().map_err(|misbehaviour: Misbehaviour| match response.status {
+        429 | 500.. => unavailable(response, now),
+        _ => misbehaviour.into(),
+    })?;
+    match error {
         None => Ok(members),
-        Some(error) => Err(EndpointError::Refused(Box::new(OAuthError::from_members(
+        Some(error) => Err(TokenResponseError::Refused(Box::new(OAuthError::from_members(
             members, error, response, now,
         )))),
     }
 }
 
-pub(crate) fn unavailable(response: &HttpResponse, now: UnixTime) -> EndpointError {
+pub(crate) fn unavailable(response: &HttpResponse, now: UnixTime) -> TokenResponseError {
     let retry_after = parse_retry_after(&response.headers, now);
-    EndpointError::Unavailable { status: response.status, retry_after }
+    TokenResponseError::Unavailable { status: response.status, retry_after }
 }
 
 /// Removes what no application is given: secrets of the broker, and members that begin with an underscore, which MSAL

@@ -37,22 +37,20 @@ pub(crate) fn read_text(
     }
 }
 
-/// Whole seconds, which providers send as a number or as text (Entra's older endpoints and ADFS do). Never negative.
+/// Whole seconds, which providers send as a number or as text (Entra's older endpoints and ADFS do). Never negative, and
+/// never beyond what an `i64` holds (the cast saturates).
 pub(crate) fn read_seconds(
     members: &Map<String, Value>,
     name: &'static str,
 ) -> Result<Option<i64>, Misbehaviour> {
     let seconds = match members.get(name) {
         None | Some(Value::Null) => return Ok(None),
-        Some(Value::Number(number)) => number.as_i64().or_else(|| number.as_f64().map(truncate)),
+        Some(Value::Number(number)) => {
+            number.as_i64().or_else(|| number.as_f64().map(|seconds| seconds as i64))
+        }
         Some(Value::String(text)) if text.is_empty() => return Ok(None),
         Some(Value::String(text)) => text.trim().parse().ok(),
         Some(_) => None,
     };
     seconds.map(|seconds| Some(seconds.max(0))).ok_or(Misbehaviour::WrongType { member: name })
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "the cast saturates, which is what is wanted")]
-fn truncate(seconds: f64) -> i64 {
-    seconds as i64
 }

@@ -9,9 +9,9 @@ use valetkey_model::Secret;
 
 /// Proves at the token endpoint that we are who asked for the code.
 #[derive(Clone, Debug)]
-pub struct CodeVerifier(Secret);
+pub struct PkceVerifier(Secret);
 
-impl CodeVerifier {
+impl PkceVerifier {
     /// 43 characters, the shortest that RFC 7636 allows and as much as 32 bytes are worth.
     pub fn from_random(bytes: [u8; 32]) -> Self {
         Self(Secret::new(URL_SAFE_NO_PAD.encode(bytes)))
@@ -36,29 +36,19 @@ impl CodeVerifier {
     }
 }
 
-/// Ties a redirect to the request that it answers.
-#[derive(Clone, Debug)]
-pub struct State(Secret);
+/// Ties a redirect to the request that it answers (RFC 6749 section 10.12).
+#[derive(Clone)]
+pub struct State(String);
 
 impl State {
     /// 22 characters.
     pub fn from_random(bytes: [u8; 16]) -> Self {
-        Self(Secret::new(URL_SAFE_NO_PAD.encode(bytes)))
+        Self(URL_SAFE_NO_PAD.encode(bytes))
     }
 
-    /// A state that an application chose.
-    pub fn from_text(text: String) -> Self {
-        Self(Secret::new(text))
-    }
-
-    /// The text, for the authorization request.
-    pub fn expose(&self) -> &str {
-        self.0.expose()
-    }
-
-    /// Compares in constant time, so that a guess cannot be improved byte by byte. An empty state matches nothing.
-    pub fn matches(&self, given: &str) -> bool {
-        !self.0.is_empty() && bool::from(self.0.expose().as_bytes().ct_eq(given.as_bytes()))
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
@@ -91,7 +81,7 @@ impl Nonce {
 
     /// Compares what came back, in constant time.
     pub fn matches(&self, given: &str) -> bool {
-        !self.0.is_empty() && bool::from(self.sent().as_bytes().ct_eq(given.as_bytes()))
+        bool::from(self.sent().as_bytes().ct_eq(given.as_bytes()))
     }
 }
 
@@ -102,13 +92,13 @@ mod tests {
     #[test]
     fn the_challenge_is_that_of_rfc_7636_appendix_b() {
         let verifier =
-            CodeVerifier::from_text("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk".to_owned());
+            PkceVerifier::from_text("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk".to_owned());
         assert_eq!(verifier.unwrap().challenge(), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
     }
 
     #[test]
     fn a_verifier_has_43_to_128_unreserved_characters() {
-        assert_eq!(CodeVerifier::from_random([0xff; 32]).secret().expose().len(), 43);
+        assert_eq!(PkceVerifier::from_random([0xff; 32]).secret().expose().len(), 43);
         for (text, valid) in [
             ("V".repeat(43), true),
             ("~".repeat(128), true),
@@ -116,18 +106,8 @@ mod tests {
             ("V".repeat(129), false),
             ("+".repeat(43), false),
         ] {
-            assert_eq!(CodeVerifier::from_text(text.clone()).is_some(), valid, "{text}");
+            assert_eq!(PkceVerifier::from_text(text.clone()).is_some(), valid, "{text}");
         }
-    }
-
-    #[test]
-    fn a_state_matches_itself_alone() {
-        let state = State::from_random([7; 16]);
-        let text = state.expose().to_owned();
-        assert_eq!(text.len(), 22);
-        assert!(state.matches(&text));
-        assert!(!state.matches(&text[..21]) && !state.matches(""));
-        assert!(!State::from_text(String::new()).matches(""));
     }
 
     #[test]

@@ -2,31 +2,21 @@
 
 use std::collections::BTreeMap;
 
+use subtle::ConstantTimeEq;
 use valetkey_model::Secret;
 
+use crate::ClientInfo;
 use crate::discovery::issuer_matches;
-use crate::{ClientInfo, ProviderMetadata, State};
 
 /// What a redirect must fit.
 #[derive(Clone, Copy, Debug)]
 pub struct ExpectedRedirect<'a> {
     /// The request's state.
-    pub state: &'a State,
+    pub state: &'a str,
     /// The provider's issuer, as its metadata says.
     pub issuer: Option<&'a str>,
     /// The metadata announces `iss` (RFC 9207 section 3), so that its absence is an attack.
-    pub issuer_required: bool,
-}
-
-impl<'a> ExpectedRedirect<'a> {
-    /// The redirect of a request with `state` to `provider`.
-    pub fn new(provider: &'a ProviderMetadata, state: &'a State) -> Self {
-        Self {
-            state,
-            issuer: provider.issuer.as_deref(),
-            issuer_required: provider.authorization_response_iss_parameter_supported,
-        }
-    }
+    pub issuer_is_required: bool,
 }
 
 /// The code, and who signed in if Entra says.
@@ -79,7 +69,7 @@ pub fn parse_authorization_response(
 ) -> Result<AuthorizationCode, RedirectError> {
     let text = |name: &str| parameters.get(name).filter(|text| !text.is_empty());
     let state = text("state").ok_or(RedirectError::StateMissing)?;
-    if !expected.state.matches(state) {
+    if !is_same(state, expected.state) {
         return Err(RedirectError::StateMismatch);
     }
     check_issuer(text("iss"), expected)?;
@@ -97,6 +87,10 @@ pub fn parse_authorization_response(
     })
 }
 
+fn is_same(given: &str, expected: &str) -> bool {
+    bool::from(given.as_bytes().ct_eq(expected.as_bytes()))
+}
+
 /// RFC 9207 section 2.4. An `iss` that there is nothing to compare with is foreign: metadata without an issuer announces
 /// none.
 fn check_issuer(
@@ -104,7 +98,7 @@ fn check_issuer(
     expected: &ExpectedRedirect<'_>,
 ) -> Result<(), RedirectError> {
     match given {
-        None if expected.issuer_required => Err(RedirectError::IssuerMissing),
+        None if expected.issuer_is_required => Err(RedirectError::IssuerMissing),
         None => Ok(()),
         Some(given) if expected.issuer.is_some_and(|issuer| issuer_matches(issuer, given)) => {
             Ok(())

@@ -1,20 +1,21 @@
 //! `Retry-After` (RFC 9110 section 10.2.3): seconds, or an HTTP date.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
 use http::HeaderMap;
 use http::header::RETRY_AFTER;
 use valetkey_model::UnixTime;
 
-/// How long the provider asks to be left alone; a date that has passed is no wait.
-pub fn parse_retry_after(headers: &HeaderMap, now: UnixTime) -> Option<Duration> {
+/// For how many seconds the provider asks to be left alone; a date that has passed is no wait.
+pub fn parse_retry_after(headers: &HeaderMap, now: UnixTime) -> Option<i64> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
+    if let Ok(seconds) = text.parse::<u32>() {
+        return Some(seconds.into());
     }
     let date = httpdate::parse_http_date(text).ok()?;
     let seconds = date.duration_since(UNIX_EPOCH).ok()?.as_secs();
-    Some(UnixTime::from_seconds(i64::try_from(seconds).ok()?).wait_from(now))
+    let date = UnixTime::from_seconds(i64::try_from(seconds).ok()?);
+    Some(date.seconds_since(now).max(0))
 }
 
 #[cfg(test)]
@@ -38,11 +39,7 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(RETRY_AFTER, text.parse().unwrap());
-            assert_eq!(
-                parse_retry_after(&headers, now),
-                expected.map(Duration::from_secs),
-                "{text:?}"
-            );
+            assert_eq!(parse_retry_after(&headers, now), expected, "{text:?}");
         }
         assert_eq!(parse_retry_after(&HeaderMap::new(), now), None);
     }

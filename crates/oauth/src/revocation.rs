@@ -1,10 +1,10 @@
 //! Giving a token back (RFC 7009).
 
-use valetkey_model::{Secret, UnixTime};
+use valetkey_model::{ClientId, Secret, UnixTime};
 
 use crate::error::{read_unless_refused, unavailable};
 use crate::grant::{Form, push};
-use crate::{EndpointError, HttpRequest, HttpResponse, Misbehaviour, TokenCall};
+use crate::{Call, HttpRequest, HttpResponse, Misbehaviour, ProviderMetadata, TokenResponseError};
 
 /// What kind of token it is, so that the provider need not search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,21 +17,23 @@ pub enum TokenTypeHint {
 
 /// The request; none when the provider has no such endpoint, as Entra.
 pub fn build_revocation_request(
-    call: &TokenCall<'_>,
+    provider: &ProviderMetadata,
+    client_id: &ClientId,
     token: &Secret,
     hint: TokenTypeHint,
+    call: &Call,
 ) -> Option<HttpRequest> {
-    let url = call.provider.revocation_endpoint.clone()?;
+    let url = provider.revocation_endpoint.clone()?;
     let hint = match hint {
         TokenTypeHint::AccessToken => "access_token",
         TokenTypeHint::RefreshToken => "refresh_token",
     };
     let mut form = Form::new();
-    push(&mut form, "client_id", call.client_id.as_str());
+    push(&mut form, "client_id", client_id.as_str());
     call.authentication.push_fields(&mut form, false);
     push(&mut form, "token", token.expose());
     push(&mut form, "token_type_hint", hint);
-    Some(HttpRequest::post(url, call.context.headers(), form))
+    Some(HttpRequest::post(url, call.headers(), form))
 }
 
 /// RFC 7009 section 2.2: a success has no body worth reading, and an unknown token is one too.
@@ -41,7 +43,7 @@ pub fn build_revocation_request(
 pub fn parse_revocation_response(
     response: &HttpResponse,
     now: UnixTime,
-) -> Result<(), EndpointError> {
+) -> Result<(), TokenResponseError> {
     let status = response.status;
     match status {
         200..=299 => Ok(()),

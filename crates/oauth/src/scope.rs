@@ -14,7 +14,7 @@ pub struct ReservedScope {
 ///
 /// # Errors
 /// When the application named one of them itself.
-pub fn decorate(scopes: &ScopeSet, exclude: &ScopeSet) -> Result<ScopeSet, ReservedScope> {
+pub fn decorate_scopes(scopes: &ScopeSet, exclude: &ScopeSet) -> Result<ScopeSet, ReservedScope> {
     if let Some(scope) = scopes.reserved_member() {
         return Err(ReservedScope { scope });
     }
@@ -37,7 +37,7 @@ mod tests {
             ("OpenID", "", Ok("OpenID offline_access openid profile")),
         ] {
             let decorated =
-                decorate(&ScopeSet::from_target(scopes), &ScopeSet::from_target(exclude));
+                decorate_scopes(&ScopeSet::from_target(scopes), &ScopeSet::from_target(exclude));
             let decorated = decorated.as_ref().map(ScopeSet::target).map_err(|error| error.scope);
             assert_eq!(decorated, expected, "{scopes:?} without {exclude:?}");
         }

@@ -7,7 +7,7 @@ use valetkey_model::{ScopeSet, Secret, UnixTime};
 
 use crate::error::{read_success, strip_private_members};
 use crate::json::{read_seconds, read_text, take_text};
-use crate::{ClientInfo, EndpointError, HttpResponse, Misbehaviour};
+use crate::{ClientInfo, HttpResponse, Misbehaviour, TokenResponseError};
 
 /// Seconds that a token is taken to live when the provider does not say (RFC 6749 section 5.1 leaves it to us).
 const DEFAULT_LIFETIME: i64 = 600;
@@ -56,7 +56,7 @@ pub fn parse_token_response(
     response: &HttpResponse,
     requested: &ScopeSet,
     now: UnixTime,
-) -> Result<TokenResponse, EndpointError> {
+) -> Result<TokenResponse, TokenResponseError> {
     let mut fields = read_success(response, now)?;
     let access_token = take_token(&mut fields, "access_token")?
         .ok_or(Misbehaviour::Missing { member: "access_token" })?;

@@ -4,7 +4,7 @@
 use http::header::{ACCEPT, HeaderValue};
 use serde_json::Value;
 use url::Url;
-use valetkey_model::Authority;
+use valetkey_model::{Authority, WELL_KNOWN_HOSTS};
 
 use super::{DiscoveryError, is_loopback_http, is_secure};
 use crate::json::{read_object, read_text};
@@ -25,9 +25,24 @@ pub const KNOWN_ALIAS_GROUPS: [&[&str]; 8] = [
     &["login.sovcloud-identity.sg"],
 ];
 
-/// The group of a well-known host, itself included.
-pub fn known_aliases(host: &str) -> Option<&'static [&'static str]> {
-    KNOWN_ALIAS_GROUPS.into_iter().find(|group| group.contains(&host))
+/// The other names of a well-known host.
+pub fn known_aliases(host: &str) -> impl Iterator<Item = &str> {
+    let group = KNOWN_ALIAS_GROUPS.into_iter().find(|group| group.contains(&host));
+    group.into_iter().flatten().copied().filter(move |alias| *alias != host)
+}
+
+/// Why there is no list of host aliases.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AliasError {
+    /// The host that knows is out of order (status 500 and above).
+    #[error("list of host aliases is unavailable (status {status})")]
+    Unavailable {
+        /// The HTTP status.
+        status: u16,
+    },
+    /// Not an answer of that host at all.
+    #[error("list of host aliases: {0}")]
+    ServerMisbehaved(#[from] Misbehaviour),
 }
 
 /// Asks whether the host of `authority` is a cloud of Microsoft's; `endpoint` in the place of Microsoft's own list.
@@ -76,9 +91,8 @@ fn discovery_url(host: &str) -> Url {
 
 /// Asks which hosts are one environment. The own host is asked if it is well known, else the public cloud.
 pub fn build_alias_request(authority: &Authority) -> HttpRequest {
-    let host = known_aliases(authority.host())
-        .and_then(|group| group.iter().find(|host| **host == authority.host()))
-        .unwrap_or(&DEFAULT_HOST);
+    let own = WELL_KNOWN_HOSTS.into_iter().find(|host| *host == authority.host());
+    let host = own.unwrap_or(DEFAULT_HOST);
     let authorize = format!("https://{host}/common/oauth2/authorize");
     let mut request = build_request(discovery_url(host), &authorize, "1.1");
     request.headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
@@ -89,10 +103,10 @@ pub fn build_alias_request(authority: &Authority) -> HttpRequest {
 ///
 /// # Errors
 /// When the answer is none (status 400 and above, or no list of groups).
-pub fn parse_aliases(response: &HttpResponse) -> Result<Vec<Vec<String>>, DiscoveryError> {
+pub fn parse_aliases(response: &HttpResponse) -> Result<Vec<Vec<String>>, AliasError> {
     match response.status {
         200..=299 => {}
-        status @ 500.. => return Err(DiscoveryError::Unavailable { status }),
+        status @ 500.. => return Err(AliasError::Unavailable { status }),
         status => return Err(Misbehaviour::UnexpectedStatus { status }.into()),
     }
     let members = read_object(response)?;

@@ -8,8 +8,8 @@ use url::Url;
 use valetkey_model::{Authority, AuthorityKind};
 
 pub use self::instance::{
-    KNOWN_ALIAS_GROUPS, build_alias_request, build_instance_discovery_request, known_aliases,
-    parse_aliases, parse_instance_discovery,
+    AliasError, KNOWN_ALIAS_GROUPS, build_alias_request, build_instance_discovery_request,
+    known_aliases, parse_aliases, parse_instance_discovery,
 };
 pub(crate) use self::issuer::issuer_matches;
 use crate::json::{read_object, read_text};
@@ -34,6 +34,8 @@ pub struct ProviderMetadata {
     pub authorization_response_iss_parameter_supported: bool,
     /// RFC 8414 section 2; none when the provider does not say.
     pub code_challenge_methods_supported: Option<Vec<String>>,
+    /// How the redirect may carry its parameters; none when the provider does not say.
+    pub response_modes_supported: Option<Vec<String>>,
 }
 
 impl ProviderMetadata {
@@ -45,6 +47,12 @@ impl ProviderMetadata {
             .split('/')
             .find(|segment| !segment.is_empty())
             .unwrap_or_default()
+    }
+
+    /// True when the redirect may come as a posted form, which keeps the code out of URLs and their logs.
+    pub fn supports_form_post(&self) -> bool {
+        let modes = self.response_modes_supported.as_deref().unwrap_or_default();
+        modes.iter().any(|mode| mode == "form_post")
     }
 }
 
@@ -136,6 +144,7 @@ pub fn parse_provider_metadata(
             .get("authorization_response_iss_parameter_supported")
             .is_some_and(|supported| supported == true),
         code_challenge_methods_supported: read_texts(&members, "code_challenge_methods_supported"),
+        response_modes_supported: read_texts(&members, "response_modes_supported"),
     };
     check_issuer(authority, metadata.issuer.as_deref())?;
     check_pkce(&metadata)?;

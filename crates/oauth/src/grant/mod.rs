@@ -1,18 +1,18 @@
 //! Token requests, one file per grant. What all have in common is here: RFC 6749 section 4 with Entra's additions, in
 //! MSAL's order of fields (`spec/msal-python.md` section 2.1).
 
-pub mod authorization_code;
-pub mod device_code;
-pub mod refresh_token;
+mod authorization_code;
+mod device_code;
+mod refresh_token;
 
 use valetkey_model::{ClientId, ScopeSet, Secret};
 use zeroize::Zeroizing;
 
-use crate::{AnchorMailbox, CallContext, HttpRequest, ProviderMetadata};
+use crate::{AnchorMailbox, Call, HttpRequest, ProviderMetadata};
 
-pub use self::authorization_code::{AuthorizationCodeGrant, redeem_authorization_code};
-pub use self::device_code::poll_device_code;
-pub use self::refresh_token::{RefreshTokenGrant, redeem_refresh_token};
+pub use self::authorization_code::{AuthorizationCodeGrant, build_authorization_code_request};
+pub use self::device_code::{DeviceCodeGrant, build_device_code_request};
+pub use self::refresh_token::{RefreshTokenGrant, build_refresh_token_request};
 
 /// The fields of a form, in order.
 pub(crate) type Form = Vec<(&'static str, Zeroizing<String>)>;
@@ -29,43 +29,31 @@ pub enum ClientAuthentication {
     Assertion(Secret),
 }
 
-/// What every request to the token endpoint has, whatever its grant.
-#[derive(Clone, Copy, Debug)]
-pub struct TokenCall<'a> {
-    /// Where.
-    pub provider: &'a ProviderMetadata,
-    /// Who asks.
-    pub client_id: &'a ClientId,
-    /// How it proves that.
-    pub authentication: &'a ClientAuthentication,
-    /// On behalf of which call.
-    pub context: &'a CallContext,
-    /// The `claims` parameter, see [`crate::merge_claims`].
-    pub claims: Option<&'a str>,
-}
-
-/// What one grant adds.
+/// What one grant adds to the request.
 struct Grant<'a> {
     grant_type: &'static str,
+    claims: Option<&'a str>,
     fields: &'a [(&'static str, &'a str)],
-    scope: Option<&'a ScopeSet>,
+    scopes: Option<&'a ScopeSet>,
     anchor: Option<&'a AnchorMailbox>,
 }
 
-impl TokenCall<'_> {
-    fn build(&self, grant: &Grant<'_>) -> HttpRequest {
-        let mut form = Form::new();
-        push(&mut form, "client_id", self.client_id.as_str());
-        push(&mut form, "grant_type", grant.grant_type);
-        self.authentication.push_fields(&mut form, true);
-        push(&mut form, "claims", self.claims.unwrap_or_default());
-        for (name, value) in grant.fields {
-            push(&mut form, name, value);
-        }
-        push(&mut form, "scope", grant.scope.map_or("", ScopeSet::target));
-        let headers = self.context.token_headers(grant.anchor);
-        HttpRequest::post(self.provider.token_endpoint.clone(), headers, form)
+fn build_token_request(
+    provider: &ProviderMetadata,
+    client_id: &ClientId,
+    grant: &Grant<'_>,
+    call: &Call,
+) -> HttpRequest {
+    let mut form = Form::new();
+    push(&mut form, "client_id", client_id.as_str());
+    push(&mut form, "grant_type", grant.grant_type);
+    call.authentication.push_fields(&mut form, true);
+    push(&mut form, "claims", grant.claims.unwrap_or_default());
+    for (name, value) in grant.fields {
+        push(&mut form, name, value);
     }
+    push(&mut form, "scope", grant.scopes.map_or("", ScopeSet::target));
+    HttpRequest::post(provider.token_endpoint.clone(), call.token_headers(grant.anchor), form)
 }
 
 impl ClientAuthentication {
