@@ -1,6 +1,10 @@
-//! Who may listen: whoever creates the pipe's first instance, which the system grants to one process at a time.
+//! Who may listen: whoever holds the named mutex and creates the pipe's first instance.
+//!
+//! The flag for the first instance would do on Windows; Wine does not know it, and the mutex costs nothing.
 
 use std::io;
+use std::os::windows::io::{FromRawHandle, OwnedHandle};
+use std::ptr;
 
 use interprocess::ConnectWaitMode;
 use interprocess::local_socket::tokio::Listener as RawListener;
@@ -9,28 +13,57 @@ use interprocess::local_socket::{ConnectOptions, GenericFilePath, ListenerOption
 use interprocess::os::windows::local_socket::ListenerOptionsExt;
 use interprocess::os::windows::security_descriptor::SecurityDescriptor;
 use widestring::U16CString;
+use windows_sys::Win32::Foundation::{ERROR_ALREADY_EXISTS, GetLastError};
+use windows_sys::Win32::System::Threading::CreateMutexW;
 
 use super::{peer, process};
 use crate::Endpoint;
 use crate::error::BindError;
 
-/// A pipe's name is free as soon as its last handle is closed; there is nothing to hold and nothing to clean.
-pub(crate) struct Claim;
+/// The right to the pipe's name, held for life. The system closes it however the process ends; a pipe leaves nothing
+/// behind that would have to be cleaned.
+pub(crate) struct Claim {
+    _mutex: OwnedHandle,
+}
 
 /// Creates the pipe: first instance, this user alone, no clients from the network (interprocess asks for the first and
 /// the last of these by itself).
 pub(crate) fn bind(endpoint: &Endpoint) -> Result<(RawListener, Claim), BindError> {
     let path = endpoint.path();
+    let claim = take_mutex(endpoint)?;
     let create = || -> io::Result<RawListener> {
         let name = path.to_fs_name::<GenericFilePath>()?;
         ListenerOptions::new().name(name).security_descriptor(owner_only()?).create_tokio()
     };
     match create() {
-        Ok(raw) => Ok((raw, Claim)),
+        Ok(raw) => Ok((raw, claim)),
         // What the system answers when another process has the first instance.
         Err(e) if e.kind() == io::ErrorKind::PermissionDenied => Err(taken(endpoint)),
         Err(e) => Err(BindError::io("listen on", path, e)),
     }
+}
+
+/// A mutex of the pipe's name, among those of the whole machine, as pipes are.
+fn take_mutex(endpoint: &Endpoint) -> Result<Claim, BindError> {
+    let failed = |e| BindError::io("claim", endpoint.path(), e);
+    let name = endpoint.path().to_string_lossy().replace('\\', "_");
+    let name = U16CString::from_str(format!(r"Global\{name}"))
+        .map_err(|_| failed(io::ErrorKind::InvalidInput.into()))?;
+    // SAFETY: the name is zero-terminated and lives for the call; no attributes are passed.
+    let (mutex, code) = unsafe { (CreateMutexW(ptr::null(), 0, name.as_ptr()), GetLastError()) };
+    if mutex.is_null() {
+        let error = io::Error::last_os_error();
+        return Err(match error.kind() {
+            io::ErrorKind::PermissionDenied => taken(endpoint),
+            _ => failed(error),
+        });
+    }
+    // SAFETY: the call succeeded, so the handle is open and nobody else owns it.
+    let mutex = unsafe { OwnedHandle::from_raw_handle(mutex) };
+    if code == ERROR_ALREADY_EXISTS {
+        return Err(BindError::AlreadyRunning { endpoint: endpoint.clone() });
+    }
+    Ok(Claim { _mutex: mutex })
 }
 
 /// Protected from inheritance; the owner may do everything, and there is no entry for anybody else.
