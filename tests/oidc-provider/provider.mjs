@@ -37,9 +37,7 @@ export function createProvider(issuer, { adapter, users, accessTokenTtl, rotate 
     conformIdTokenClaims: false, // profile claims go into the ID token, where clients read the user name
     pkce: { required: () => true },
     interactions: { policy: policyWithSilentSignIn() },
-    // OIDC Core section 11 ties offline_access to prompt=consent; most providers do not, nor do their clients send it
-    issueRefreshToken: (_ctx, client) => client.grantTypeAllowed(REFRESH),
-    expiresWithSession: () => false,
+    extraParams: { offline_access: keepOfflineAccess }, // the parameter is nobody's; its check runs in every request
     rotateRefreshToken: rotate,
     ttl: {
       AccessToken: accessTokenTtl, DeviceCode: 600, Grant: 86400, IdToken: 3600, Interaction: 3600, RefreshToken: 86400, Session: 86400,
@@ -89,6 +87,17 @@ function policyWithSilentSignIn() {
   const policy = interactionPolicy.base();
   policy.get('consent').checks.remove('native_client_prompt');
   return policy;
+}
+
+/**
+ * OIDC Core section 11 lets a provider grant offline_access without prompt=consent on conditions of its own, as most do.
+ * oidc-provider has by then taken it out of the request, so it is put back.
+ */
+function keepOfflineAccess(ctx) {
+  const asked = (ctx.query.scope ?? ctx.oidc.body?.scope ?? '').split(' ');
+  const left = (ctx.oidc.params.scope ?? '').split(' ');
+  if (!asked.includes('offline_access') || left.includes('offline_access')) return;
+  ctx.oidc.params.scope = [...left, 'offline_access'].join(' ').trim();
 }
 
 /** A client that asks for a scope of the API without naming it (RFC 8707 is optional for clients) gets the first API. */

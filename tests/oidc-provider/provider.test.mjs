@@ -40,7 +40,9 @@ for (const [mode, kind, path] of [['query', 'issuer', '/callback'], ['form_post'
     const response = await listener.response;
     assert.deepEqual({ ...JSON.parse(stdout), url: undefined }, { url: undefined, title: 'done', text: 'You may close this window.' });
     assert.deepEqual([response.state, response.iss], ['state-1', provider[kind]]);
-    const tokens = await redeem(metadata, { grant_type: 'authorization_code', code: response.code, code_verifier: verifier, redirect_uri: redirectUri });
+    const tokens = await redeem(metadata, {
+      grant_type: 'authorization_code', code: response.code, code_verifier: verifier, redirect_uri: redirectUri,
+    });
     assert.equal(tokens.status, 200, JSON.stringify(tokens.body));
     const claims = claimsOf(tokens.body.id_token);
     assert.deepEqual([claims.preferred_username, claims.nonce], ['bob@example.test', 'nonce-1']);
@@ -73,6 +75,13 @@ test('a refresh rotates, and a replay of the old token ends the whole grant', as
   assert.deepEqual([replay.status, replay.body.error], [400, 'invalid_grant']);
   assert.equal((await refresh(metadata, second.body.refresh_token)).body.error, 'invalid_grant');
   assert.deepEqual((await control('GET', '/counters')).refresh_token, { requests: 3, granted: 1 });
+});
+
+test('without offline_access there is no refresh token', async () => {
+  const metadata = await discover(provider.issuer);
+  const { url, verifier, redirectUri } = authorizationUrl(metadata, 'http://127.0.0.1:9/callback', { scope: 'openid read' });
+  const { body } = await redeemRedirect(metadata, await control('POST', '/authorize', { url, user: 'alice' }), verifier, redirectUri);
+  assert.deepEqual([body.token_type, body.refresh_token], ['Bearer', undefined]);
 });
 
 test('a device code is pending until it is approved by script, and denied when refused', async () => {
@@ -153,11 +162,14 @@ test('every secret that went out is on record', async () => {
 
 async function signInByScript(metadata) {
   const { url, verifier, redirectUri } = authorizationUrl(metadata, 'http://127.0.0.1:9/callback');
-  const { location } = await control('POST', '/authorize', { url, user: 'alice' });
-  const code = new URL(location).searchParams.get('code');
-  const { body } = await redeem(metadata, { grant_type: 'authorization_code', code, code_verifier: verifier, redirect_uri: redirectUri });
+  const { body } = await redeemRedirect(metadata, await control('POST', '/authorize', { url, user: 'alice' }), verifier, redirectUri);
   assert.ok(body.refresh_token, JSON.stringify(body));
   return body;
+}
+
+function redeemRedirect(metadata, { location }, verifier, redirectUri) {
+  const code = new URL(location).searchParams.get('code');
+  return redeem(metadata, { grant_type: 'authorization_code', code, code_verifier: verifier, redirect_uri: redirectUri });
 }
 
 function authorizationUrl({ authorization_endpoint: endpoint }, redirectUri, extra = {}) {

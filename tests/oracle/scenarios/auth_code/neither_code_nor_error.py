@@ -1,0 +1,11 @@
+"""A response that says nothing is the application's mistake."""
+
+from oracle.provider import AUTHORITY, CLIENT_ID, entra
+
+PROVIDER = entra()
+
+
+def run_scenario(msal, step):
+    app = step(msal.PublicClientApplication, CLIENT_ID, authority=AUTHORITY)
+    flow = step(app.initiate_auth_code_flow, ["User.Read"], redirect_uri="http://localhost:1", response_mode="form_post")
+    step(app.acquire_token_by_auth_code_flow, flow, {"state": flow["state"]})

@@ -1,0 +1,11 @@
+"""A scope that was not part of the request cannot be redeemed."""
+
+from oracle.provider import AUTHORITY, CLIENT_ID, authorize, entra, tokens
+
+PROVIDER = [*entra(), authorize(), tokens()]
+
+
+def run_scenario(msal, step):
+    app = step(msal.PublicClientApplication, CLIENT_ID, authority=AUTHORITY)
+    flow = step(app.initiate_auth_code_flow, ["User.Read"], redirect_uri="http://localhost:1", response_mode="form_post")
+    step(app.acquire_token_by_auth_code_flow, flow, step.authorize(flow["auth_uri"]), scopes=["Mail.Read"])

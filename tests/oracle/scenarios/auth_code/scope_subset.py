@@ -1,0 +1,11 @@
+"""Of the scopes that were consented to, some are redeemed."""
+
+from oracle.provider import AUTHORITY, CLIENT_ID, authorize, entra, tokens
+
+PROVIDER = [*entra(), authorize(), tokens()]
+
+
+def run_scenario(msal, step):
+    app = step(msal.PublicClientApplication, CLIENT_ID, authority=AUTHORITY)
+    flow = step(app.initiate_auth_code_flow, ["User.Read", "Mail.Read"], redirect_uri="http://localhost:1", response_mode="form_post")
+    step(app.acquire_token_by_auth_code_flow, flow, step.authorize(flow["auth_uri"]), scopes=["User.Read"])
