@@ -53,13 +53,11 @@ pub struct Document {
     pub body: Arc<str>,
 }
 
-/// An entry of a section that this version does not know; carried from import to export as it is.
+/// A section of MSAL's JSON that this version does not know; carried from import to export as it is.
 #[derive(Clone, Debug)]
 pub struct Foreign {
     /// The section's name.
     pub section: Arc<str>,
-    /// The key inside the section.
-    pub key: Arc<str>,
     /// JSON text; it may well hold a token.
     pub body: Secret,
 }

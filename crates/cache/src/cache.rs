@@ -1,10 +1,24 @@
-//! The cache itself.
+//! The cache itself: what it is made of, and how changes are made.
 
-use crate::{Change, Entry};
+use std::collections::HashMap;
+use std::sync::Arc;
 
-/// What one user of the machine has.
+use crate::access_tokens::AccessTokens;
+use crate::apps::Apps;
+use crate::names::{Names, ScopeSets};
+use crate::owners::{Belongings, Owners};
+use crate::{AccessToken, Change, Document, Entry, Foreign};
+
+/// What one user of the machine has. See the crate's head for how to change it.
 #[derive(Default)]
-pub struct TokenCache {}
+pub struct TokenCache {
+    pub(crate) access_tokens: AccessTokens,
+    pub(crate) owners: Owners,
+    pub(crate) names: Names,
+    pub(crate) apps: Apps,
+    pub(crate) documents: HashMap<Arc<str>, Arc<Document>>,
+    foreign: HashMap<Arc<str>, Arc<Foreign>>,
+}
 
 /// How much is in a cache.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,22 +45,90 @@ impl TokenCache {
 
     /// A cache of stored entries; of two under one key the later one counts.
     pub fn from_entries(entries: impl IntoIterator<Item = Entry>) -> Self {
-        let _ = entries.into_iter();
-        Self::default()
+        let mut cache = Self::default();
+        let mut scope_sets = ScopeSets::default();
+        let mut access_tokens = Vec::new();
+        for mut entry in entries {
+            scope_sets.share(&mut entry);
+            // Access tokens go last, so that they share the account ids of the others.
+            if matches!(entry, Entry::AccessToken(_)) {
+                access_tokens.push(entry);
+            } else {
+                cache.put(entry);
+            }
+        }
+        access_tokens.into_iter().for_each(|entry| cache.put(entry));
+        cache
     }
 
     /// Makes the changes, in order.
     pub fn apply(&mut self, changes: &[Change]) {
-        let _ = changes;
+        for change in changes {
+            match change {
+                Change::Put(entry) => self.put(entry.clone()),
+                Change::Remove(entry) => self.remove(entry),
+            }
+        }
     }
 
     /// All entries, in no particular order.
     pub fn entries(&self) -> impl Iterator<Item = Entry> {
-        std::iter::empty()
+        let access_tokens = self.access_tokens.iter().cloned().map(Entry::AccessToken);
+        let owned = self.owners.iter().flat_map(|it| {
+            let accounts = it.accounts.iter().cloned().map(Entry::Account);
+            let id_tokens = it.id_tokens.iter().cloned().map(Entry::IdToken);
+            let refresh_tokens = it.refresh_tokens.iter().cloned().map(Entry::RefreshToken);
+            accounts.chain(id_tokens).chain(refresh_tokens)
+        });
+        let apps = self.apps.iter().cloned().map(Entry::AppMetadata);
+        let documents = self.documents.values().cloned().map(Entry::Document);
+        let foreign = self.foreign.values().cloned().map(Entry::Foreign);
+        access_tokens.chain(owned).chain(apps).chain(documents).chain(foreign)
     }
 
-    /// How much is in it.
+    /// How much is in it. Visits every account: for a status page, not for a token request.
     pub fn counts(&self) -> Counts {
-        Counts::default()
+        let sum = |count: fn(&Belongings) -> usize| self.owners.iter().map(count).sum();
+        Counts {
+            access_tokens: self.access_tokens.len(),
+            refresh_tokens: sum(|it| it.refresh_tokens.len()),
+            id_tokens: sum(|it| it.id_tokens.len()),
+            accounts: sum(|it| it.accounts.len()),
+            app_metadata: self.apps.len(),
+            documents: self.documents.len(),
+        }
+    }
+
+    fn put(&mut self, mut entry: Entry) {
+        self.names.share(&mut entry);
+        match entry {
+            Entry::AccessToken(mut token) => {
+                let AccessToken { environment, home_account_id, .. } = Arc::make_mut(&mut token);
+                self.owners.share_home_account_id(environment, home_account_id);
+                self.access_tokens.insert(token);
+            }
+            Entry::RefreshToken(token) => self.owners.put_refresh_token(token),
+            Entry::IdToken(token) => self.owners.put_id_token(token),
+            Entry::Account(account) => self.owners.put_account(account),
+            Entry::AppMetadata(app) => self.apps.put(app),
+            Entry::Document(document) => {
+                self.documents.insert(Arc::clone(&document.url), document);
+            }
+            Entry::Foreign(foreign) => {
+                self.foreign.insert(Arc::clone(&foreign.section), foreign);
+            }
+        }
+    }
+
+    fn remove(&mut self, entry: &Entry) {
+        match entry {
+            Entry::AccessToken(token) => drop(self.access_tokens.remove(token)),
+            Entry::RefreshToken(token) => self.owners.remove_refresh_token(token),
+            Entry::IdToken(token) => self.owners.remove_id_token(token),
+            Entry::Account(account) => self.owners.remove_account(account),
+            Entry::AppMetadata(app) => self.apps.remove(app),
+            Entry::Document(document) => drop(self.documents.remove(&document.url)),
+            Entry::Foreign(foreign) => drop(self.foreign.remove(&foreign.section)),
+        }
     }
 }

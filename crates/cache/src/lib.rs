@@ -4,21 +4,33 @@
 //! decides nothing about refreshing. A change is first planned (`plan_…` returns [`Change`]s and alters nothing), then
 //! saved by the caller, and only then [applied](TokenCache::apply): what the cache holds is always on disk already.
 
+mod access_tokens;
 mod account;
+mod apps;
 mod cache;
+mod codec;
 mod credential;
 mod entry;
+mod event;
 mod extended_key;
+mod identity;
 mod key;
 mod lookup;
+mod members;
 mod merge;
+mod names;
+mod owners;
 mod removal;
+mod schema;
 
 pub use account::{Account, AppMetadata, Document, Foreign};
 pub use cache::{Counts, TokenCache};
+pub use codec::{DecodeError, FORMAT_VERSION};
 pub use credential::{AccessToken, Extra, IdToken, RefreshToken};
-pub use entry::{Change, DecodeError, Entry, FORMAT_VERSION, ImportError};
+pub use entry::{Change, Entry};
+pub use event::{IdClaims, TokenEvent};
 pub use extended_key::extended_cache_key;
 pub use key::EntryKey;
 pub use lookup::AccessTokenQuery;
-pub use merge::{IdClaims, TokenEvent};
+pub use members::MemberError;
+pub use schema::ImportError;

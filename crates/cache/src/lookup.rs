@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use valetkey_model::{AccountId, ClientId, ScopeSet, UnixTime};
 
+use crate::identity::Owner;
+use crate::key::is_same_client;
 use crate::{AccessToken, Account, AppMetadata, Document, IdToken, RefreshToken, TokenCache};
 
 /// Which access token is wanted.
 #[derive(Clone, Copy, Debug)]
 pub struct AccessTokenQuery<'a> {
-    /// The provider's host.
+    /// The provider's host in lower case, as `Authority::environment` gives it.
     pub environment: &'a str,
     /// Whose token; `None` for the application's own.
     pub home_account_id: Option<&'a AccountId>,
@@ -34,8 +36,7 @@ impl TokenCache {
         now: UnixTime,
         min_remaining_seconds: i64,
     ) -> Option<&Arc<AccessToken>> {
-        let _ = (query, now, min_remaining_seconds);
-        None
+        self.access_tokens.find(query, now, min_remaining_seconds)
     }
 
     /// The account's refresh tokens of all client applications, newest first.
@@ -44,26 +45,26 @@ impl TokenCache {
         environment: &str,
         home_account_id: &AccountId,
     ) -> impl Iterator<Item = &Arc<RefreshToken>> {
-        let _ = (environment, home_account_id);
-        std::iter::empty()
+        let owner = Owner::new(environment, Some(home_account_id), None);
+        self.owners.get(&owner).into_iter().flat_map(|it| &it.refresh_tokens)
     }
 
     /// True when any account has a refresh token of this provider.
     pub fn has_refresh_token_in(&self, environment: &str) -> bool {
-        let _ = environment;
-        false
+        self.owners.has_refresh_token_in(environment)
     }
 
     /// One account for each home account id, in the order of their first sign-in. Of several tenants the last one counts.
     pub fn accounts(&self, environment: &str) -> Vec<Arc<Account>> {
-        let _ = environment;
-        Vec::new()
+        let mut owners: Vec<_> = self.owners.with_accounts(environment).collect();
+        owners.sort_by_cached_key(|it| (it.added_at(), it.home_account_id().cloned()));
+        owners.into_iter().filter_map(|it| it.accounts.last()).cloned().collect()
     }
 
     /// The account as [`TokenCache::accounts`] would list it.
     pub fn account(&self, environment: &str, home_account_id: &AccountId) -> Option<&Arc<Account>> {
-        let _ = (environment, home_account_id);
-        None
+        let owner = Owner::new(environment, Some(home_account_id), None);
+        self.owners.get(&owner)?.accounts.last()
     }
 
     /// The ID token of an account at a client application in a tenant.
@@ -74,8 +75,11 @@ impl TokenCache {
         client_id: &ClientId,
         realm: &str,
     ) -> Option<&Arc<IdToken>> {
-        let _ = (environment, home_account_id, client_id, realm);
-        None
+        let owner = Owner::new(environment, Some(home_account_id), None);
+        let is_it = |token: &&Arc<IdToken>| {
+            is_same_client(token.client_id.as_ref(), Some(client_id)) && *token.realm == *realm
+        };
+        self.owners.get(&owner)?.id_tokens.iter().find(is_it)
     }
 
     /// What is known of a client application.
@@ -84,13 +88,11 @@ impl TokenCache {
         environment: &str,
         client_id: Option<&ClientId>,
     ) -> Option<&Arc<AppMetadata>> {
-        let _ = (environment, client_id);
-        None
+        self.apps.find(environment, client_id)
     }
 
     /// The discovery document that came from `url`.
     pub fn document(&self, url: &str) -> Option<&Arc<Document>> {
-        let _ = url;
-        None
+        self.documents.get(url)
     }
 }

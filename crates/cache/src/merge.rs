@@ -1,115 +1,203 @@
-//! Merging a provider's answer: which entries it puts and which it makes superfluous.
+//! Merging a provider's answer: which entries it puts, and which it makes superfluous.
 
-use valetkey_model::{ClientId, ScopeSet, Secret, UnixTime};
+use std::sync::Arc;
 
-use crate::{Change, RefreshToken, TokenCache};
+use valetkey_model::{AccountId, UnixTime};
 
-/// A provider's answer to a token request, and what was asked.
-#[derive(Clone, Copy, Debug)]
-pub struct TokenEvent<'a> {
-    /// The provider's host.
-    pub environment: &'a str,
-    /// The tenant: the first path segment of the token endpoint, or what else tells issuers on one host apart.
-    pub realm: &'a str,
-    /// The client application; `None` for a system-assigned managed identity.
-    pub client_id: Option<&'a ClientId>,
-    /// RFC 6749 `grant_type` of the request.
-    pub grant_type: &'a str,
-    /// The granted scopes: the answer's where it names them, else those asked for.
-    pub scopes: &'a ScopeSet,
-    /// [`crate::extended_cache_key`] of the request.
-    pub extension: Option<&'a str>,
-    /// The key that the token is bound to.
-    pub key_id: Option<&'a str>,
-    /// The user name that was asked for (password and federated grants), for when the answer has none.
-    pub username: Option<&'a str>,
-    /// An authority type other than that which follows from the tenant.
-    pub authority_type: Option<&'a str>,
-    /// False: save the tokens, but create no account.
-    pub create_account: bool,
+use crate::identity::Owner;
+use crate::key::is_same_client;
+use crate::owners::is_same_refresh_token;
+use crate::{
+    AccessToken, Account, AppMetadata, Change, Entry, IdToken, RefreshToken, TokenCache, TokenEvent,
+};
 
-    /// `access_token`.
-    pub access_token: Option<&'a Secret>,
-    /// `token_type`; `Bearer` when missing.
-    pub token_type: Option<&'a str>,
-    /// `expires_in`, in seconds.
-    pub expires_in: Option<i64>,
-    /// `expires_on` (managed identities); counts when `expires_in` is missing.
-    pub expires_on: Option<UnixTime>,
-    /// `ext_expires_in`, in seconds.
-    pub ext_expires_in: Option<i64>,
-    /// `refresh_in`, in seconds.
-    pub refresh_in: Option<i64>,
-    /// `refresh_token`.
-    pub refresh_token: Option<&'a Secret>,
-    /// `foci`: the family of client applications.
-    pub family_id: Option<&'a str>,
-    /// `id_token`, as it came.
-    pub id_token: Option<&'a Secret>,
-    /// The ID token's claims, decoded and checked by the caller.
-    pub id_claims: IdClaims<'a>,
-    /// Entra's `client_info`, as it came.
-    pub client_info: Option<&'a str>,
-}
-
-/// The claims of an ID token that say who signed in.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct IdClaims<'a> {
-    /// `sub`.
-    pub sub: Option<&'a str>,
-    /// `oid`.
-    pub oid: Option<&'a str>,
-    /// `preferred_username`.
-    pub preferred_username: Option<&'a str>,
-    /// `upn`.
-    pub upn: Option<&'a str>,
-}
-
-impl<'a> TokenEvent<'a> {
-    /// An event without an answer yet; fill in what came.
-    pub fn new(environment: &'a str, realm: &'a str, scopes: &'a ScopeSet) -> Self {
-        Self {
-            environment,
-            realm,
-            client_id: None,
-            grant_type: "",
-            scopes,
-            extension: None,
-            key_id: None,
-            username: None,
-            authority_type: None,
-            create_account: true,
-            access_token: None,
-            token_type: None,
-            expires_in: None,
-            expires_on: None,
-            ext_expires_in: None,
-            refresh_in: None,
-            refresh_token: None,
-            family_id: None,
-            id_token: None,
-            id_claims: IdClaims::default(),
-            client_info: None,
-        }
-    }
-}
+/// How many expired access tokens one merge drops at most. More than it adds, so that none pile up; few, so that a merge
+/// costs the same however many there are.
+const MAX_EXPIRED_DROPPED: usize = 16;
 
 impl TokenCache {
     /// What a sign-in's or an application's token answer changes.
     pub fn plan_token_response(&self, event: &TokenEvent<'_>, now: UnixTime) -> Vec<Change> {
-        let _ = (event, now);
-        Vec::new()
+        let home_account_id = event.home_account_id();
+        let mut plan = Plan::new(self, event, now, home_account_id.as_ref());
+        plan.drop_expired_access_tokens();
+        plan.put_access_token();
+        if event.create_account {
+            plan.put_account();
+        }
+        plan.put_id_token();
+        plan.put_new_refresh_token();
+        plan.put_app_metadata();
+        plan.changes
     }
 
     /// What the answer to redeeming `used` changes. The refresh token rotates in place and no account is created. Empty
-    /// when `used` is no longer what the cache holds: whoever signed out meanwhile stays signed out.
+    /// when `used` is no longer what the cache holds: whoever signed out meanwhile stays signed out, and a newer sign-in
+    /// is not undone.
+    ///
+    /// The tokens belong to the account of `used`: OIDC Core section 12.2 lets a refresh answer say nothing of who it is
+    /// for, and forbids it to say anything else.
     pub fn plan_refresh(
         &self,
         used: &RefreshToken,
         event: &TokenEvent<'_>,
         now: UnixTime,
     ) -> Vec<Change> {
-        let _ = (used, event, now);
-        Vec::new()
+        let Some(stored) = self.find_unchanged(used) else { return Vec::new() };
+        let mut plan = Plan::new(self, event, now, stored.home_account_id.as_ref());
+        plan.drop_expired_access_tokens();
+        plan.put_access_token();
+        plan.put_id_token();
+        plan.rotate_refresh_token(stored);
+        plan.put_app_metadata();
+        plan.changes
+    }
+}
+
+/// The changes of one answer.
+struct Plan<'a> {
+    cache: &'a TokenCache,
+    event: &'a TokenEvent<'a>,
+    now: UnixTime,
+    environment: Arc<str>,
+    home_account_id: Option<&'a AccountId>,
+    changes: Vec<Change>,
+}
+
+impl<'a> Plan<'a> {
+    fn new(
+        cache: &'a TokenCache,
+        event: &'a TokenEvent<'a>,
+        now: UnixTime,
+        home_account_id: Option<&'a AccountId>,
+    ) -> Self {
+        let environment = cache.names.get(&event.environment.to_ascii_lowercase());
+        Self { cache, event, now, environment, home_account_id, changes: Vec::new() }
+    }
+
+    fn put(&mut self, entry: Entry) {
+        self.changes.push(Change::Put(entry));
+    }
+
+    fn drop_expired_access_tokens(&mut self) {
+        let expired = self.cache.access_tokens.expired(self.now).take(MAX_EXPIRED_DROPPED).cloned();
+        self.changes.extend(expired.map(|token| Change::Remove(Entry::AccessToken(token))));
+    }
+
+    fn put_access_token(&mut self) {
+        let (event, now) = (self.event, self.now);
+        let Some(secret) = event.access_token else { return };
+        let expires_on = event.expires_on(now);
+        let after = |seconds: i64| now.plus_seconds(seconds);
+        self.put(Entry::AccessToken(Arc::new(AccessToken {
+            environment: Arc::clone(&self.environment),
+            home_account_id: self.home_account_id.cloned(),
+            client_id: event.client_id.cloned(),
+            realm: self.cache.names.get(event.realm),
+            scopes: event.scopes.clone(),
+            extension: event.extension.map(Arc::from),
+            key_id: event.key_id.map(Arc::from),
+            secret: secret.clone(),
+            token_type: self.cache.names.get(event.token_type.unwrap_or("Bearer")),
+            cached_at: now,
+            expires_on,
+            extended_expires_on: event.ext_expires_in.map_or(expires_on, after),
+            refresh_on: event.refresh_in.map(after),
+            extra: None,
+        })));
+    }
+
+    fn put_account(&mut self) {
+        let Some(home_account_id) = self.home_account_id else { return };
+        let event = self.event;
+        let claims = &event.id_claims;
+        let username = claims.preferred_username.or(claims.upn).or(event.username);
+        self.put(Entry::Account(Arc::new(Account {
+            environment: Arc::clone(&self.environment),
+            home_account_id: home_account_id.clone(),
+            realm: self.cache.names.get(event.realm),
+            local_account_id: event.local_account_id.or(claims.oid).or(claims.sub).map(Arc::from),
+            username: username.unwrap_or_default().into(),
+            authority_type: self.cache.names.get(event.authority_type()),
+            account_source: event.account_source().map(|source| self.cache.names.get(source)),
+            added_at: self.first_sign_in(home_account_id).unwrap_or(self.now),
+            extra: None,
+        })));
+    }
+
+    fn put_id_token(&mut self) {
+        let Some(secret) = self.event.id_token else { return };
+        self.put(Entry::IdToken(Arc::new(IdToken {
+            environment: Arc::clone(&self.environment),
+            home_account_id: self.home_account_id.cloned(),
+            client_id: self.event.client_id.cloned(),
+            realm: self.cache.names.get(self.event.realm),
+            secret: secret.clone(),
+            extra: None,
+        })));
+    }
+
+    fn put_new_refresh_token(&mut self) {
+        let Some(secret) = self.event.refresh_token else { return };
+        self.put_refresh_token(RefreshToken {
+            environment: Arc::clone(&self.environment),
+            home_account_id: self.home_account_id.cloned(),
+            client_id: self.event.client_id.cloned(),
+            scopes: self.event.scopes.clone(),
+            secret: secret.clone(),
+            last_modified: self.now,
+            family_id: self.event.family_id.map(|family| self.cache.names.get(family)),
+            extra: None,
+        });
+    }
+
+    /// A provider that does not rotate sends none back; the one at hand then stays as it is.
+    fn rotate_refresh_token(&mut self, stored: &RefreshToken) {
+        let Some(secret) = self.event.refresh_token else { return };
+        let family_id = self.event.family_id.map(|family| self.cache.names.get(family));
+        self.put_refresh_token(RefreshToken {
+            secret: secret.clone(),
+            last_modified: self.now,
+            family_id: family_id.or_else(|| stored.family_id.clone()),
+            ..stored.clone()
+        });
+    }
+
+    /// Puts the token, and drops those of the same client and account that can do no more than it can.
+    fn put_refresh_token(&mut self, token: RefreshToken) {
+        let (home, client) = (token.home_account_id.as_ref(), token.client_id.as_ref());
+        let owner = Owner::new(&token.environment, home, client);
+        let is_superfluous = |older: &&Arc<RefreshToken>| {
+            is_same_client(older.client_id.as_ref(), client)
+                && !is_same_refresh_token(older, &token)
+                && older.scopes.is_subset(&token.scopes)
+                && (older.family_id.is_none() || older.family_id == token.family_id)
+        };
+        let older = self.cache.owners.get(&owner).into_iter().flat_map(|it| &it.refresh_tokens);
+        let superfluous = older.filter(is_superfluous).cloned();
+        self.changes.extend(superfluous.map(|token| Change::Remove(Entry::RefreshToken(token))));
+        self.put(Entry::RefreshToken(Arc::new(token)));
+    }
+
+    /// Once a member of a family, always one: an answer without `foci` says nothing about it.
+    fn put_app_metadata(&mut self) {
+        let family_id = self.event.family_id.map(|family| self.cache.names.get(family));
+        let known = self.cache.apps.find(&self.environment, self.event.client_id);
+        let app = match known {
+            Some(known) if family_id.is_none() || known.family_id == family_id => return,
+            Some(known) => AppMetadata { family_id, ..AppMetadata::clone(known) },
+            None => AppMetadata {
+                environment: Arc::clone(&self.environment),
+                client_id: self.event.client_id.cloned(),
+                family_id,
+                extra: None,
+            },
+        };
+        self.put(Entry::AppMetadata(Arc::new(app)));
+    }
+
+    fn first_sign_in(&self, home_account_id: &AccountId) -> Option<UnixTime> {
+        let owner = Owner::new(&self.environment, Some(home_account_id), None);
+        self.cache.owners.get(&owner)?.added_at()
     }
 }

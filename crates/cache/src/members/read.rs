@@ -1,0 +1,226 @@
+//! Members to entry. Missing, null and empty are the same; a member that nobody here knows is kept.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use serde_json::Value;
+use valetkey_model::{AccountId, ClientId, ScopeSet, Secret, UnixTime};
+
+use super::{ADDED_AT, section};
+use crate::credential::Extra;
+use crate::{AccessToken, Account, AppMetadata, Document, Entry, Foreign, IdToken, RefreshToken};
+
+/// What is wrong with a member.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("member {member:?} {problem}")]
+pub struct MemberError {
+    /// Its name.
+    pub member: &'static str,
+    /// What is wrong.
+    pub problem: String,
+}
+
+/// The members of one entry, taken out one by one.
+pub(crate) struct Members<'a>(pub(crate) Vec<(Cow<'a, str>, Value)>);
+
+impl Members<'_> {
+    /// The entry that these are the members of; `None` when the section is unknown.
+    pub(crate) fn into_entry(self, section: &str) -> Option<Result<Entry, MemberError>> {
+        Some(match section {
+            section::ACCESS_TOKEN => {
+                self.into_access_token().map(|it| Entry::AccessToken(it.into()))
+            }
+            section::REFRESH_TOKEN => {
+                self.into_refresh_token().map(|it| Entry::RefreshToken(it.into()))
+            }
+            section::ID_TOKEN => self.into_id_token().map(|it| Entry::IdToken(it.into())),
+            section::ACCOUNT => self.into_account().map(|it| Entry::Account(it.into())),
+            section::APP_METADATA => {
+                self.into_app_metadata().map(|it| Entry::AppMetadata(it.into()))
+            }
+            section::DOCUMENT => self.into_document().map(|it| Entry::Document(it.into())),
+            section::FOREIGN => self.into_foreign().map(|it| Entry::Foreign(it.into())),
+            _ => return None,
+        })
+    }
+
+    fn into_access_token(mut self) -> Result<AccessToken, MemberError> {
+        let expires_on = require(self.take_time("expires_on")?, "expires_on")?;
+        let refresh_on = match self.take_time("refresh_on")? {
+            Some(time) => Some(time),
+            None => self.peek_time("refreshOn"),
+        };
+        let key_id = self.take_text("key_id")?;
+        let token_type = self.take_text("token_type")?;
+        Ok(AccessToken {
+            environment: self.take_environment()?,
+            home_account_id: self.take_home_account_id()?,
+            client_id: self.take_client_id()?,
+            realm: self.take_text("realm")?.unwrap_or_default().into(),
+            scopes: self.take_scopes()?,
+            extension: self.take_text("ext_cache_key")?.map(Arc::from),
+            key_id: key_id.or_else(|| self.peek_text(&["kid", "keyId"])).map(Arc::from),
+            secret: self.take_secret("secret")?,
+            token_type: token_type
+                .or_else(|| self.peek_text(&["tokenType"]))
+                .map_or_else(|| Arc::from("Bearer"), Arc::from),
+            cached_at: self.take_time("cached_at")?.unwrap_or_default(),
+            expires_on,
+            extended_expires_on: self.take_time("extended_expires_on")?.unwrap_or(expires_on),
+            refresh_on,
+            extra: self.into_extra("AccessToken"),
+        })
+    }
+
+    fn into_refresh_token(mut self) -> Result<RefreshToken, MemberError> {
+        Ok(RefreshToken {
+            environment: self.take_environment()?,
+            home_account_id: self.take_home_account_id()?,
+            client_id: self.take_client_id()?,
+            scopes: self.take_scopes()?,
+            secret: self.take_secret("secret")?,
+            last_modified: self.take_time("last_modification_time")?.unwrap_or_default(),
+            family_id: self.take_text("family_id")?.map(Arc::from),
+            extra: self.into_extra("RefreshToken"),
+        })
+    }
+
+    fn into_id_token(mut self) -> Result<IdToken, MemberError> {
+        Ok(IdToken {
+            environment: self.take_environment()?,
+            home_account_id: self.take_home_account_id()?,
+            client_id: self.take_client_id()?,
+            realm: self.take_text("realm")?.unwrap_or_default().into(),
+            secret: self.take_secret("secret")?,
+            extra: self.into_extra("IdToken"),
+        })
+    }
+
+    fn into_account(mut self) -> Result<Account, MemberError> {
+        Ok(Account {
+            environment: self.take_environment()?,
+            home_account_id: require(self.take_home_account_id()?, "home_account_id")?,
+            realm: self.take_text("realm")?.unwrap_or_default().into(),
+            local_account_id: self.take_text("local_account_id")?.map(Arc::from),
+            username: self.take_text("username")?.unwrap_or_default().into(),
+            authority_type: self.take_text("authority_type")?.unwrap_or_default().into(),
+            account_source: self.take_text("account_source")?.map(Arc::from),
+            added_at: self.take_time(ADDED_AT)?.unwrap_or_default(),
+            extra: self.into_extra(""),
+        })
+    }
+
+    fn into_app_metadata(mut self) -> Result<AppMetadata, MemberError> {
+        Ok(AppMetadata {
+            environment: self.take_environment()?,
+            client_id: self.take_client_id()?,
+            family_id: self.take_text("family_id")?.map(Arc::from),
+            extra: self.into_extra(""),
+        })
+    }
+
+    fn into_document(mut self) -> Result<Document, MemberError> {
+        Ok(Document {
+            url: require(self.take_text("url")?, "url")?.into(),
+            fetched_at: self.take_time("fetched_at")?.unwrap_or_default(),
+            body: self.take_text("body")?.unwrap_or_default().into(),
+        })
+    }
+
+    fn into_foreign(mut self) -> Result<Foreign, MemberError> {
+        Ok(Foreign {
+            section: require(self.take_text("section")?, "section")?.into(),
+            body: self.take_secret("body")?,
+        })
+    }
+
+    fn take(&mut self, name: &str) -> Option<Value> {
+        let position = self.0.iter().position(|(candidate, _)| candidate == name)?;
+        Some(self.0.swap_remove(position).1)
+    }
+
+    fn take_text(&mut self, name: &'static str) -> Result<Option<String>, MemberError> {
+        match self.take(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text).filter(|text| !text.is_empty())),
+            Some(_) => Err(error(name, "is no text")),
+        }
+    }
+
+    fn take_time(&mut self, name: &'static str) -> Result<Option<UnixTime>, MemberError> {
+        match self.take(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) if text.is_empty() => Ok(None),
+            Some(value) => {
+                time_of(&value).map(Some).ok_or_else(|| error(name, "is no time in whole seconds"))
+            }
+        }
+    }
+
+    fn take_secret(&mut self, name: &'static str) -> Result<Secret, MemberError> {
+        require(self.take_text(name)?, name).map(Secret::new)
+    }
+
+    fn take_environment(&mut self) -> Result<Arc<str>, MemberError> {
+        let mut text = require(self.take_text("environment")?, "environment")?;
+        text.make_ascii_lowercase();
+        Ok(text.into())
+    }
+
+    fn take_home_account_id(&mut self) -> Result<Option<AccountId>, MemberError> {
+        let text = self.take_text("home_account_id")?;
+        text.map(|text| AccountId::new(&text))
+            .transpose()
+            .map_err(|reason| error("home_account_id", reason))
+    }
+
+    fn take_client_id(&mut self) -> Result<Option<ClientId>, MemberError> {
+        let text = self.take_text("client_id")?;
+        text.map(|text| ClientId::new(&text))
+            .transpose()
+            .map_err(|reason| error("client_id", reason))
+    }
+
+    fn take_scopes(&mut self) -> Result<ScopeSet, MemberError> {
+        Ok(ScopeSet::from_target(&self.take_text("target")?.unwrap_or_default()))
+    }
+
+    /// A member under another library's name (`spec/msal-python.md` section 4.10). It stays where it is, so that this
+    /// library finds it again after an export.
+    fn peek_text(&self, names: &[&str]) -> Option<String> {
+        let find = |name| self.0.iter().find(|(candidate, _)| candidate == name);
+        names.iter().find_map(|name| find(*name)?.1.as_str()).map(str::to_owned)
+    }
+
+    fn peek_time(&self, name: &str) -> Option<UnixTime> {
+        self.0.iter().find(|(candidate, _)| candidate == name).and_then(|(_, it)| time_of(it))
+    }
+
+    /// What is left. `credential_type` says what the section says, unless another library has kinds of its own.
+    fn into_extra(self, credential_type: &str) -> Extra {
+        let is_usual = |name: &str, value: &Value| {
+            name == "credential_type" && value.as_str() == Some(credential_type)
+        };
+        let left = self.0.into_iter().filter(|(name, value)| !is_usual(name, value));
+        let map: serde_json::Map<_, _> =
+            left.map(|(name, value)| (name.into_owned(), value)).collect();
+        (!map.is_empty()).then(|| Box::new(map))
+    }
+}
+
+/// Whole seconds, as text or as number.
+fn time_of(value: &Value) -> Option<UnixTime> {
+    let seconds = match value {
+        Value::String(text) => text.trim().parse().ok(),
+        number => number.as_i64(),
+    };
+    seconds.map(UnixTime::from_seconds)
+}
+
+fn require<T>(value: Option<T>, member: &'static str) -> Result<T, MemberError> {
+    value.ok_or_else(|| error(member, "is missing"))
+}
+
+fn error(member: &'static str, problem: impl ToString) -> MemberError {
+    MemberError { member, problem: problem.to_string() }
+}

@@ -1,0 +1,206 @@
+//! The index of accounts, refresh tokens and ID tokens, by whom they belong to.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+use slab::Slab;
+use valetkey_model::{AccountId, ClientId, UnixTime};
+
+use crate::identity::Owner;
+use crate::key::is_same_client;
+use crate::{Account, IdToken, RefreshToken};
+
+#[derive(Default)]
+pub(crate) struct Owners {
+    hasher: DefaultHashBuilder,
+    owners: Slab<Belongings>,
+    table: HashTable<usize>,
+    environments: HashMap<Arc<str>, Environment>,
+}
+
+/// What one owner has.
+pub(crate) struct Belongings {
+    environment: Arc<str>,
+    home_account_id: Option<AccountId>,
+    client_id: Option<ClientId>,
+    /// One for each tenant, in the order of their coming.
+    pub(crate) accounts: Vec<Arc<Account>>,
+    /// Newest first.
+    pub(crate) refresh_tokens: Vec<Arc<RefreshToken>>,
+    pub(crate) id_tokens: Vec<Arc<IdToken>>,
+}
+
+/// What is at one provider.
+#[derive(Default)]
+struct Environment {
+    refresh_tokens: usize,
+    with_accounts: BTreeSet<usize>,
+}
+
+impl Owners {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Belongings> {
+        self.owners.iter().map(|(_, belongings)| belongings)
+    }
+
+    pub(crate) fn get(&self, owner: &Owner<'_>) -> Option<&Belongings> {
+        self.find(owner).map(|index| &self.owners[index])
+    }
+
+    pub(crate) fn has_refresh_token_in(&self, environment: &str) -> bool {
+        self.environments.get(environment).is_some_and(|it| it.refresh_tokens > 0)
+    }
+
+    /// Everyone who has an account at the provider.
+    pub(crate) fn with_accounts(&self, environment: &str) -> impl Iterator<Item = &Belongings> {
+        let indexes = self.environments.get(environment).map(|it| &it.with_accounts);
+        indexes.into_iter().flatten().map(|index| &self.owners[*index])
+    }
+
+    /// The stored copy of an account id, so that its text is in memory once.
+    pub(crate) fn share_home_account_id(&self, environment: &str, id: &mut Option<AccountId>) {
+        let owner = Owner::new(environment, id.as_ref(), None);
+        if let Some(known) = self.get(&owner).filter(|_| id.is_some()) {
+            id.clone_from(&known.home_account_id);
+        }
+    }
+
+    pub(crate) fn put_account(&mut self, account: Arc<Account>) {
+        self.change(owner_of_account(&account), |it| {
+            match it.accounts.iter_mut().find(|known| known.realm == account.realm) {
+                Some(known) => known.clone_from(&account),
+                None => it.accounts.push(Arc::clone(&account)),
+            }
+        });
+    }
+
+    pub(crate) fn remove_account(&mut self, account: &Account) {
+        self.change(owner_of_account(account), |it| {
+            it.accounts.retain(|known| known.realm != account.realm);
+        });
+    }
+
+    pub(crate) fn put_refresh_token(&mut self, token: Arc<RefreshToken>) {
+        self.change(owner_of_refresh_token(&token), |it| {
+            it.refresh_tokens.retain(|known| !is_same_refresh_token(known, &token));
+            let newer = |known: &Arc<RefreshToken>| known.last_modified > token.last_modified;
+            let position = it.refresh_tokens.partition_point(newer);
+            it.refresh_tokens.insert(position, Arc::clone(&token));
+        });
+    }
+
+    pub(crate) fn remove_refresh_token(&mut self, token: &RefreshToken) {
+        self.change(owner_of_refresh_token(token), |it| {
+            it.refresh_tokens.retain(|known| !is_same_refresh_token(known, token));
+        });
+    }
+
+    pub(crate) fn put_id_token(&mut self, token: Arc<IdToken>) {
+        self.change(owner_of_id_token(&token), |it| {
+            match it.id_tokens.iter_mut().find(|known| is_same_id_token(known, &token)) {
+                Some(known) => known.clone_from(&token),
+                None => it.id_tokens.push(Arc::clone(&token)),
+            }
+        });
+    }
+
+    pub(crate) fn remove_id_token(&mut self, token: &IdToken) {
+        self.change(owner_of_id_token(token), |it| {
+            it.id_tokens.retain(|known| !is_same_id_token(known, token));
+        });
+    }
+
+    fn find(&self, owner: &Owner<'_>) -> Option<usize> {
+        let is_owner = |index: &usize| self.owners[*index].owner().is(owner);
+        self.table.find(owner.hash(&self.hasher), is_owner).copied()
+    }
+
+    /// Changes what the owner has, and keeps the indexes in step. An owner of nothing is forgotten.
+    fn change(&mut self, owner: Owner<'_>, change: impl FnOnce(&mut Belongings)) {
+        let index = self.find(&owner).unwrap_or_else(|| self.add(&owner));
+        let belongings = &mut self.owners[index];
+        let before = belongings.refresh_tokens.len();
+        change(belongings);
+
+        let environment = self.environments.entry(Arc::clone(&belongings.environment)).or_default();
+        environment.refresh_tokens += belongings.refresh_tokens.len();
+        environment.refresh_tokens -= before;
+        if belongings.accounts.is_empty() {
+            environment.with_accounts.remove(&index);
+        } else {
+            environment.with_accounts.insert(index);
+        }
+        if belongings.is_empty() {
+            self.forget(index);
+        }
+    }
+
+    fn add(&mut self, owner: &Owner<'_>) -> usize {
+        let known = self.environments.get_key_value(owner.environment);
+        let environment = known.map_or_else(|| owner.environment.into(), |(it, _)| Arc::clone(it));
+        let index = self.owners.insert(Belongings::of(owner, environment));
+        let (owners, hasher) = (&self.owners, &self.hasher);
+        self.table
+            .insert_unique(owner.hash(hasher), index, |index| owners[*index].owner().hash(hasher));
+        index
+    }
+
+    fn forget(&mut self, index: usize) {
+        let hash = self.owners[index].owner().hash(&self.hasher);
+        if let Ok(found) = self.table.find_entry(hash, |candidate| *candidate == index) {
+            found.remove();
+        }
+        self.owners.remove(index);
+    }
+}
+
+impl Belongings {
+    fn of(owner: &Owner<'_>, environment: Arc<str>) -> Self {
+        Self {
+            environment,
+            home_account_id: owner.home_account_id.cloned(),
+            client_id: owner.client_id.cloned(),
+            accounts: Vec::new(),
+            refresh_tokens: Vec::new(),
+            id_tokens: Vec::new(),
+        }
+    }
+
+    fn owner(&self) -> Owner<'_> {
+        Owner::new(&self.environment, self.home_account_id.as_ref(), self.client_id.as_ref())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.accounts.is_empty() && self.refresh_tokens.is_empty() && self.id_tokens.is_empty()
+    }
+
+    pub(crate) fn home_account_id(&self) -> Option<&AccountId> {
+        self.home_account_id.as_ref()
+    }
+
+    /// When the first of its accounts signed in.
+    pub(crate) fn added_at(&self) -> Option<UnixTime> {
+        self.accounts.iter().map(|account| account.added_at).min()
+    }
+}
+
+fn owner_of_account(account: &Account) -> Owner<'_> {
+    Owner::new(&account.environment, Some(&account.home_account_id), None)
+}
+
+fn owner_of_refresh_token(token: &RefreshToken) -> Owner<'_> {
+    Owner::new(&token.environment, token.home_account_id.as_ref(), token.client_id.as_ref())
+}
+
+fn owner_of_id_token(token: &IdToken) -> Owner<'_> {
+    Owner::new(&token.environment, token.home_account_id.as_ref(), token.client_id.as_ref())
+}
+
+/// True when both are one and the same for the same owner: the later one replaces the earlier one.
+pub(crate) fn is_same_refresh_token(one: &RefreshToken, other: &RefreshToken) -> bool {
+    is_same_client(one.client_id.as_ref(), other.client_id.as_ref()) && one.scopes == other.scopes
+}
+
+fn is_same_id_token(one: &IdToken, other: &IdToken) -> bool {
+    is_same_client(one.client_id.as_ref(), other.client_id.as_ref()) && one.realm == other.realm
+}

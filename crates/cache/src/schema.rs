@@ -1,0 +1,252 @@
+//! MSAL's unified JSON schema, in and out (`spec/msal-python.md` sections 4.1, 4.2 and 4.10).
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as Slot;
+use std::io;
+use std::sync::Arc;
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::{Map, Value};
+use valetkey_model::{Secret, UnixTime};
+use zeroize::Zeroizing;
+
+use crate::members::{ADDED_AT, Member, MemberError, Members, section};
+use crate::{Entry, EntryKey, Foreign, TokenCache};
+
+/// Why a text is no token cache of MSAL.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// Not JSON.
+    #[error("token cache is no JSON: {0}")]
+    NotJson(#[from] serde_json::Error),
+    /// The whole is not an object of sections.
+    #[error("token cache is no JSON object")]
+    NoObject,
+    /// A section is not an object of entries.
+    #[error("section {section:?} of the token cache is no JSON object")]
+    Section {
+        /// Its name.
+        section: &'static str,
+    },
+    /// An entry is not an object of members.
+    #[error("entry {number} of section {section:?} of the token cache is no JSON object")]
+    Entry {
+        /// The section's name.
+        section: &'static str,
+        /// Counted from 1. The key is not told: it has a user's identity in it.
+        number: usize,
+    },
+    /// A member is missing or of a wrong kind.
+    #[error("entry {number} of section {section:?} of the token cache: {source}")]
+    Member {
+        /// The section's name.
+        section: &'static str,
+        /// Counted from 1.
+        number: usize,
+        /// The member, and what is wrong with it.
+        source: MemberError,
+    },
+}
+
+impl TokenCache {
+    /// The cache as MSAL's unified JSON. Documents are ours alone and not in it.
+    pub fn to_msal_json(&self) -> Zeroizing<String> {
+        let sections = Sections::of(self.entries());
+        // Written twice, first to learn the length: a buffer that grows leaves copies of secrets behind.
+        let mut length = Length(0);
+        write_json(&mut length, &sections);
+        let mut bytes = Vec::with_capacity(length.0);
+        write_json(&mut bytes, &sections);
+        // serde_json writes UTF-8 alone, so that nothing is replaced, and an owned text is not copied.
+        Zeroizing::new(String::from_utf8(bytes).unwrap_or_default())
+    }
+
+    /// The entries of MSAL's unified JSON, whichever library wrote it: read by their members, not by their keys. Of two
+    /// that are the same thing under different keys the newer one counts.
+    ///
+    /// # Errors
+    /// Names the section, the entry and the member that is wrong.
+    pub fn entries_from_msal_json(text: &str) -> Result<Vec<Entry>, ImportError> {
+        let Value::Object(sections) = serde_json::from_str(text)? else {
+            return Err(ImportError::NoObject);
+        };
+        let mut newest = BTreeMap::new();
+        for (name, value) in sections {
+            match section::OF_MSAL.into_iter().find(|known| **known == *name) {
+                Some(_) if value.is_null() => {}
+                Some(section) => read_section(section, value, &mut newest)?,
+                None => keep_newer(&mut newest, read_foreign(&name, &value)),
+            }
+        }
+        Ok(newest.into_values().collect())
+    }
+}
+
+fn read_section(
+    section: &'static str,
+    value: Value,
+    newest: &mut BTreeMap<EntryKey, Entry>,
+) -> Result<(), ImportError> {
+    let Value::Object(entries) = value else { return Err(ImportError::Section { section }) };
+    for (number, value) in (1..).zip(entries.into_values()) {
+        let Value::Object(members) = value else {
+            return Err(ImportError::Entry { section, number });
+        };
+        let entry = read_entry(section, members);
+        keep_newer(
+            newest,
+            entry.map_err(|source| ImportError::Member { section, number, source })?,
+        );
+    }
+    Ok(())
+}
+
+fn read_entry(
+    section: &'static str,
+    mut members: Map<String, Value>,
+) -> Result<Entry, MemberError> {
+    // Ours alone; in another's text the name means something else, if anything.
+    members.remove(ADDED_AT);
+    let members = members.into_iter().map(|(name, value)| (Cow::Owned(name), value)).collect();
+    Members(members).into_entry(section).unwrap_or_else(|| {
+        Err(MemberError { member: "credential_type", problem: "is of no known section".to_owned() })
+    })
+}
+
+fn read_foreign(name: &str, value: &Value) -> Entry {
+    let body = Secret::new(value.to_string());
+    Entry::Foreign(Arc::new(Foreign { section: name.into(), body }))
+}
+
+impl Foreign {
+    /// The body as it came; as a text if it is no JSON, so that nothing is lost.
+    fn json(&self) -> Value {
+        let text = self.body.expose();
+        serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
+    }
+}
+
+fn keep_newer(newest: &mut BTreeMap<EntryKey, Entry>, entry: Entry) {
+    match newest.entry(entry.key()) {
+        Slot::Vacant(slot) => {
+            slot.insert(entry);
+        }
+        Slot::Occupied(mut slot) if written_at(slot.get()) <= written_at(&entry) => {
+            slot.insert(entry);
+        }
+        Slot::Occupied(_) => {}
+    }
+}
+
+fn written_at(entry: &Entry) -> UnixTime {
+    match entry {
+        Entry::AccessToken(token) => token.expires_on,
+        Entry::RefreshToken(token) => token.last_modified,
+        _ => UnixTime::default(),
+    }
+}
+
+#[expect(clippy::expect_used, reason = "both writers and all of these maps' keys cannot fail")]
+fn write_json(writer: impl io::Write, sections: &Sections) {
+    serde_json::to_writer(writer, sections).expect("a Vec takes all, and every key is text");
+}
+
+/// The entries by section and MSAL's key, and whole sections of other libraries.
+struct Sections(BTreeMap<usize, BTreeMap<String, Entry>>, Vec<(Arc<str>, Value)>);
+
+impl Sections {
+    fn of(entries: impl Iterator<Item = Entry>) -> Self {
+        let mut sections: BTreeMap<usize, BTreeMap<String, Entry>> = BTreeMap::new();
+        let mut foreign = Vec::new();
+        let mut keyed: Vec<(EntryKey, Entry)> = entries.map(|it| (it.key(), it)).collect();
+        keyed.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        for (_, entry) in keyed {
+            let rank = section::OF_MSAL.iter().position(|name| *name == entry.section());
+            match (rank, entry) {
+                (Some(rank), entry) => put_under_free_key(sections.entry(rank).or_default(), entry),
+                (None, Entry::Foreign(it)) => foreign.push((Arc::clone(&it.section), it.json())),
+                (None, _) => {}
+            }
+        }
+        Self(sections, foreign)
+    }
+}
+
+/// MSAL's keys know neither case nor the key that a token is bound to; what we keep apart gets a number at the end, which
+/// MSAL's own search, by members, does not mind.
+fn put_under_free_key(section: &mut BTreeMap<String, Entry>, entry: Entry) {
+    let key = entry.msal_key();
+    let mut free = key.clone();
+    for number in 2.. {
+        if !section.contains_key(&free) {
+            break;
+        }
+        free = format!("{key}-{number}");
+    }
+    section.insert(free, entry);
+}
+
+impl Serialize for Sections {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for (rank, entries) in &self.0 {
+            map.serialize_entry(section::OF_MSAL[*rank], &Entries(entries))?;
+        }
+        for (name, section) in &self.1 {
+            map.serialize_entry(&**name, section)?;
+        }
+        map.end()
+    }
+}
+
+struct Entries<'a>(&'a BTreeMap<String, Entry>);
+
+impl Serialize for Entries<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(key, entry)| (key, MsalMembers(entry))))
+    }
+}
+
+struct MsalMembers<'a>(&'a Entry);
+
+impl Serialize for MsalMembers<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let members = self.0.members();
+        let is_credential =
+            !matches!(self.0, Entry::Account(_) | Entry::AppMetadata(_) | Entry::Foreign(_));
+        let mut map = serializer.serialize_map(None)?;
+        if is_credential && !members.iter().any(|(name, _)| *name == "credential_type") {
+            map.serialize_entry("credential_type", self.0.section())?;
+        }
+        for (name, member) in members.into_iter().filter(|(name, _)| *name != ADDED_AT) {
+            map.serialize_entry(name, &member)?;
+        }
+        map.end()
+    }
+}
+
+impl Serialize for Member<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::Time(time) => serializer.collect_str(time),
+            Self::Null => serializer.serialize_none(),
+            Self::Json(value) => value.serialize(serializer),
+        }
+    }
+}
+
+/// Counts what is written.
+struct Length(usize);
+
+impl io::Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
