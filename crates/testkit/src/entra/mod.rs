@@ -1,0 +1,94 @@
+//! A Microsoft Entra ID that runs on a loopback port: discovery, sign-in pages, device codes and tokens.
+//!
+//! It speaks Entra's dialect closely enough that MSAL works on it unchanged, or that of a plain OpenID Connect provider.
+//! It is a test double: there are no passwords, and the TLS, the regions and the directory behind the real service are
+//! not there. Tests in process drive it through [`Control`], tests in other processes through `/_emulator/` over HTTP,
+//! and a person through the pages.
+//!
+//! A request goes through `server`, which finds its `route`, and on to the file named after the endpoint.
+
+mod answer;
+mod authorize;
+mod claims;
+mod clock;
+mod control;
+mod control_api;
+mod device;
+mod device_page;
+mod discovery;
+mod error;
+mod faults;
+mod grants;
+mod jwt;
+mod log;
+mod message;
+mod options;
+mod pages;
+mod random;
+mod route;
+mod scenario;
+mod server;
+mod state;
+mod template;
+mod tenant;
+mod token;
+mod token_use;
+
+use std::net::Ipv4Addr;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+pub use authorize::{Redirect, ResponseMode};
+pub use control::{Browser, Control, ControlError, Person};
+pub use faults::{Effect, Fault};
+pub use log::LoggedRequest;
+pub use options::{
+    CONSUMERS, CONTOSO, Client, FABRIKAM, NewUser, Options, Rotation, Settings, Tenant,
+};
+pub use route::Endpoint;
+pub use scenario::Scenario;
+pub use state::{GrantCount, IssuedSecret, Revocation, User};
+
+/// A running emulator. Dropping it closes the port and every connection.
+pub struct EntraEmulator {
+    base_url: String,
+    control: Control,
+    server: JoinHandle<()>,
+}
+
+impl EntraEmulator {
+    /// Listens on 127.0.0.1 and serves in a task of its own.
+    pub async fn start(options: Options) -> std::io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
+        let base_url = format!("http://{}", listener.local_addr()?);
+        let shared = server::Shared::new(state::State::new(options, &base_url)?);
+        let control = Control::new(shared.clone());
+        let server = tokio::spawn(server::serve(listener, shared));
+        Ok(Self { base_url, control, server })
+    }
+
+    /// `http://127.0.0.1:PORT`
+    pub fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    /// The authority of a tenant: `common`, `organizations`, `consumers`, a GUID or a domain name.
+    pub fn authority(&self, tenant: &str) -> String {
+        format!("{}/{tenant}", self.base_url)
+    }
+
+    /// The hand of a test.
+    pub fn control(&self) -> &Control {
+        &self.control
+    }
+}
+
+impl Drop for EntraEmulator {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+#[cfg(test)]
+mod tests;

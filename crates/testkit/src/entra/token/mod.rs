@@ -1,0 +1,156 @@
+//! The token endpoint: what all grants share. Each grant has its own file.
+
+mod authorization_code;
+mod device_code;
+mod refresh_token;
+
+use serde_json::Value;
+
+use super::answer::{TokenAnswer, issue_refresh_token, resource_of};
+use super::authorize::find_unconsented;
+use super::claims;
+use super::error::Refusal;
+use super::grants::{Grant, GrantId};
+use super::message::{Params, Reply, Request};
+use super::options::Client;
+use super::scenario::{Scenario, consent_required};
+use super::state::{State, User};
+use super::tenant::Directory;
+
+/// Answers a token request and counts it under its grant type.
+pub(crate) fn answer(
+    state: &mut State,
+    directory: &Directory,
+    request: &Request,
+) -> Result<Reply, Refusal> {
+    request.require_post()?;
+    let result = dispatch(state, directory, &request.form);
+    if let Some(grant_type) = request.form.get("grant_type") {
+        let count = state.counters.entry(grant_type.to_owned()).or_default();
+        match result {
+            Ok(_) => count.answered += 1,
+            Err(_) => count.refused += 1,
+        }
+    }
+    result
+}
+
+fn dispatch(state: &mut State, directory: &Directory, form: &Params) -> Result<Reply, Refusal> {
+    form.refuse_duplicates()?;
+    let client_id = form.require("client_id")?;
+    let grant_type = form.require("grant_type")?;
+    let client = authenticate_client(state, client_id, form)?;
+    let request = TokenRequest { directory, client, form, claims: claims::read(form)? };
+    match grant_type {
+        "authorization_code" => authorization_code::redeem(state, &request),
+        "refresh_token" => refresh_token::redeem(state, &request),
+        "urn:ietf:params:oauth:grant-type:device_code" | "device_code" => {
+            device_code::redeem(state, &request)
+        }
+        other => {
+            let text = format!("The app requested an unsupported grant type '{other}'.");
+            Err(Refusal::new("unsupported_grant_type", 70_003, text))
+        }
+    }
+}
+
+/// A token request whose client is known.
+struct TokenRequest<'a> {
+    directory: &'a Directory,
+    client: Client,
+    form: &'a Params,
+    claims: Option<Value>,
+}
+
+impl TokenRequest<'_> {
+    /// Opens a grant for a fresh sign-in and answers with its first tokens.
+    fn open_grant(
+        &self,
+        state: &mut State,
+        grant: Grant,
+        scopes: &[String],
+        user: &User,
+        nonce: Option<&str>,
+    ) -> (GrantId, Reply) {
+        let id = state.grants.open(grant.clone());
+        let wants_more = scopes.iter().any(|scope| scope == "offline_access");
+        let refresh_token = wants_more.then(|| issue_refresh_token(state, id));
+        (id, self.answer(&grant, scopes, nonce, refresh_token).write(state, user))
+    }
+
+    fn answer<'b>(
+        &'b self,
+        grant: &'b Grant,
+        scopes: &'b [String],
+        nonce: Option<&'b str>,
+        refresh_token: Option<String>,
+    ) -> TokenAnswer<'b> {
+        let client_info = self.form.get("client_info") == Some("1");
+        TokenAnswer {
+            directory: self.directory,
+            grant,
+            scopes,
+            nonce,
+            refresh_token,
+            client_info,
+            claims: self.claims.as_ref(),
+        }
+    }
+
+    /// The scopes of this request, else those of the grant; one resource at a time, as at Entra.
+    fn read_scopes(&self, granted: &[String]) -> Result<Vec<String>, Refusal> {
+        let requested = self.form.words("scope");
+        let scopes = if requested.is_empty() { granted.to_vec() } else { requested };
+        let mut resources: Vec<&str> =
+            scopes.iter().filter_map(|scope| resource_of(scope)).collect();
+        resources.sort_unstable();
+        resources.dedup();
+        if resources.len() > 1 {
+            let text = format!(
+                "Provided value for the input parameter scope is not valid because it contains more than one resource. Scope {} is not valid.",
+                scopes.join(" ")
+            );
+            return Err(Refusal::new("invalid_scope", 28_000, text));
+        }
+        Ok(scopes)
+    }
+}
+
+/// A public client proves nothing; one with a secret must send it (AADSTS7000218, AADSTS7000215).
+fn authenticate_client(state: &State, client_id: &str, form: &Params) -> Result<Client, Refusal> {
+    let client = state.find_client(client_id)?;
+    match (&client.secret, form.get("client_secret")) {
+        (Some(expected), Some(sent)) if expected == sent => Ok(client),
+        (None, _) => Ok(client),
+        (Some(_), None) => Err(Refusal::new(
+            "invalid_client",
+            7_000_218,
+            "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.",
+        )),
+        (Some(_), Some(_)) => {
+            Err(Refusal::new("invalid_client", 7_000_215, "Invalid client secret provided."))
+        }
+    }
+}
+
+/// Refuses for what is wrong with the user or a scope. `fresh` is a grant that follows a sign-in at once.
+fn apply_scenarios(
+    state: &State,
+    user: &User,
+    grant: &Grant,
+    scopes: &[String],
+    fresh: bool,
+) -> Result<(), Refusal> {
+    if !find_unconsented(state, &user.name, &grant.client_id, scopes).is_empty() {
+        return Err(consent_required(&grant.client_id));
+    }
+    let of_scopes = scopes.iter().filter_map(|scope| state.scope_scenarios.get(scope));
+    for scenario in user.scenario.iter().chain(of_scopes) {
+        let settled = *scenario == Scenario::ConsentRequired
+            || scenario.is_satisfied_by(grant.claims.as_ref());
+        if !settled && (!fresh || scenario.stops_every_grant()) {
+            return Err(scenario.to_refusal());
+        }
+    }
+    Ok(())
+}
