@@ -1,7 +1,36 @@
 //! Client applications and their flows: the broker's mind.
 //!
-//! The engine decides what a token request needs and drives it to its end. It knows the outside only through the traits
-//! of [`ports`]; it opens no socket and no file, reads no clock and no environment, and knows neither the wire of `/v1` nor
-//! the vault.
+//! The engine decides what a token request needs and drives it to its end: `silent.rs` decides, `refresh.rs` and `flow/`
+//! do. It knows the outside only through the traits of [`ports`]; it opens no socket and no file, reads no clock and no
+//! environment, and knows neither the wire of `/v1` nor the vault. It takes nothing but what the policy authorized.
+//!
+//! How to use it: [`Engine::user`], [`User::open_app`], then a verb of [`Engine`] with an authorized request.
 
+mod accounts;
+mod answer;
+mod application;
+mod engine;
+mod error;
+mod event;
+mod flight;
+mod flow;
+mod http_cache;
+mod issue;
+mod keyed_lock;
 pub mod ports;
+mod provider;
+mod refresh;
+mod request;
+mod silent;
+mod user;
+
+pub use accounts::FoundAccount;
+pub use answer::{IssuedToken, TokenAnswer};
+pub use application::{AppId, ClientApplication, Definition, DefinitionError, InstanceDiscovery};
+pub use engine::{Engine, Ports};
+pub use error::{Error, SignInReason};
+pub use event::{Event, Happening};
+pub use flow::{Flow, FlowStatus, Invitation, Visit};
+pub use request::{AccountSelector, AccountsRequest, FlowKind, FlowRequest, Hints, SilentRequest};
+pub use silent::MANDATORY_SECONDS;
+pub use user::User;

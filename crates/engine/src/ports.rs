@@ -74,9 +74,16 @@ pub trait Rng: Send + Sync {
 /// Keeps cache entries for good.
 pub trait TokenStore: Send + Sync {
     /// All entries of a partition; called once for each, when it is first used.
-    fn load<'a>(&'a self, partition: &'a Partition) -> BoxFuture<'a, Result<Vec<Entry>, StoreError>>;
+    fn load<'a>(
+        &'a self,
+        partition: &'a Partition,
+    ) -> BoxFuture<'a, Result<Vec<Entry>, StoreError>>;
     /// Resolves when the changes are on disk, all of them or none.
-    fn save<'a>(&'a self, partition: &'a Partition, changes: &'a [Change]) -> BoxFuture<'a, Result<(), StoreError>>;
+    fn save<'a>(
+        &'a self,
+        partition: &'a Partition,
+        changes: &'a [Change],
+    ) -> BoxFuture<'a, Result<(), StoreError>>;
 }
 
 /// Why the store did not do it. What was stored before is untouched.

@@ -1,1 +1,138 @@
-//! valetkey-policy.
+//! Who may ask for what: one pure decision, `decide(policy, caller, request)`.
+//!
+//! Its answer is the only thing that can build an [`Authorized`] request, and the engine takes nothing else, so a path
+//! around the policy does not compile. This crate does no I/O, keeps no state, and knows neither engine nor wire. Ids in a
+//! request are filters, never authority: whose tokens are meant comes from the caller, which the kernel named.
+
+use valetkey_model::{Authority, Caller, Partition};
+
+/// What the person or the administrator allows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Which providers may be spoken to.
+    pub authorities: Admission,
+}
+
+/// Which providers may be spoken to. The broker fetches no URL that a client sent, other than one admitted here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// A user's own broker: any https authority, and loopback for development. (What is neither is no [`Authority`].)
+    Any,
+    /// A system service: the hosts that its configuration names, as `host` or `host:port` in lower case.
+    Hosts(Vec<String>),
+}
+
+impl Policy {
+    /// The default of a broker that serves one user.
+    pub fn of_user() -> Self {
+        Self { authorities: Admission::Any }
+    }
+}
+
+/// What can be asked for.
+pub trait Subject {
+    /// The provider that answering would speak to.
+    fn authority(&self) -> &Authority;
+}
+
+/// A request that the policy let pass, and for whom.
+#[derive(Clone, Debug)]
+pub struct Authorized<T> {
+    caller: Caller,
+    request: T,
+}
+
+impl<T> Authorized<T> {
+    /// Whose tokens.
+    pub fn partition(&self) -> &Partition {
+        &self.caller.partition
+    }
+
+    /// Who asked.
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// For what.
+    pub fn request(&self) -> &T {
+        &self.request
+    }
+
+    /// For what, owned.
+    pub fn into_request(self) -> T {
+        self.request
+    }
+}
+
+/// Why not.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Denial {
+    /// The system service speaks to configured providers only.
+    #[error(
+        "this broker does not speak to {environment}; its administrator can add it to [policy] authorities"
+    )]
+    Authority {
+        /// The provider that was asked for.
+        environment: String,
+    },
+}
+
+/// Decides whether `caller` may have `request` done.
+///
+/// # Errors
+/// The denial, with what could be done about it.
+pub fn decide<T: Subject>(
+    policy: &Policy,
+    caller: &Caller,
+    request: T,
+) -> Result<Authorized<T>, Denial> {
+    let environment = request.authority().environment();
+    match &policy.authorities {
+        Admission::Any => {}
+        Admission::Hosts(hosts) if hosts.iter().any(|host| host == environment) => {}
+        Admission::Hosts(_) => {
+            return Err(Denial::Authority { environment: environment.to_owned() });
+        }
+    }
+    Ok(Authorized { caller: caller.clone(), request })
+}
+
+#[cfg(test)]
+mod tests {
+    use valetkey_model::AuthorityOptions;
+
+    use super::*;
+
+    struct To(Authority);
+
+    impl Subject for To {
+        fn authority(&self) -> &Authority {
+            &self.0
+        }
+    }
+
+    fn check(authorities: Admission, authority: &str, expected: bool) {
+        let caller = Caller { partition: Partition::of_uid(1000), process_id: None, program: None };
+        let authority = Authority::parse(authority, AuthorityOptions::default()).unwrap();
+        let decision = decide(&Policy { authorities }, &caller, To(authority));
+        assert_eq!(decision.is_ok(), expected);
+    }
+
+    #[test]
+    fn a_users_own_broker_speaks_to_any_authority() {
+        check(Admission::Any, "https://login.example.com/t", true);
+    }
+
+    #[test]
+    fn a_system_service_speaks_to_configured_hosts_only() {
+        let hosts = || Admission::Hosts(vec!["login.example.com".to_owned()]);
+        check(hosts(), "https://LOGIN.example.com/t", true);
+        check(hosts(), "https://login.example.com:444/t", false);
+        check(hosts(), "https://evil.example/t", false);
+    }
+
+    #[test]
+    fn an_empty_list_admits_nobody() {
+        check(Admission::Hosts(Vec::new()), "https://login.example.com/t", false);
+    }
+}

@@ -1,0 +1,145 @@
+//! Accounts: who has signed in, and signing out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use valetkey_cache::{Account, Change, RefreshToken, TokenCache};
+use valetkey_model::{AccountId, Authority, AuthorityKind, ScopeSet};
+use valetkey_oauth::{
+    ApiId, CacheReason, TokenTypeHint, build_revocation_request, known_aliases,
+    parse_revocation_response,
+};
+use valetkey_policy::Authorized;
+
+use crate::engine::Engine;
+use crate::error::{Error, SignInReason};
+use crate::event::Happening;
+use crate::request::{AccountSelector, AccountsRequest};
+use crate::user::User;
+
+/// How long a sign-out waits for the provider to take the refresh token back. Here it is gone already.
+const REVOCATION_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Somebody who has signed in.
+pub type FoundAccount = Arc<Account>;
+
+impl Engine {
+    /// The accounts at an application's provider, one for each home account id. No network.
+    pub fn accounts(
+        &self,
+        user: &User,
+        authorized: &Authorized<AccountsRequest>,
+    ) -> Vec<FoundAccount> {
+        accounts_at(&user.cache(), &authorized.request().app.definition().authority)
+    }
+
+    /// Signs an account out of an application: its tokens are removed here first, so that it holds without a network,
+    /// then the provider is asked to take the refresh tokens back (RFC 7009), if it has a place for that.
+    ///
+    /// # Errors
+    /// When the account is not there, or the removal cannot be saved.
+    pub async fn sign_out(
+        &self,
+        user: &User,
+        authorized: &Authorized<AccountsRequest>,
+    ) -> Result<(), Error> {
+        let request = authorized.request();
+        let Some(account) = &request.account else { return Err(Error::Bug("sign-out of nobody")) };
+        let definition = request.app.definition();
+        let hosts = hosts_of(&definition.authority);
+        if !hosts.iter().any(|host| user.cache().account(host, account).is_some()) {
+            return Err(Error::UnknownAccount(account.as_str().to_owned()));
+        }
+        let plan =
+            |cache: &TokenCache| cache.plan_sign_out(&hosts, account, Some(&definition.client_id));
+        let changes = user.commit(&*self.ports.store, plan).await?;
+        let doomed: Vec<_> =
+            changes.iter().filter_map(Change::removed_refresh_token).cloned().collect();
+        user.events.tell(
+            Happening::SignedOut,
+            self.now(),
+            &request.app,
+            Some(account),
+            &ScopeSet::default(),
+        );
+        tokio::select! {
+            () = self.revoke(user, request, &doomed) => {}
+            () = self.ports.clock.sleep(REVOCATION_PATIENCE) => {
+                tracing::info!(correlation_id = %request.correlation_id, "provider did not take the refresh token back in time");
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks the provider to take refresh tokens back. Failing to is logged: they expire by themselves.
+    async fn revoke(&self, user: &User, request: &AccountsRequest, tokens: &[Arc<RefreshToken>]) {
+        let Some(provider) = self.known_metadata(user, &request.app) else { return };
+        let client_id = &request.app.definition().client_id;
+        let call = self.call(
+            &request.app,
+            ApiId::RemoveAccount,
+            CacheReason::NotSilent,
+            &request.correlation_id,
+        );
+        for token in tokens {
+            let hint = TokenTypeHint::RefreshToken;
+            let Some(revocation) =
+                build_revocation_request(&provider, client_id, &token.secret, hint, &call)
+            else {
+                return;
+            };
+            let outcome = match self.ports.http.send(revocation).await {
+                Ok(answer) => parse_revocation_response(&answer, self.now()).map_err(Error::from),
+                Err(error) => Err(error.into()),
+            };
+            if let Err(error) = outcome {
+                tracing::info!(%error, correlation_id = %request.correlation_id, "refresh token was not taken back");
+            }
+        }
+    }
+}
+
+/// The account that a silent request means.
+///
+/// # Errors
+/// When there is none, or more than one and none was named.
+pub(crate) fn select_account(
+    cache: &TokenCache,
+    authority: &Authority,
+    selector: &AccountSelector,
+) -> Result<AccountId, Error> {
+    match selector {
+        AccountSelector::Named(name) => find_named(cache, authority, name),
+        AccountSelector::Only => match &accounts_at(cache, authority)[..] {
+            [] => Err(Error::SignInNeeded(SignInReason::NoAccount)),
+            [account] => Ok(account.home_account_id.clone()),
+            accounts => Err(Error::AccountAmbiguous {
+                usernames: accounts.iter().map(|account| account.username.to_string()).collect(),
+            }),
+        },
+    }
+}
+
+fn find_named(cache: &TokenCache, authority: &Authority, name: &str) -> Result<AccountId, Error> {
+    let unknown = || Error::UnknownAccount(name.to_owned());
+    if let Ok(id) = AccountId::new(name)
+        && hosts_of(authority).iter().any(|host| cache.account(host, &id).is_some())
+    {
+        return Ok(id);
+    }
+    let accounts = accounts_at(cache, authority);
+    let named = accounts.iter().find(|account| account.username.eq_ignore_ascii_case(name));
+    named.map(|account| account.home_account_id.clone()).ok_or_else(unknown)
+}
+
+fn accounts_at(cache: &TokenCache, authority: &Authority) -> Vec<FoundAccount> {
+    let found = hosts_of(authority).into_iter().map(|host| cache.accounts(host));
+    found.into_iter().find(|accounts| !accounts.is_empty()).unwrap_or_default()
+}
+
+/// The provider's host, then the other names of it that Microsoft publishes. Known to us, so no network is asked.
+pub(crate) fn hosts_of(authority: &Authority) -> Vec<&str> {
+    let own = authority.environment();
+    let is_entra = authority.kind() == AuthorityKind::Entra;
+    std::iter::once(own).chain(known_aliases(own).filter(|_| is_entra)).collect()
+}

@@ -1,0 +1,38 @@
+//! What the engine answers with.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use valetkey_cache::AccessToken;
+use valetkey_model::{AccountId, ScopeSet, Secret, UnixTime};
+
+/// A token. Cheap to clone: every caller of one flight gets the same.
+#[derive(Clone)]
+pub enum TokenAnswer {
+    /// It was at hand.
+    Cached(Arc<AccessToken>),
+    /// The provider just issued it.
+    Issued(Arc<IssuedToken>),
+}
+
+/// A token as the provider issued it, without the refresh token that came along.
+pub struct IssuedToken {
+    /// The access token.
+    pub access_token: Secret,
+    /// `Bearer`, as a rule.
+    pub token_type: String,
+    /// When it expires.
+    pub expires_on: UnixTime,
+    /// When it should be refreshed ahead of need.
+    pub refresh_on: Option<UnixTime>,
+    /// What it is good for.
+    pub scopes: ScopeSet,
+    /// The ID token.
+    pub id_token: Option<Secret>,
+    /// Its payload.
+    pub id_token_claims: Option<Map<String, Value>>,
+    /// Whose it is.
+    pub account: Option<AccountId>,
+    /// Everything else that the provider said.
+    pub fields: Map<String, Value>,
+}

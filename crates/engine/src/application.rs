@@ -1,0 +1,151 @@
+//! Client applications as MSAL defines them: who asks the provider, and how.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sha2::{Digest, Sha256};
+use valetkey_model::{Authority, ClientId, RESERVED_SCOPES, ScopeSet};
+use valetkey_oauth::{ProviderMetadata, TelemetryLog};
+use valetkey_policy::Subject;
+
+/// What defines a client application. The same definition is the same application, for every process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Definition {
+    /// RFC 6749 section 2.2.
+    pub client_id: ClientId,
+    /// The provider and tenant.
+    pub authority: Authority,
+    /// Whether unknown hosts are looked up at Microsoft first.
+    pub instance_discovery: InstanceDiscovery,
+    /// Sent as the `xms_cc` claim, for example `CP1`.
+    pub capabilities: Vec<String>,
+    /// Scopes never added automatically.
+    pub exclude_scopes: ScopeSet,
+    /// `x-app-name`.
+    pub app_name: Option<String>,
+    /// `x-app-ver`.
+    pub app_version: Option<String>,
+}
+
+/// MSAL's `instance_discovery`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InstanceDiscovery {
+    /// For hosts that are not well known.
+    Enabled,
+    /// Never; also no look-up of host aliases.
+    Disabled,
+}
+
+/// Why a definition is none.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DefinitionError {
+    /// An OIDC request without `openid` is none.
+    #[error("exclude_scopes must not have \"openid\" in it")]
+    ExcludesOpenid,
+}
+
+/// The id of an application: a digest of its definition, the same after every restart.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AppId(Arc<str>);
+
+/// An open client application. Opening one does no network I/O.
+pub struct ClientApplication {
+    id: AppId,
+    definition: Definition,
+    metadata: Mutex<Option<Arc<ProviderMetadata>>>,
+    telemetry: Mutex<TelemetryLog>,
+}
+
+impl Definition {
+    /// Checks what the parts cannot check by themselves.
+    ///
+    /// # Errors
+    /// When the parts do not go together.
+    pub fn check(self) -> Result<Self, DefinitionError> {
+        if self.exclude_scopes.contains(RESERVED_SCOPES[0]) {
+            return Err(DefinitionError::ExcludesOpenid);
+        }
+        Ok(self)
+    }
+
+    /// The application's id. Every member goes in with its length, so that no two definitions share one.
+    pub fn app_id(&self) -> AppId {
+        let authority = (self.authority.as_str(), format!("{:?}", self.authority.kind()));
+        let trust =
+            format!("{} {:?}", self.authority.is_known_to_developer(), self.instance_discovery);
+        let texts = [
+            self.client_id.as_str(),
+            authority.0,
+            &authority.1,
+            &trust,
+            self.exclude_scopes.target(),
+        ];
+        let options = [self.app_name.as_deref(), self.app_version.as_deref()]
+            .map(|text| text.unwrap_or("\0"));
+        let mut hash = Sha256::new();
+        for text in
+            texts.into_iter().chain(options).chain(self.capabilities.iter().map(String::as_str))
+        {
+            hash.update((text.len() as u64).to_le_bytes());
+            hash.update(text);
+        }
+        let digest = hash.finalize();
+        AppId(digest[..16].iter().map(|byte| format!("{byte:02x}")).collect::<String>().into())
+    }
+}
+
+impl AppId {
+    /// The id as a client gave it; whether it is anyone's is found out by looking.
+    pub fn from_text(text: &str) -> Self {
+        Self(text.into())
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for AppId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AppId({})", self.0)
+    }
+}
+
+impl ClientApplication {
+    /// Opens an application.
+    pub fn open(definition: Definition) -> Self {
+        let id = definition.app_id();
+        Self { id, definition, metadata: Mutex::default(), telemetry: Mutex::default() }
+    }
+
+    /// Its id.
+    pub fn id(&self) -> &AppId {
+        &self.id
+    }
+
+    /// What defines it.
+    pub fn definition(&self) -> &Definition {
+        &self.definition
+    }
+
+    /// The provider's metadata, once discovered. Old ones still name the right realm: a cache hit needs no more.
+    pub(crate) fn known_metadata(&self) -> Option<Arc<ProviderMetadata>> {
+        self.metadata.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn remember_metadata(&self, metadata: &Arc<ProviderMetadata>) {
+        *self.metadata.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(metadata));
+    }
+
+    /// What the next request tells the provider about the calls before it.
+    pub(crate) fn with_telemetry<T>(&self, use_log: impl FnOnce(&mut TelemetryLog) -> T) -> T {
+        use_log(&mut self.telemetry.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Subject for Definition {
+    fn authority(&self) -> &Authority {
+        &self.authority
+    }
+}

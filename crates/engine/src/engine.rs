@@ -1,0 +1,137 @@
+//! The engine itself: the users, and the verbs that the daemon calls.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use tokio::sync::{Mutex as AsyncMutex, broadcast};
+use valetkey_cache::TokenCache;
+use valetkey_model::{CorrelationId, Partition, UnixTime};
+use valetkey_oauth::{HttpRequest, HttpResponse};
+
+use crate::error::Error;
+use crate::event::Event;
+use crate::ports::{Clock, HttpClient, RedirectListener, Rng, TokenStore};
+use crate::user::User;
+
+/// The outside world, as the composition root wires it up.
+#[derive(Clone)]
+pub struct Ports {
+    /// To the providers.
+    pub http: Arc<dyn HttpClient>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// States, nonces, verifiers, ids.
+    pub rng: Arc<dyn Rng>,
+    /// Where entries survive.
+    pub store: Arc<dyn TokenStore>,
+    /// Where browsers come back to.
+    pub redirects: Arc<dyn RedirectListener>,
+}
+
+/// The broker's mind. Open applications on a [`User`], then ask for tokens with requests that the policy authorized.
+///
+/// Verbs live beside what they do: `acquire_token_silent` in `refresh.rs`, `start_flow` in `flow/mod.rs`, `accounts` and
+/// `sign_out` in `accounts.rs`.
+pub struct Engine {
+    pub(crate) ports: Ports,
+    users: RwLock<HashMap<Partition, Arc<User>>>,
+    loading: AsyncMutex<()>,
+}
+
+impl Engine {
+    /// An engine over this world.
+    pub fn new(ports: Ports) -> Arc<Self> {
+        Arc::new(Self { ports, users: RwLock::default(), loading: AsyncMutex::default() })
+    }
+
+    /// A user whose cache is loaded already: the hot path.
+    pub fn find_user(&self, partition: &Partition) -> Option<Arc<User>> {
+        self.users.read().unwrap_or_else(PoisonError::into_inner).get(partition).cloned()
+    }
+
+    /// A user, whose cache is loaded first if need be.
+    ///
+    /// # Errors
+    /// When the store is locked or unreadable; nothing is remembered of that, so the next call tries again.
+    pub async fn user(&self, partition: &Partition) -> Result<Arc<User>, Error> {
+        if let Some(user) = self.find_user(partition) {
+            return Ok(user);
+        }
+        let _loading = self.loading.lock().await;
+        if let Some(user) = self.find_user(partition) {
+            return Ok(user);
+        }
+        let entries = self.ports.store.load(partition).await?;
+        let user = Arc::new(User::new(partition.clone(), TokenCache::from_entries(entries)));
+        self.users
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(partition.clone(), Arc::clone(&user));
+        Ok(user)
+    }
+
+    /// Forgets what is in memory. The store keeps it, behind its key.
+    pub fn forget_users(&self) {
+        self.users.write().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// The user's events from now on.
+    pub fn subscribe(&self, user: &User) -> broadcast::Receiver<Event> {
+        user.events.subscribe()
+    }
+
+    /// Requests to providers that are under way, for a shutdown that waits for them.
+    pub fn flights_under_way(&self) -> usize {
+        let users = self.users.read().unwrap_or_else(PoisonError::into_inner);
+        users.values().map(|user| user.flights.under_way()).sum()
+    }
+
+    /// Tries once more to save what could not be saved.
+    pub async fn save_unsaved(&self) {
+        let users: Vec<_> =
+            self.users.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        for user in users {
+            if let Err(error) = user.save_unsaved(&*self.ports.store).await {
+                tracing::warn!(%error, "changes still cannot be saved");
+            }
+        }
+    }
+
+    /// A fresh correlation id.
+    pub fn new_correlation_id(&self) -> CorrelationId {
+        CorrelationId::from_random(self.random())
+    }
+
+    pub(crate) fn now(&self) -> UnixTime {
+        self.ports.clock.now()
+    }
+
+    pub(crate) fn random<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.ports.rng.fill(&mut bytes);
+        bytes
+    }
+
+    /// Sends a request, unless the HTTP cache has the answer. `retry_after` of a repeated answer counts from now.
+    pub(crate) async fn send(
+        &self,
+        user: &User,
+        request: HttpRequest,
+    ) -> Result<HttpResponse, Error> {
+        let repeated = user
+            .http_cache
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .find(&request, self.now());
+        if let Some(repeated) = repeated {
+            return Ok(repeated.into_answer());
+        }
+        let answer = self.ports.http.send(request.clone()).await?;
+        user.http_cache.lock().unwrap_or_else(PoisonError::into_inner).keep(
+            &request,
+            &answer,
+            self.now(),
+        );
+        Ok(answer)
+    }
+}

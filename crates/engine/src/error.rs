@@ -1,0 +1,126 @@
+//! Why a request could not be done, and who is at fault. The daemon maps each to the wire in one exhaustive `match`.
+
+use valetkey_oauth::{
+    ClaimsError, DiscoveryError, IdTokenError, OAuthError, RedirectError, ReservedScope,
+    TokenResponseError,
+};
+
+use crate::ports::{ListenError, StoreError, TransportError};
+
+/// Why a request could not be done. Cheap to clone: every caller of one flight gets the same.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// The caller's: only a person's sign-in can bring this token.
+    #[error("{0}")]
+    SignInNeeded(SignInReason),
+    /// The caller's: several accounts, none named.
+    #[error("{} accounts are signed in and none was named", usernames.len())]
+    AccountAmbiguous {
+        /// What to choose from.
+        usernames: Vec<String>,
+    },
+    /// The caller's: no such account.
+    #[error("no account {0:?} is signed in")]
+    UnknownAccount(String),
+    /// The caller's: a scope that is added automatically.
+    #[error("{0}")]
+    ReservedScope(#[from] ReservedScope),
+    /// The caller's: claims that are no JSON object.
+    #[error("{0}")]
+    Claims(#[from] ClaimsError),
+    /// The caller's: no flow has this id, or it belongs to somebody else.
+    #[error("no open flow has this id")]
+    UnknownFlow,
+    /// The caller's: the flow has ended already.
+    #[error("this flow has ended already")]
+    FlowClosed,
+    /// The caller's: flows of another kind are completed otherwise.
+    #[error("a {0} flow is not completed by its caller")]
+    NotCompletedByCaller(&'static str),
+    /// The caller's: the provider has no such endpoint.
+    #[error("this provider offers no {0}")]
+    NotOffered(&'static str),
+    /// The caller's: a value that cannot be.
+    #[error("{member}: {reason}")]
+    BadValue {
+        /// The request's member.
+        member: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The caller's: too much at once.
+    #[error("{limit} {what} are open already")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// The limit.
+        limit: usize,
+    },
+    /// The person's: did not finish in time.
+    #[error("the sign-in was not finished in time")]
+    FlowTimedOut,
+    /// The person's, or the caller's: cancelled.
+    #[error("the sign-in was cancelled")]
+    FlowCancelled,
+    /// The redirect did not pass its checks.
+    #[error("{0}")]
+    Redirect(#[from] RedirectError),
+    /// The ID token is not the one that was asked for; nothing was stored.
+    #[error("{0}")]
+    IdToken(#[from] IdTokenError),
+    /// The authority's: no usable metadata.
+    #[error("{0}")]
+    Discovery(#[from] DiscoveryError),
+    /// The provider's: it refused, is out of order, or broke the protocol.
+    #[error("{0}")]
+    Token(#[from] TokenResponseError),
+    /// The network's.
+    #[error("{0}")]
+    Transport(#[from] TransportError),
+    /// The disk's, or the key's.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// The machine's: no loopback port.
+    #[error("{0}")]
+    Listen(#[from] ListenError),
+    /// Ours, on the way out.
+    #[error("the daemon is stopping")]
+    ShuttingDown,
+    /// Ours.
+    #[error("defect: {0}")]
+    Bug(&'static str),
+}
+
+/// Why nothing in the cache helps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SignInReason {
+    /// Nobody has signed in to this application's provider.
+    #[error("nobody is signed in")]
+    NoAccount,
+    /// The account is there, but no refresh token that this application may use.
+    #[error("no refresh token for this account and application")]
+    NoRefreshToken,
+}
+
+impl Error {
+    /// The provider's refusal, when that is what it is.
+    pub fn refusal(&self) -> Option<&OAuthError> {
+        match self {
+            Self::Token(TokenResponseError::Refused(refusal)) => Some(refusal),
+            _ => None,
+        }
+    }
+
+    /// True when the fault is passing and lies between us and the provider, so that an aging token is the better answer.
+    pub fn is_passing(&self) -> bool {
+        matches!(
+            self,
+            Self::Transport(_)
+                | Self::Token(
+                    TokenResponseError::Unavailable { .. }
+                        | TokenResponseError::ServerMisbehaved(_)
+                )
+                | Self::Discovery(DiscoveryError::Unavailable { .. })
+        )
+    }
+}

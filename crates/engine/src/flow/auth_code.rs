@@ -1,0 +1,242 @@
+//! The authorization code flow with PKCE (RFC 6749 section 4.1, RFC 7636): building the page's URL, judging the redirect,
+//! redeeming the code. The interactive flow shares all of it and adds a listener.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use valetkey_model::{AuthorityKind, ScopeSet, UnixTime};
+use valetkey_oauth::{
+    ApiId, AuthorizationCode, AuthorizationCodeGrant, AuthorizationRequest, CacheReason,
+    ExpectedRedirect, Nonce, PkceVerifier, ProviderMetadata, RedirectError, State,
+    build_authorization_code_request, build_authorization_url, decorate_scopes, merge_claims,
+    parse_authorization_response, parse_token_response,
+};
+
+use super::{Flow, Invitation, Progress, Visit};
+use crate::answer::TokenAnswer;
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::issue::{GRANT_AUTHORIZATION_CODE, Issue, record_outcome};
+use crate::request::{FlowKind, FlowRequest};
+use crate::user::User;
+
+/// How long an auth code flow of an application's own waits for its redirect, in seconds.
+const AUTH_CODE_SECONDS: i64 = 3600;
+
+/// What the redirect and the code will be checked against. It never leaves the daemon.
+pub(crate) struct Expectation {
+    verifier: PkceVerifier,
+    nonce: Nonce,
+    state: String,
+    redirect_uri: Option<String>,
+    max_age: Option<u32>,
+    claims: Option<String>,
+    requested: ScopeSet,
+    metadata: Arc<ProviderMetadata>,
+}
+
+/// An auth code flow that waits for its redirect; the expectation is taken by the first one that fits.
+pub(super) struct PendingCode(Mutex<Option<Expectation>>);
+
+/// A code that passed the checks of its redirect.
+pub(super) struct ReceivedCode {
+    code: AuthorizationCode,
+    expectation: Expectation,
+}
+
+/// What differs between the two flows that send a person to the authorization endpoint.
+pub(super) struct VisitPlan {
+    /// Without one the provider picks that which it has for this client.
+    pub(super) redirect_uri: Option<String>,
+    pub(super) state: Option<String>,
+    pub(super) response_mode: Option<String>,
+    pub(super) extra_scopes: ScopeSet,
+}
+
+impl Engine {
+    pub(super) async fn start_auth_code(
+        &self,
+        user: &User,
+        request: &FlowRequest,
+    ) -> Result<Arc<Flow>, Error> {
+        let FlowKind::AuthCode { redirect_uri, state, response_mode } = &request.kind else {
+            return Err(Error::Bug("not an auth code flow"));
+        };
+        let plan = VisitPlan {
+            redirect_uri: redirect_uri.clone(),
+            state: state.clone(),
+            response_mode: response_mode.clone(),
+            extra_scopes: ScopeSet::default(),
+        };
+        let metadata = self.discover(user, &request.app).await?;
+        let (visit, scopes, expectation) = self.plan_visit(request, plan, metadata)?;
+        let expires_at = self.now().plus_seconds(AUTH_CODE_SECONDS);
+        let progress = Progress::AuthCode(PendingCode(Mutex::new(Some(expectation))));
+        Ok(Flow::new(self, request, scopes, expires_at, Invitation::AuthCode(visit), progress))
+    }
+
+    /// The page to open, the scopes it asks for, and what to expect back.
+    pub(super) fn plan_visit(
+        &self,
+        request: &FlowRequest,
+        plan: VisitPlan,
+        metadata: Arc<ProviderMetadata>,
+    ) -> Result<(Visit, ScopeSet, Expectation), Error> {
+        let definition = request.app.definition();
+        let scopes = decorate_scopes(&request.scopes, &definition.exclude_scopes)?;
+        let claims = merge_claims(&definition.capabilities, request.claims_challenge.as_deref())?;
+        let hints = &request.hints;
+        let (max_age, requested) = (hints.max_age, request.scopes.clone());
+        let expectation = Expectation {
+            verifier: PkceVerifier::from_random(self.random()),
+            nonce: Nonce::from_random(self.random()),
+            state: plan
+                .state
+                .unwrap_or_else(|| State::from_random(self.random()).as_str().to_owned()),
+            redirect_uri: plan.redirect_uri,
+            max_age,
+            claims: claims.clone(),
+            requested,
+            metadata,
+        };
+        let url = build_authorization_url(
+            &expectation.metadata,
+            &AuthorizationRequest {
+                client_id: &definition.client_id,
+                redirect_uri: expectation.redirect_uri.as_deref(),
+                scopes: &scopes.union(&plan.extra_scopes),
+                state: &expectation.state,
+                nonce: &expectation.nonce,
+                challenge: &expectation.verifier.challenge(),
+                claims: claims.as_deref(),
+                response_mode: plan.response_mode.as_deref(),
+                prompt: hints.prompt.as_deref(),
+                login_hint: hints.login_hint.as_deref(),
+                domain_hint: hints.domain_hint.as_deref(),
+                max_age: hints.max_age,
+                others: &hints.others,
+            },
+        );
+        let visit = Visit {
+            auth_uri: url.into(),
+            redirect_uri: expectation.redirect_uri.clone(),
+            state: expectation.state.clone(),
+        };
+        Ok((visit, scopes, expectation))
+    }
+
+    /// Redeems the code and ends the flow with what came of it.
+    pub(super) async fn finish_code(
+        &self,
+        user: &User,
+        flow: &Flow,
+        received: ReceivedCode,
+        narrowed: Option<ScopeSet>,
+    ) {
+        let outcome = self.redeem_code(user, flow, received, narrowed).await;
+        flow.finish(outcome);
+    }
+
+    pub(super) async fn redeem_code(
+        &self,
+        user: &User,
+        flow: &Flow,
+        received: ReceivedCode,
+        narrowed: Option<ScopeSet>,
+    ) -> Result<TokenAnswer, Error> {
+        let ReceivedCode { code, expectation } = received;
+        let app = &flow.app;
+        let definition = app.definition();
+        let scopes = match narrowed {
+            Some(scopes) if !scopes.is_subset(&expectation.requested) => {
+                let reason = format!("{:?} is no subset of the flow's scopes", scopes.target());
+                return Err(Error::BadValue { member: "scopes", reason });
+            }
+            Some(scopes) => decorate_scopes(&scopes, &definition.exclude_scopes)?,
+            None => flow.scopes.clone(),
+        };
+        let api = if flow.kind() == "interactive" { ApiId::Interactive } else { ApiId::AuthCode };
+        let call = self.call(app, api, CacheReason::NotSilent, &flow.correlation_id);
+        let provider = &expectation.metadata;
+        let grant = AuthorizationCodeGrant {
+            code: code.code,
+            redirect_uri: expectation.redirect_uri,
+            verifier: Some(expectation.verifier),
+            scopes,
+            claims: expectation.claims,
+            client_info: code.client_info,
+        };
+        let redemption =
+            build_authorization_code_request(provider, &definition.client_id, &grant, &call);
+        let answer = self.send(user, redemption).await?;
+        let outcome = parse_token_response(&answer, &grant.scopes, self.now());
+        record_outcome(app, &call, &outcome);
+        let issue = Issue::read(outcome?)?;
+        // Before anything is stored: an answer to somebody else's sign-in must leave no trace (MSAL checks afterwards).
+        issue.check_sign_in(
+            definition,
+            provider,
+            &expectation.nonce,
+            expectation.max_age,
+            self.now(),
+        )?;
+        self.admit_sign_in(user, app, provider, GRANT_AUTHORIZATION_CODE, issue).await
+    }
+}
+
+impl PendingCode {
+    /// Judges a redirect. One whose `state` is not this flow's changes nothing; any other is this flow's only one.
+    pub(super) fn take(
+        &self,
+        flow: &Flow,
+        parameters: &BTreeMap<String, String>,
+        now: UnixTime,
+    ) -> Result<ReceivedCode, Error> {
+        let mut pending = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(expectation) = pending.take() else { return Err(Error::FlowClosed) };
+        if !flow.status().is_pending() || now >= flow.expires_at {
+            return Err(Error::FlowClosed);
+        }
+        match expectation.judge(parameters) {
+            Ok(code) => Ok(ReceivedCode { code, expectation }),
+            Err(error @ (RedirectError::StateMismatch | RedirectError::StateMissing)) => {
+                *pending = Some(expectation);
+                Err(error.into())
+            }
+            Err(error) => {
+                flow.finish(Err(error.clone().into()));
+                Err(error.into())
+            }
+        }
+    }
+}
+
+impl Expectation {
+    /// Reads the code out of a redirect that is this flow's own.
+    pub(super) fn judge(
+        &self,
+        parameters: &BTreeMap<String, String>,
+    ) -> Result<AuthorizationCode, RedirectError> {
+        let expected = ExpectedRedirect {
+            state: &self.state,
+            issuer: self.metadata.issuer.as_deref(),
+            issuer_is_required: self.metadata.authorization_response_iss_parameter_supported,
+        };
+        parse_authorization_response(parameters, &expected)
+    }
+
+    pub(super) fn received(self, code: AuthorizationCode) -> ReceivedCode {
+        ReceivedCode { code, expectation: self }
+    }
+}
+
+/// MSAL asks for `form_post`, which keeps the code out of the browser's history. Only Entra's family is sure to offer it:
+/// OIDC Discovery's default is query and fragment.
+pub(super) fn preferred_response_mode(kind: AuthorityKind) -> Option<String> {
+    match kind {
+        AuthorityKind::Oidc | AuthorityKind::Dsts => None,
+        AuthorityKind::Entra | AuthorityKind::Adfs | AuthorityKind::B2c | AuthorityKind::Ciam => {
+            Some("form_post".to_owned())
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! The device code flow (RFC 8628): the daemon asks once, and polls by the provider's rules until the person is done.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use valetkey_oauth::{
+    ApiId, CacheReason, DeviceCodeGrant, PollOutcome, ProviderMetadata, TokenResponseError,
+    build_device_authorization_request, build_device_code_request, decorate_scopes, merge_claims,
+    parse_device_authorization, parse_token_response, poll_outcome,
+};
+
+use super::{Flow, FlowStatus, Invitation, Progress};
+use crate::answer::TokenAnswer;
+use crate::application::ClientApplication;
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::issue::{GRANT_DEVICE_CODE, Issue, record_outcome};
+use crate::request::FlowRequest;
+use crate::user::User;
+
+/// RFC 8628 section 3.5: `slow_down` adds this to the interval, for good.
+const SLOW_DOWN_SECONDS: u64 = 5;
+/// The longest pause after a fault on the way, so that a short outage costs no minutes.
+const LONGEST_PAUSE_SECONDS: u64 = 60;
+
+/// What polling needs.
+pub(super) struct DevicePolling {
+    grant: DeviceCodeGrant,
+    interval_seconds: u64,
+    started: AtomicBool,
+}
+
+impl Engine {
+    pub(super) async fn start_device_code(
+        &self,
+        user: &User,
+        request: &FlowRequest,
+    ) -> Result<Arc<Flow>, Error> {
+        let definition = request.app.definition();
+        let scopes = decorate_scopes(&request.scopes, &definition.exclude_scopes)?;
+        let claims = merge_claims(&definition.capabilities, request.claims_challenge.as_deref())?;
+        let metadata = self.discover(user, &request.app).await?;
+        let call = self.call(
+            &request.app,
+            ApiId::DeviceCode,
+            CacheReason::NotSilent,
+            &request.correlation_id,
+        );
+        let client_id = &definition.client_id;
+        let asking = build_device_authorization_request(
+            &metadata,
+            client_id,
+            &scopes,
+            claims.as_deref(),
+            &call,
+        )
+        .ok_or(Error::NotOffered("device code flow"))?;
+        let answer = self.send(user, asking).await?;
+        let authorization = parse_device_authorization(&answer, self.now())?;
+        let expires_at = self.now().plus_seconds(authorization.expires_in);
+        let started = AtomicBool::new(false);
+        let interval_seconds = authorization.interval.max(1);
+        let grant = DeviceCodeGrant { device_code: authorization.device_code, claims };
+        let polling = DevicePolling { grant, interval_seconds, started };
+        let invitation = Invitation::Device(authorization.fields);
+        Ok(Flow::new(self, request, scopes, expires_at, invitation, Progress::Device(polling)))
+    }
+
+    /// Begins to poll, once. From then on the flow goes on whether its starter waits or not.
+    pub(super) fn poll_device_code(self: &Arc<Self>, user: &Arc<User>, flow: &Arc<Flow>) {
+        let Progress::Device(polling) = &flow.progress else { return };
+        if polling.started.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let (this, user, flow) = (Arc::clone(self), Arc::clone(user), Arc::clone(flow));
+        tokio::spawn(async move {
+            tokio::select! {
+                () = flow.ended() => {}
+                outcome = this.poll_until_done(&user, &flow) => flow.finish(outcome),
+            }
+        });
+    }
+
+    async fn poll_until_done(&self, user: &User, flow: &Flow) -> Result<TokenAnswer, Error> {
+        let Progress::Device(polling) = &flow.progress else {
+            return Err(Error::Bug("only device flows are polled"));
+        };
+        let mut interval = polling.interval_seconds;
+        let mut pause = interval;
+        loop {
+            match self.poll_once(user, flow, polling).await {
+                Poll::Done(outcome) => return outcome,
+                Poll::Pending => pause = interval,
+                Poll::SlowDown => {
+                    interval += SLOW_DOWN_SECONDS;
+                    pause = interval;
+                }
+                Poll::Fault(retry_after) => {
+                    pause =
+                        retry_after.unwrap_or((pause * 2).min(LONGEST_PAUSE_SECONDS)).max(interval);
+                }
+            }
+            flow.count_poll();
+            let left = flow.expires_at.wait_from(self.now());
+            if left.is_zero() {
+                return Err(Error::FlowTimedOut);
+            }
+            self.ports.clock.sleep(Duration::from_secs(pause).min(left)).await;
+        }
+    }
+
+    async fn poll_once(&self, user: &User, flow: &Flow, polling: &DevicePolling) -> Poll {
+        let app = &flow.app;
+        let metadata = match self.discover(user, app).await {
+            Ok(metadata) => metadata,
+            Err(error) => return Poll::of_error(error),
+        };
+        let call = self.call(app, ApiId::DeviceCode, CacheReason::NotSilent, &flow.correlation_id);
+        let client_id = &app.definition().client_id;
+        let poll = build_device_code_request(&metadata, client_id, &polling.grant, &call);
+        let answer = match self.send(user, poll).await {
+            Ok(answer) => answer,
+            Err(error) => return Poll::of_error(error),
+        };
+        let parsed = parse_token_response(&answer, &flow.scopes, self.now());
+        match poll_outcome(&parsed) {
+            PollOutcome::Pending => return Poll::Pending,
+            PollOutcome::SlowDown => return Poll::SlowDown,
+            PollOutcome::Done => {}
+        }
+        record_outcome(app, &call, &parsed);
+        match parsed.map_err(Error::from).and_then(Issue::read) {
+            Ok(issue) => Poll::Done(self.admit_device(user, app, &metadata, issue).await),
+            Err(error) => Poll::of_error(error),
+        }
+    }
+
+    async fn admit_device(
+        &self,
+        user: &User,
+        app: &ClientApplication,
+        metadata: &ProviderMetadata,
+        issue: Issue,
+    ) -> Result<TokenAnswer, Error> {
+        issue.check_issuer(app.definition(), metadata)?;
+        self.admit_sign_in(user, app, metadata, GRANT_DEVICE_CODE, issue).await
+    }
+}
+
+/// What one poll brought.
+enum Poll {
+    Pending,
+    SlowDown,
+    /// Passing: go on, after so many seconds if the provider said so.
+    Fault(Option<u64>),
+    Done(Result<TokenAnswer, Error>),
+}
+
+impl Poll {
+    /// RFC 8628 section 3.5: on a fault of the network a client goes on, less often. (MSAL gives up at a 5xx, though the
+    /// person may be typing the code that very moment.)
+    fn of_error(error: Error) -> Self {
+        match &error {
+            Error::Token(TokenResponseError::Unavailable { retry_after, .. }) => {
+                Self::Fault(seconds(*retry_after))
+            }
+            _ if error.is_passing() => Self::Fault(None),
+            _ => match error.refusal() {
+                Some(refusal) if refusal.is_temporary() => {
+                    Self::Fault(seconds(refusal.retry_after))
+                }
+                _ => Self::Done(Err(error)),
+            },
+        }
+    }
+}
+
+fn seconds(wait: Option<i64>) -> Option<u64> {
+    wait.and_then(|seconds| u64::try_from(seconds).ok())
+}
+
+impl Flow {
+    fn count_poll(&self) {
+        self.status.send_if_modified(|status| match status {
+            FlowStatus::Pending { polls } => {
+                *polls = polls.saturating_add(1);
+                true
+            }
+            FlowStatus::Completed(_) | FlowStatus::Failed(_) => false,
+        });
+    }
+}

@@ -1,0 +1,169 @@
+//! The HTTP cache: which answers of providers are given again without asking (`spec/msal-python.md` section 5).
+//!
+//! Three rules. A throttling answer is repeated until its time is over; an identical request that was refused with 400 is
+//! refused again for a minute; a GET's success is good for a day. No token is ever kept here: a 200 of the token endpoint
+//! fits none of the rules (MSAL keeps one that carries `Retry-After`; we do not).
+//!
+//! The cache is a value: it does no I/O and is told the time.
+
+use std::collections::{BTreeMap, HashMap};
+
+use http::Method;
+use http::header::RETRY_AFTER;
+use sha2::{Digest, Sha256};
+use valetkey_model::UnixTime;
+use valetkey_oauth::{HttpRequest, HttpResponse, parse_retry_after};
+
+/// How many answers are kept; the soonest to expire goes first.
+const CAPACITY: usize = 1024;
+/// How long a GET's success is kept.
+const GET_SECONDS: i64 = 24 * 3600;
+/// How long an identical request is refused after a 400.
+const BAD_REQUEST_SECONDS: i64 = 60;
+/// How long a provider is left alone when it does not say for how long.
+const THROTTLE_SECONDS: i64 = 60;
+/// The longest `Retry-After` that is believed.
+const LONGEST_THROTTLE_SECONDS: i64 = 3600;
+/// The form members that tell one user's request from another's. MSAL knows the refresh token alone, so that a 429 for
+/// one user's password is repeated to another.
+const USER_MEMBERS: [&str; 7] =
+    ["refresh_token", "code", "username", "user_id", "assertion", "device_code", "claims"];
+
+/// Digest of what makes two requests the same under one rule.
+type Key = [u8; 32];
+
+/// Answers that may be given again.
+#[derive(Default)]
+pub struct HttpCache {
+    answers: HashMap<Key, Kept>,
+    by_expiry: BTreeMap<(UnixTime, u64), Key>,
+    next: u64,
+}
+
+struct Kept {
+    answer: HttpResponse,
+    kept_at: UnixTime,
+    until: UnixTime,
+    order: u64,
+}
+
+/// An answer given again.
+#[derive(Debug)]
+pub struct Repeated {
+    /// The answer as it came the first time.
+    pub answer: HttpResponse,
+    /// Seconds until the request would be sent again.
+    pub seconds_left: i64,
+}
+
+impl HttpCache {
+    /// The answer to `request` that is still good, if there is one.
+    pub fn find(&mut self, request: &HttpRequest, now: UnixTime) -> Option<Repeated> {
+        keys_of(request).into_iter().find_map(|key| self.find_key(&key, now))
+    }
+
+    /// Keeps `answer` if one of the rules says so.
+    pub fn keep(&mut self, request: &HttpRequest, answer: &HttpResponse, now: UnixTime) {
+        let Some((key, seconds)) = rule_for(request, answer, now) else { return };
+        self.drop_expired(now);
+        self.forget(&key);
+        while self.answers.len() >= CAPACITY {
+            let Some((_, oldest)) = self.by_expiry.pop_first() else { break };
+            self.answers.remove(&oldest);
+        }
+        let until = now.plus_seconds(seconds);
+        let order = self.next;
+        self.next += 1;
+        self.by_expiry.insert((until, order), key);
+        self.answers.insert(key, Kept { answer: answer.clone(), kept_at: now, until, order });
+    }
+
+    fn find_key(&mut self, key: &Key, now: UnixTime) -> Option<Repeated> {
+        let kept = self.answers.get(key)?;
+        // A clock that was set back must not freeze a provider out: an answer from the future is no answer.
+        if kept.until <= now || kept.kept_at > now {
+            self.forget(key);
+            return None;
+        }
+        Some(Repeated { answer: kept.answer.clone(), seconds_left: kept.until.seconds_since(now) })
+    }
+
+    fn forget(&mut self, key: &Key) {
+        if let Some(kept) = self.answers.remove(key) {
+            self.by_expiry.remove(&(kept.until, kept.order));
+        }
+    }
+
+    fn drop_expired(&mut self, now: UnixTime) {
+        while let Some(entry) = self.by_expiry.first_entry() {
+            if entry.key().0 > now {
+                break;
+            }
+            let key = entry.remove();
+            self.answers.remove(&key);
+        }
+    }
+}
+
+impl Repeated {
+    /// The answer, whose `Retry-After` counts from now.
+    pub fn into_answer(mut self) -> HttpResponse {
+        if self.answer.headers.contains_key(RETRY_AFTER) {
+            self.answer.headers.insert(RETRY_AFTER, self.seconds_left.into());
+        }
+        self.answer
+    }
+}
+
+/// Which rule an answer falls under: its key and lifetime in seconds.
+fn rule_for(request: &HttpRequest, answer: &HttpResponse, now: UnixTime) -> Option<(Key, i64)> {
+    if request.method == Method::GET {
+        return (200..300).contains(&answer.status).then(|| (get_key(request), GET_SECONDS));
+    }
+    let retry_after = parse_retry_after(&answer.headers, now);
+    let is_success = (200..300).contains(&answer.status);
+    if !is_success && (answer.status == 429 || answer.status >= 500 || retry_after.is_some()) {
+        let seconds =
+            retry_after.map_or(THROTTLE_SECONDS, |seconds| seconds.min(LONGEST_THROTTLE_SECONDS));
+        return (seconds > 0).then(|| (throttle_key(request), seconds));
+    }
+    let is_device_poll = request.form_value("device_code").is_some();
+    (answer.status == 400 && !is_device_poll)
+        .then(|| (bad_request_key(request), BAD_REQUEST_SECONDS))
+}
+
+fn keys_of(request: &HttpRequest) -> Vec<Key> {
+    if request.method == Method::GET {
+        vec![get_key(request)]
+    } else {
+        vec![bad_request_key(request), throttle_key(request)]
+    }
+}
+
+fn get_key(request: &HttpRequest) -> Key {
+    digest("GET", [request.url.as_str()])
+}
+
+fn throttle_key(request: &HttpRequest) -> Key {
+    let members = ["client_id", "scope"].into_iter().chain(USER_MEMBERS);
+    let values = members.map(|name| request.form_value(name).unwrap_or_default());
+    digest("throttle", std::iter::once(request.url.as_str()).chain(values))
+}
+
+fn bad_request_key(request: &HttpRequest) -> Key {
+    let members = request.form.iter().flat_map(|(name, value)| [*name, value.as_str()]);
+    digest("400", std::iter::once(request.url.as_str()).chain(members))
+}
+
+/// Lengths before the texts, so that no two lists of texts run together into one.
+fn digest<'a>(rule: &'a str, parts: impl IntoIterator<Item = &'a str>) -> Key {
+    let mut hash = Sha256::new();
+    for part in std::iter::once(rule).chain(parts) {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    hash.finalize().into()
+}
+
+#[cfg(test)]
+mod tests;

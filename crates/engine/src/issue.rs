@@ -1,0 +1,183 @@
+//! From a provider's answer to an answer of ours: checks, cache entries, and what the application gets.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use valetkey_cache::{IdClaims, TokenEvent};
+use valetkey_model::{AccountId, AuthorityKind, ClientId, CorrelationId, UnixTime};
+use valetkey_oauth::{
+    ApiId, CacheReason, Call, ClientAuthentication, IdTokenClaims, Nonce, ProviderMetadata,
+    TokenResponse, TokenResponseError, decode_id_token, home_account_id,
+};
+
+use crate::answer::{IssuedToken, TokenAnswer};
+use crate::application::{ClientApplication, Definition};
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::event::Happening;
+use crate::user::User;
+
+/// MSAL's name for a sign-in with a code, as `account_source`.
+pub(crate) const GRANT_AUTHORIZATION_CODE: &str = "authorization_code";
+/// RFC 8628 section 3.4.
+pub(crate) const GRANT_DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+/// RFC 6749 section 6.
+pub(crate) const GRANT_REFRESH_TOKEN: &str = "refresh_token";
+
+/// A provider's answer with its ID token read.
+pub(crate) struct Issue {
+    pub(crate) response: TokenResponse,
+    claims: Option<IdTokenClaims>,
+}
+
+impl Issue {
+    /// Reads the ID token. One that cannot be read is an error: an account must not be made of it.
+    pub(crate) fn read(response: TokenResponse) -> Result<Self, Error> {
+        let claims = response.id_token.as_ref().map(decode_id_token).transpose()?;
+        Ok(Self { response, claims })
+    }
+
+    /// Checks that the ID token answers this very sign-in. Providers other than Entra, whose tenants issue under many
+    /// names, must also have issued it themselves and for this client (OIDC Core section 3.1.3.7).
+    pub(crate) fn check_sign_in(
+        &self,
+        definition: &Definition,
+        metadata: &ProviderMetadata,
+        nonce: &Nonce,
+        max_age: Option<u32>,
+        now: UnixTime,
+    ) -> Result<(), Error> {
+        let Some(claims) = &self.claims else { return Ok(()) };
+        claims.check_nonce(nonce)?;
+        if let Some(max_age) = max_age {
+            claims.check_max_age(max_age, now)?;
+        }
+        self.check_issuer(definition, metadata)
+    }
+
+    /// See [`Issue::check_sign_in`].
+    pub(crate) fn check_issuer(
+        &self,
+        definition: &Definition,
+        metadata: &ProviderMetadata,
+    ) -> Result<(), Error> {
+        match (&self.claims, &metadata.issuer) {
+            (Some(claims), Some(issuer)) if definition.authority.kind() == AuthorityKind::Oidc => {
+                Ok(claims.check_issuer_and_audience(issuer, &definition.client_id)?)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The home account that the answer names.
+    pub(crate) fn account(&self) -> Option<AccountId> {
+        home_account_id(self.response.client_info.as_ref(), self.claims.as_ref())
+    }
+
+    /// What the cache is told.
+    pub(crate) fn event<'a>(
+        &'a self,
+        definition: &'a Definition,
+        metadata: &'a ProviderMetadata,
+        grant_type: &'a str,
+    ) -> TokenEvent<'a> {
+        let response = &self.response;
+        let member = |name: &str| {
+            self.claims.as_ref().and_then(|claims| claims.members().get(name)?.as_str())
+        };
+        TokenEvent {
+            client_id: Some(&definition.client_id),
+            grant_type,
+            access_token: Some(&response.access_token),
+            token_type: Some(&response.token_type),
+            expires_in: Some(response.expires_in),
+            ext_expires_in: response.ext_expires_in,
+            refresh_in: response.refresh_in,
+            refresh_token: response.refresh_token.as_ref(),
+            family_id: response.foci.as_deref(),
+            id_token: response.id_token.as_ref(),
+            id_claims: IdClaims {
+                sub: member("sub"),
+                oid: member("oid"),
+                preferred_username: member("preferred_username"),
+                upn: member("upn"),
+            },
+            client_info: response.fields.get("client_info").and_then(Value::as_str),
+            ..TokenEvent::new(definition.authority.environment(), metadata.realm(), &response.scope)
+        }
+    }
+
+    /// What the application gets: all but the refresh token.
+    pub(crate) fn into_answer(self, account: Option<AccountId>, now: UnixTime) -> TokenAnswer {
+        let response = self.response;
+        TokenAnswer::Issued(Arc::new(IssuedToken {
+            access_token: response.access_token,
+            token_type: response.token_type,
+            expires_on: now.plus_seconds(response.expires_in),
+            refresh_on: response.refresh_in.map(|seconds| now.plus_seconds(seconds)),
+            scopes: response.scope,
+            id_token: response.id_token,
+            id_token_claims: self.claims.map(|claims| claims.members().clone()),
+            account,
+            fields: response.fields,
+        }))
+    }
+}
+
+impl Engine {
+    /// Saves what a person's sign-in brought, and only then answers.
+    pub(crate) async fn admit_sign_in(
+        &self,
+        user: &User,
+        app: &ClientApplication,
+        metadata: &ProviderMetadata,
+        grant_type: &str,
+        issue: Issue,
+    ) -> Result<TokenAnswer, Error> {
+        let now = self.now();
+        let event = issue.event(app.definition(), metadata, grant_type);
+        user.commit(&*self.ports.store, |cache| cache.plan_token_response(&event, now)).await?;
+        let account = issue.account();
+        user.events.tell(Happening::SignedIn, now, app, account.as_ref(), &issue.response.scope);
+        Ok(issue.into_answer(account, now))
+    }
+
+    /// What a request says about itself and about the calls before it.
+    pub(crate) fn call(
+        &self,
+        app: &ClientApplication,
+        api: ApiId,
+        reason: CacheReason,
+        correlation_id: &CorrelationId,
+    ) -> Call {
+        Call {
+            correlation_id: correlation_id.clone(),
+            api,
+            reason,
+            last: app.with_telemetry(|log| log.header()),
+            app_name: app.definition().app_name.clone(),
+            app_version: app.definition().app_version.clone(),
+            authentication: ClientAuthentication::None,
+        }
+    }
+}
+
+/// Keeps what the next request will tell the provider about this one.
+pub(crate) fn record_outcome(
+    app: &ClientApplication,
+    call: &Call,
+    outcome: &Result<TokenResponse, TokenResponseError>,
+) {
+    app.with_telemetry(|log| match outcome {
+        Ok(_) => log.clear(),
+        Err(TokenResponseError::Refused(refusal)) => {
+            log.record_failure(call.api, &call.correlation_id, &refusal.error);
+        }
+        Err(TokenResponseError::Unavailable { .. } | TokenResponseError::ServerMisbehaved(_)) => {}
+    });
+}
+
+/// Whether two client ids are one; Entra's differ in case at times.
+pub(crate) fn is_same_client(one: Option<&ClientId>, other: &ClientId) -> bool {
+    one.is_some_and(|one| one.as_str().eq_ignore_ascii_case(other.as_str()))
+}

@@ -1,0 +1,333 @@
+//! Silent tokens: from the cache, else by a refresh token; `silent.rs` decides, this does it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use valetkey_cache::AccessToken;
+use valetkey_model::{AccountId, UnixTime};
+use valetkey_oauth::{
+    ApiId, CacheReason, ProviderMetadata, RefreshTokenGrant, build_refresh_token_request,
+    decorate_scopes, merge_claims, parse_token_response,
+};
+use valetkey_policy::Authorized;
+
+use crate::accounts::select_account;
+use crate::answer::TokenAnswer;
+use crate::application::AppId;
+use crate::engine::Engine;
+use crate::error::{Error, SignInReason};
+use crate::event::Happening;
+use crate::flight::Landed;
+use crate::issue::{GRANT_REFRESH_TOKEN, Issue, record_outcome};
+use crate::request::SilentRequest;
+use crate::silent::{Candidate, Decision, MANDATORY_SECONDS, RefreshPlan, decide};
+use crate::user::User;
+
+/// After a refresh ahead of need has failed, the next one waits this long: the token at hand is still good.
+const AHEAD_PAUSE_SECONDS: i64 = 60;
+
+/// What makes two requests the same flight. Whose it is goes without saying: each user has flights of their own.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) struct FlightKey {
+    app: AppId,
+    account: AccountId,
+    scopes: String,
+    claims: Option<String>,
+}
+
+/// When refreshes ahead of need may be tried again.
+#[derive(Default)]
+pub(crate) struct RefreshAhead(Mutex<HashMap<FlightKey, UnixTime>>);
+
+/// A request, and the account that it turned out to mean.
+struct Errand<'a> {
+    user: &'a User,
+    request: &'a SilentRequest,
+    account: &'a AccountId,
+    provider: &'a ProviderMetadata,
+    reason: CacheReason,
+}
+
+impl Engine {
+    /// The answer, when it is at hand and fresh: no await, no network, no write.
+    pub fn find_fresh_token(
+        &self,
+        user: &User,
+        authorized: &Authorized<SilentRequest>,
+    ) -> Option<TokenAnswer> {
+        let request = authorized.request();
+        let metadata = request.app.known_metadata()?;
+        let cache = user.cache();
+        let account =
+            select_account(&cache, &request.app.definition().authority, &request.account).ok()?;
+        match decide(&cache, request, metadata.realm(), &account, self.now()) {
+            Decision::Fresh(token) => {
+                request.app.with_telemetry(|log| log.record_hit());
+                Some(TokenAnswer::Cached(token))
+            }
+            Decision::Aging(..) | Decision::Refresh(_) | Decision::SignIn(_) => None,
+        }
+    }
+
+    /// A token without asking the person: cached, or refreshed, for which N callers make one request.
+    ///
+    /// # Errors
+    /// See [`Error`]; `SignInNeeded` when only a person can help.
+    pub async fn acquire_token_silent(
+        self: &Arc<Self>,
+        user: &Arc<User>,
+        authorized: &Authorized<SilentRequest>,
+    ) -> Result<TokenAnswer, Error> {
+        if let Some(answer) = self.find_fresh_token(user, authorized) {
+            return Ok(answer);
+        }
+        user.save_unsaved(&*self.ports.store).await?;
+        let request = authorized.request();
+        check_request(request)?;
+        let authority = &request.app.definition().authority;
+        let selected = select_account(&user.cache(), authority, &request.account);
+        let account = selected.inspect_err(|error| {
+            if matches!(error, Error::SignInNeeded(_)) {
+                self.tell_sign_in_needed(user, request, None);
+            }
+        })?;
+        let provider = match self.known_metadata(user, &request.app) {
+            Some(provider) => provider,
+            None => self.discover(user, &request.app).await?,
+        };
+        let decision = decide(&user.cache(), request, provider.realm(), &account, self.now());
+        match decision {
+            Decision::Fresh(token) => Ok(TokenAnswer::Cached(token)),
+            Decision::Aging(token, _) => Ok(self.refresh_behind(user, request, account, token)),
+            Decision::Refresh(_) => self.fly(user, request, account).await,
+            Decision::SignIn(reason) => {
+                self.tell_sign_in_needed(user, request, Some(&account));
+                Err(Error::SignInNeeded(reason))
+            }
+        }
+    }
+
+    /// Answers with the token at hand and refreshes behind it.
+    fn refresh_behind(
+        self: &Arc<Self>,
+        user: &Arc<User>,
+        request: &SilentRequest,
+        account: AccountId,
+        token: Arc<AccessToken>,
+    ) -> TokenAnswer {
+        request.app.with_telemetry(|log| log.record_hit());
+        if user.refresh_ahead.may_start(&FlightKey::of(request, &account), self.now()) {
+            let (this, user, request) = (Arc::clone(self), Arc::clone(user), request.clone());
+            tokio::spawn(async move {
+                if let Err(error) = this.fly(&user, &request, account.clone()).await {
+                    tracing::info!(%error, correlation_id = %request.correlation_id, "refresh ahead of need failed");
+                    user.refresh_ahead.pause(FlightKey::of(&request, &account), this.now());
+                }
+            });
+        }
+        TokenAnswer::Cached(token)
+    }
+
+    async fn fly(
+        self: &Arc<Self>,
+        user: &Arc<User>,
+        request: &SilentRequest,
+        account: AccountId,
+    ) -> Result<TokenAnswer, Error> {
+        let key = FlightKey::of(request, &account);
+        let flight = || {
+            let (this, user, request) = (Arc::clone(self), Arc::clone(user), request.clone());
+            async move {
+                let outcome = this.refresh(&user, &request, &account).await;
+                let good_until = good_until(&outcome, &request, this.now());
+                Landed { outcome, good_until }
+            }
+        };
+        user.flights
+            .join(key, self.now(), flight)
+            .await
+            .unwrap_or(Err(Error::Bug("a refresh died")))
+    }
+
+    /// One flight: plans with the refresh tokens as they are when its turn has come, and tries them one after another.
+    async fn refresh(
+        self: &Arc<Self>,
+        user: &User,
+        request: &SilentRequest,
+        account: &AccountId,
+    ) -> Result<TokenAnswer, Error> {
+        let provider = self.discover(user, &request.app).await?;
+        let plan = || decide(&user.cache(), request, provider.realm(), account, self.now());
+        let planned = plan();
+        let _redemption = match planned.first_candidate() {
+            Some(candidate) => Some(user.redemptions.lock(candidate.redemption_key()).await),
+            None => None,
+        };
+        // Whoever held the lock before may have rotated the token that was planned with: plan anew.
+        let (RefreshPlan { candidates, reason }, at_hand) = match plan() {
+            Decision::Fresh(token) => return Ok(TokenAnswer::Cached(token)),
+            Decision::Refresh(plan) => (plan, None),
+            Decision::Aging(token, plan) => (plan, Some(token)),
+            Decision::SignIn(reason) => {
+                self.tell_sign_in_needed(user, request, Some(account));
+                return Err(Error::SignInNeeded(reason));
+            }
+        };
+        let errand = Errand { user, request, account, provider: &provider, reason };
+        let outcome = self.redeem_first(&errand, &candidates).await;
+        match (outcome, at_hand) {
+            // A fault on the way is no reason to withhold a token that is still good (MSAL does, after a 5xx).
+            (Err(error), Some(token)) => {
+                user.refresh_ahead.pause(FlightKey::of(request, account), self.now());
+                tracing::info!(%error, correlation_id = %request.correlation_id, "refresh ahead of need failed");
+                Ok(TokenAnswer::Cached(token))
+            }
+            (outcome, _) => outcome,
+        }
+    }
+
+    /// Redeems the candidates in turn. Reports the last failure that says something about this person's sign-in.
+    async fn redeem_first(
+        &self,
+        errand: &Errand<'_>,
+        candidates: &[Candidate],
+    ) -> Result<TokenAnswer, Error> {
+        let mut failure = Error::SignInNeeded(SignInReason::NoRefreshToken);
+        let mut is_stranger_to_family = false;
+        for candidate in candidates {
+            if candidate.is_guess && is_stranger_to_family {
+                continue;
+            }
+            let error = match self.redeem(errand, candidate).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            // Anything but the provider's "no" would meet the next candidate as well.
+            let Some(refusal) = error.refusal() else { return Err(error) };
+            is_stranger_to_family |= refusal.is_client_mismatch();
+            if !candidate.is_guess {
+                failure = error;
+            }
+        }
+        self.tell_sign_in_needed(errand.user, errand.request, Some(errand.account));
+        Err(failure)
+    }
+
+    /// Redeems one refresh token, and saves its successor before anyone is answered.
+    async fn redeem(
+        &self,
+        errand: &Errand<'_>,
+        candidate: &Candidate,
+    ) -> Result<TokenAnswer, Error> {
+        let Errand { user, request, account, provider, reason } = *errand;
+        let definition = request.app.definition();
+        let call = self.call(&request.app, ApiId::Silent, reason, &request.correlation_id);
+        let grant = RefreshTokenGrant {
+            refresh_token: candidate.token.secret.clone(),
+            scopes: decorate_scopes(&request.scopes, &definition.exclude_scopes)?,
+            claims: merge_claims(&definition.capabilities, request.claims_challenge.as_deref())?,
+            account: Some(account.clone()),
+        };
+        let redemption =
+            build_refresh_token_request(provider, &definition.client_id, &grant, &call);
+        let answer = self.send(user, redemption).await?;
+        let outcome = parse_token_response(&answer, &grant.scopes, self.now());
+        record_outcome(&request.app, &call, &outcome);
+        let response = match outcome {
+            Ok(response) => response,
+            Err(error) => {
+                let error = Error::from(error);
+                self.forget_if_dead(user, candidate, &error).await?;
+                return Err(error);
+            }
+        };
+        let issue = Issue::read(response)?;
+        let now = self.now();
+        let event = issue.event(definition, provider, GRANT_REFRESH_TOKEN);
+        user.commit(&*self.ports.store, |cache| cache.plan_refresh(&candidate.token, &event, now))
+            .await?;
+        user.events.tell(Happening::Refreshed, now, &request.app, Some(account), &request.scopes);
+        Ok(issue.into_answer(Some(account.clone()), now))
+    }
+
+    /// A dead refresh token is dropped instead of being tried for ever; one that was only refused for now stays.
+    async fn forget_if_dead(
+        &self,
+        user: &User,
+        candidate: &Candidate,
+        error: &Error,
+    ) -> Result<(), Error> {
+        let is_dead = error.refusal().is_some_and(|refusal| refusal.is_dead_refresh_token());
+        if is_dead && !candidate.is_guess {
+            user.commit(&*self.ports.store, |cache| {
+                cache.plan_forget_refresh_token(&candidate.token)
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    fn tell_sign_in_needed(
+        &self,
+        user: &User,
+        request: &SilentRequest,
+        account: Option<&AccountId>,
+    ) {
+        user.events.tell(
+            Happening::SignInNeeded,
+            self.now(),
+            &request.app,
+            account,
+            &request.scopes,
+        );
+    }
+}
+
+/// Refuses what no provider needs to be asked about.
+fn check_request(request: &SilentRequest) -> Result<(), Error> {
+    let definition = request.app.definition();
+    decorate_scopes(&request.scopes, &definition.exclude_scopes)?;
+    merge_claims(&definition.capabilities, request.claims_challenge.as_deref())?;
+    Ok(())
+}
+
+/// A provider whose tokens are so short-lived that a new one counts as expired at once would see a request for every
+/// caller: within half of such a token's life its flight answers those who come later, too.
+fn good_until(
+    outcome: &Result<TokenAnswer, Error>,
+    request: &SilentRequest,
+    now: UnixTime,
+) -> Option<UnixTime> {
+    let Ok(TokenAnswer::Issued(token)) = outcome else { return None };
+    let left = token.expires_on.seconds_since(now);
+    let is_asked_for_anew = request.force_refresh || request.claims_challenge.is_some();
+    (left < MANDATORY_SECONDS && !is_asked_for_anew).then(|| now.plus_seconds(left / 2))
+}
+
+impl FlightKey {
+    fn of(request: &SilentRequest, account: &AccountId) -> Self {
+        Self {
+            app: request.app.id().clone(),
+            account: account.clone(),
+            scopes: request.scopes.target().to_owned(),
+            claims: request.claims_challenge.clone(),
+        }
+    }
+}
+
+impl RefreshAhead {
+    /// Whether a refresh ahead of need may start. Callers that come together start one: they join its flight.
+    fn may_start(&self, key: &FlightKey, now: UnixTime) -> bool {
+        let mut pauses = self.lock();
+        pauses.retain(|_, until| now < *until);
+        !pauses.contains_key(key)
+    }
+
+    fn pause(&self, key: FlightKey, now: UnixTime) {
+        self.lock().insert(key, now.plus_seconds(AHEAD_PAUSE_SECONDS));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<FlightKey, UnixTime>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,185 @@
+//! The silent decision (`spec/msal-python.md` section 4.6): what a token request needs, given what is cached and what time
+//! it is. A pure function; doing what it says is `refresh.rs`'s part.
+
+use std::sync::Arc;
+
+use valetkey_cache::{AccessToken, AccessTokenQuery, RefreshToken, TokenCache};
+use valetkey_model::{AccountId, UnixTime};
+use valetkey_oauth::CacheReason;
+
+use crate::accounts::hosts_of;
+use crate::error::SignInReason;
+use crate::issue::is_same_client;
+use crate::request::SilentRequest;
+
+/// A token with less than this left counts as expired: the resource's clock may differ, and the request takes time.
+pub const MANDATORY_SECONDS: i64 = 300;
+/// Without the provider's `refresh_in`, a token is refreshed ahead of need in this last part of its lifetime.
+const ADVISORY_PART: i64 = 6;
+
+/// What a request needs.
+#[derive(Clone)]
+pub enum Decision {
+    /// This token, and nothing else.
+    Fresh(Arc<AccessToken>),
+    /// This token, and a refresh behind it.
+    Aging(Arc<AccessToken>, RefreshPlan),
+    /// A refresh, for which the caller waits.
+    Refresh(RefreshPlan),
+    /// A person.
+    SignIn(SignInReason),
+}
+
+/// Which refresh tokens to try, best first, and why.
+#[derive(Clone)]
+pub struct RefreshPlan {
+    /// Never empty.
+    pub candidates: Vec<Candidate>,
+    /// For the provider's telemetry.
+    pub reason: CacheReason,
+}
+
+/// A refresh token, and what its failure would mean.
+#[derive(Clone)]
+pub struct Candidate {
+    /// The token.
+    pub token: Arc<RefreshToken>,
+    /// Another member's of Microsoft's family, tried on the chance that this client belongs to it: a failure says nothing
+    /// about the person's sign-in, and is not reported.
+    pub is_guess: bool,
+}
+
+impl Decision {
+    /// The refresh token that would be tried first.
+    pub fn first_candidate(&self) -> Option<&Candidate> {
+        match self {
+            Self::Aging(_, plan) | Self::Refresh(plan) => plan.candidates.first(),
+            Self::Fresh(_) | Self::SignIn(_) => None,
+        }
+    }
+}
+
+impl Candidate {
+    /// Names what must not be redeemed twice at once: one account's token of one client, or of its whole family.
+    pub fn redemption_key(&self) -> String {
+        let token = &self.token;
+        let account = token.home_account_id.as_ref().map_or("", AccountId::as_str);
+        let holder = match (&token.family_id, &token.client_id) {
+            (Some(family), _) => format!("family {family}"),
+            (None, Some(client)) => client.as_str().to_ascii_lowercase(),
+            (None, None) => String::new(),
+        };
+        format!("{}\n{account}\n{holder}", token.environment)
+    }
+}
+
+/// Decides about `request` for `account`. `realm` is the tenant as the provider's metadata name it.
+pub fn decide(
+    cache: &TokenCache,
+    request: &SilentRequest,
+    realm: &str,
+    account: &AccountId,
+    now: UnixTime,
+) -> Decision {
+    let (cached, reason) = find_access_token(cache, request, realm, account, now);
+    match cached {
+        Some(token) if reason.is_none() => Decision::Fresh(token),
+        Some(token) => match find_candidates(cache, request, account) {
+            candidates if candidates.is_empty() => Decision::Fresh(token),
+            candidates => {
+                Decision::Aging(token, RefreshPlan { candidates, reason: CacheReason::Aging })
+            }
+        },
+        None => match find_candidates(cache, request, account) {
+            candidates if candidates.is_empty() => Decision::SignIn(SignInReason::NoRefreshToken),
+            candidates => {
+                let reason = reason.unwrap_or(CacheReason::NoToken);
+                Decision::Refresh(RefreshPlan { candidates, reason })
+            }
+        },
+    }
+}
+
+/// The token to answer with, and the reason to refresh it all the same; or none, and the reason why.
+fn find_access_token(
+    cache: &TokenCache,
+    request: &SilentRequest,
+    realm: &str,
+    account: &AccountId,
+    now: UnixTime,
+) -> (Option<Arc<AccessToken>>, Option<CacheReason>) {
+    if request.force_refresh || request.claims_challenge.is_some() {
+        return (None, Some(CacheReason::ForceRefresh));
+    }
+    let definition = request.app.definition();
+    let query = AccessTokenQuery {
+        environment: definition.authority.environment(),
+        home_account_id: Some(account),
+        client_id: Some(&definition.client_id),
+        realm,
+        scopes: &request.scopes,
+        extension: None,
+        key_id: None,
+    };
+    let needed = MANDATORY_SECONDS.max(i64::from(request.min_validity));
+    match cache.find_access_token(&query, now, needed) {
+        Some(token) if is_aging(token, now) => (Some(Arc::clone(token)), Some(CacheReason::Aging)),
+        Some(token) => (Some(Arc::clone(token)), None),
+        None if cache.find_access_token(&query, now, i64::MIN).is_some() => {
+            (None, Some(CacheReason::Expired))
+        }
+        None => (None, Some(CacheReason::NoToken)),
+    }
+}
+
+fn is_aging(token: &AccessToken, now: UnixTime) -> bool {
+    match token.refresh_on {
+        Some(refresh_on) => refresh_on <= now,
+        None => {
+            let lifetime = token.expires_on.seconds_since(token.cached_at);
+            token.expires_on.seconds_since(now) < lifetime / ADVISORY_PART
+        }
+    }
+}
+
+/// Refresh tokens in MSAL's order: a guess at the family when nothing is known of this client yet, its family's, its own;
+/// on the own host first, then on the host's aliases.
+fn find_candidates(
+    cache: &TokenCache,
+    request: &SilentRequest,
+    account: &AccountId,
+) -> Vec<Candidate> {
+    let definition = request.app.definition();
+    let client_id = &definition.client_id;
+    let metadata = cache.app_metadata(definition.authority.environment(), Some(client_id));
+    // A client that was answered without `foci` is in no family; one that was never answered may be.
+    let family = metadata.map_or(Some("1"), |metadata| metadata.family_id.as_deref());
+    let mut candidates = Vec::new();
+    for host in hosts_of(&definition.authority) {
+        let tokens = || cache.refresh_tokens(host, account);
+        let is_own = |token: &RefreshToken| is_same_client(token.client_id.as_ref(), client_id);
+        let add = |candidates: &mut Vec<Candidate>, token: &Arc<RefreshToken>, is_guess| {
+            if !candidates.iter().any(|known| Arc::ptr_eq(&known.token, token)) {
+                candidates.push(Candidate { token: Arc::clone(token), is_guess });
+            }
+        };
+        let in_family =
+            |token: &RefreshToken| family.is_some() && token.family_id.as_deref() == family;
+        for token in tokens().filter(|token| in_family(token)) {
+            add(&mut candidates, token, metadata.is_none() && !is_own(token));
+        }
+        // Among a client's own tokens, one that was granted these very scopes goes first: providers other than Entra bind
+        // a refresh token to the scopes of its sign-in (RFC 6749 section 6).
+        let covers = |token: &RefreshToken| request.scopes.is_subset(&token.scopes);
+        for token in tokens().filter(|token| is_own(token) && covers(token)) {
+            add(&mut candidates, token, false);
+        }
+        for token in tokens().filter(|token| is_own(token)) {
+            add(&mut candidates, token, false);
+        }
+    }
+    candidates
+}
+
+#[cfg(test)]
+mod tests;

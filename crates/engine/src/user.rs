@@ -1,0 +1,163 @@
+//! What the engine holds for one user: the token cache, open applications, flows and flights. Nothing here is shared
+//! between users.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+
+use tokio::sync::Mutex as AsyncMutex;
+use valetkey_cache::{Change, Counts, TokenCache};
+use valetkey_model::Partition;
+
+use crate::answer::TokenAnswer;
+use crate::application::{AppId, ClientApplication, Definition};
+use crate::error::Error;
+use crate::event::Events;
+use crate::flight::Flights;
+use crate::flow::registry::FlowRegistry;
+use crate::http_cache::HttpCache;
+use crate::keyed_lock::KeyedLocks;
+use crate::ports::TokenStore;
+use crate::refresh::{FlightKey, RefreshAhead};
+
+/// How many applications one user may have open. An honest desktop has a few dozen.
+const MAX_APPS: usize = 4096;
+
+/// Everything of one user.
+pub struct User {
+    pub(crate) partition: Partition,
+    cache: RwLock<TokenCache>,
+    /// Held while a change is planned, saved and applied, so that no two plans contradict each other; with what could not
+    /// be saved yet.
+    writer: AsyncMutex<Vec<Change>>,
+    apps: RwLock<HashMap<AppId, Arc<ClientApplication>>>,
+    pub(crate) http_cache: Mutex<HttpCache>,
+    pub(crate) flights: Arc<Flights<FlightKey, Result<TokenAnswer, Error>>>,
+    pub(crate) refresh_ahead: RefreshAhead,
+    pub(crate) redemptions: KeyedLocks,
+    pub(crate) flows: FlowRegistry,
+    pub(crate) events: Events,
+}
+
+impl User {
+    pub(crate) fn new(partition: Partition, cache: TokenCache) -> Self {
+        Self {
+            partition,
+            cache: RwLock::new(cache),
+            writer: AsyncMutex::default(),
+            apps: RwLock::default(),
+            http_cache: Mutex::default(),
+            flights: Arc::default(),
+            refresh_ahead: RefreshAhead::default(),
+            redemptions: KeyedLocks::default(),
+            flows: FlowRegistry::default(),
+            events: Events::default(),
+        }
+    }
+
+    /// Whose it is.
+    pub fn partition(&self) -> &Partition {
+        &self.partition
+    }
+
+    /// How many entries of each kind are cached.
+    pub fn counts(&self) -> Counts {
+        self.cache().counts()
+    }
+
+    /// How many flows are open.
+    pub fn open_flows(&self) -> usize {
+        self.flows.open()
+    }
+
+    /// How many changes wait for the disk to take them again.
+    pub fn unsaved(&self) -> usize {
+        // Somebody is writing just now: what waits will be known in a moment.
+        self.writer.try_lock().map_or(0, |unsaved| unsaved.len())
+    }
+
+    /// Opens an application: the one that this definition names already, or a new one.
+    ///
+    /// # Errors
+    /// When the user has too many.
+    pub fn open_app(&self, definition: Definition) -> Result<Arc<ClientApplication>, Error> {
+        let mut apps = self.apps.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(app) = apps.get(&definition.app_id()) {
+            return Ok(Arc::clone(app));
+        }
+        if apps.len() >= MAX_APPS {
+            return Err(Error::TooMany { what: "applications", limit: MAX_APPS });
+        }
+        let app = Arc::new(ClientApplication::open(definition));
+        apps.insert(app.id().clone(), Arc::clone(&app));
+        Ok(app)
+    }
+
+    /// The open application with this id.
+    pub fn find_app(&self, id: &AppId) -> Option<Arc<ClientApplication>> {
+        self.apps.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    /// The open applications, in no particular order.
+    pub fn apps(&self) -> Vec<Arc<ClientApplication>> {
+        self.apps.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// Closes an application. Its tokens stay: they belong to the user, and the same definition finds them again.
+    pub fn close_app(&self, id: &AppId) -> bool {
+        self.apps.write().unwrap_or_else(PoisonError::into_inner).remove(id).is_some()
+    }
+
+    /// A look at the cache. Hold it briefly, and never over an await.
+    pub(crate) fn cache(&self) -> RwLockReadGuard<'_, TokenCache> {
+        self.cache.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Plans a change on the cache as it is, saves it, and only then lets anyone see it. Returns the changes.
+    ///
+    /// What cannot be saved is kept and tried again with the next change, so that a refresh token that the provider has
+    /// rotated is not lost to a full disk.
+    pub(crate) async fn commit(
+        &self,
+        store: &dyn TokenStore,
+        plan: impl FnOnce(&TokenCache) -> Vec<Change>,
+    ) -> Result<Vec<Change>, Error> {
+        let mut unsaved = self.writer.lock().await;
+        let flushed = self.flush(store, &mut unsaved).await;
+        let changes = plan(&self.cache());
+        if let Err(error) = flushed {
+            unsaved.extend(changes);
+            return Err(error);
+        }
+        if changes.is_empty() {
+            return Ok(changes);
+        }
+        match store.save(&self.partition, &changes).await {
+            Ok(()) => self.apply(&changes),
+            Err(error) => {
+                unsaved.extend(changes);
+                return Err(error.into());
+            }
+        }
+        Ok(changes)
+    }
+
+    /// Saves what could not be saved before.
+    pub(crate) async fn save_unsaved(&self, store: &dyn TokenStore) -> Result<(), Error> {
+        let mut unsaved = self.writer.lock().await;
+        self.flush(store, &mut unsaved).await
+    }
+
+    async fn flush(&self, store: &dyn TokenStore, unsaved: &mut Vec<Change>) -> Result<(), Error> {
+        if unsaved.is_empty() {
+            return Ok(());
+        }
+        store.save(&self.partition, unsaved).await?;
+        self.apply(unsaved);
+        unsaved.clear();
+        Ok(())
+    }
+
+    fn apply(&self, changes: &[Change]) {
+        self.cache.write().unwrap_or_else(PoisonError::into_inner).apply(changes);
+    }
+}

@@ -1,0 +1,60 @@
+//! `GET /v1/apps/{app}/accounts` and `DELETE /v1/apps/{app}/accounts/{home_account_id}`.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, Query, State};
+use axum::http::{Response, StatusCode};
+use axum::Extension;
+use serde::Deserialize;
+use valetkey_model::{AccountId, Caller};
+use valetkey_proto::v1::Accounts;
+
+use super::answer::{empty, failed, json};
+use crate::broker::Broker;
+use crate::failure::Failure;
+use crate::to_wire;
+
+#[derive(Deserialize)]
+pub(super) struct Filter {
+    username: Option<String>,
+}
+
+pub(super) async fn get(
+    State(broker): State<Arc<Broker>>,
+    Extension(caller): Extension<Caller>,
+    Path(app): Path<String>,
+    Query(filter): Query<Filter>,
+) -> Response<Body> {
+    let correlation_id = broker.engine().new_correlation_id();
+    let found = async {
+        let opened = broker.find_app(&caller, &app).await?;
+        broker.accounts(&caller, opened, correlation_id.clone())
+    };
+    match found.await {
+        Ok(mut accounts) => {
+            let wanted = filter.username.unwrap_or_default().to_lowercase();
+            accounts.retain(|account| wanted.is_empty() || account.username.to_lowercase() == wanted);
+            json(StatusCode::OK, &Accounts { accounts: accounts.iter().map(to_wire::account).collect() })
+        }
+        Err(failure) => failed(&failure, &correlation_id),
+    }
+}
+
+pub(super) async fn delete(
+    State(broker): State<Arc<Broker>>,
+    Extension(caller): Extension<Caller>,
+    Path((app, account)): Path<(String, String)>,
+) -> Response<Body> {
+    let correlation_id = broker.engine().new_correlation_id();
+    let signed_out = async {
+        let account =
+            AccountId::new(&account).map_err(|error| Failure::bad_member("home_account_id", error))?;
+        let opened = broker.find_app(&caller, &app).await?;
+        broker.sign_out(&caller, opened, account, correlation_id.clone()).await
+    };
+    match signed_out.await {
+        Ok(()) => empty(StatusCode::NO_CONTENT),
+        Err(failure) => failed(&failure, &correlation_id),
+    }
+}

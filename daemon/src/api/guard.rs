@@ -1,0 +1,212 @@
+//! What every request must pass before its handler: no browser, a `Host` of ours, a small body, JSON.
+//!
+//! A page in a browser cannot speak to a Unix socket, but to a bridge that somebody set up to one it can; hence the headers
+//! (DNS rebinding, cross-site requests). The checks look at the head alone and allocate nothing unless they refuse.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::FromRequest;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
+use tower::Service;
+use valetkey_engine::ports::Rng;
+use valetkey_model::CorrelationId;
+use valetkey_proto::v1::paths::{HOSTS, MAX_BODY_BYTES, VERSION_HEADER};
+use valetkey_proto::v1::{ErrorBody, ErrorCode};
+
+use crate::rng::SystemRng;
+
+/// Checks the request and lets the router answer it, or answers in its place.
+pub async fn answer<B>(router: &mut Router, request: Request<B>) -> Response<Body>
+where
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<axum::BoxError>,
+{
+    let mut response = match check(&request) {
+        Ok(()) => {
+            let Ok(response) = router.call(request).await;
+            response
+        }
+        Err(refusal) => {
+            if refusal.code == ErrorCode::PayloadTooLarge {
+                drain(request.into_body()).await;
+            }
+            refusal.into_response()
+        }
+    };
+    response
+        .headers_mut()
+        .insert(HeaderName::from_static(VERSION_HEADER), HeaderValue::from_static(VERSION));
+    response
+}
+
+/// A request body that is JSON of the type's shape.
+pub struct Json<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+    type Rejection = Response<Body>;
+
+    async fn from_request(request: Request<Body>, _state: &S) -> Result<Self, Response<Body>> {
+        let body = read_body(request.into_body()).await.map_err(Refusal::into_response)?;
+        parse(&body).map(Self).map_err(Refusal::into_response)
+    }
+}
+
+/// Why a request is not handled.
+struct Refusal {
+    code: ErrorCode,
+    description: String,
+}
+
+fn refuse(code: ErrorCode, description: impl Into<String>) -> Refusal {
+    Refusal { code, description: description.into() }
+}
+
+fn check<B: HttpBody>(request: &Request<B>) -> Result<(), Refusal> {
+    let headers = request.headers();
+    check_not_a_browser(headers)?;
+    check_host(request)?;
+    let size = request.body().size_hint();
+    if size.lower() > MAX_BODY_BYTES as u64 {
+        return Err(too_large());
+    }
+    if request.method() == Method::POST && size.upper() != Some(0) {
+        check_json(headers)?;
+    }
+    Ok(())
+}
+
+/// Fetch metadata headers cannot be set or left out by a page's script, and each new one begins in the same way.
+fn check_not_a_browser(headers: &HeaderMap) -> Result<(), Refusal> {
+    let is_browsers = |name: &HeaderName| {
+        *name == header::ORIGIN
+            || *name == header::REFERER
+            || name.as_str().starts_with("sec-fetch-")
+    };
+    match headers.keys().find(|name| is_browsers(name)) {
+        None => Ok(()),
+        Some(name) => {
+            let text = format!("the request carries `{name}`, which only browsers send");
+            Err(refuse(ErrorCode::BrowserRefused, text))
+        }
+    }
+}
+
+/// RFC 9112 section 3.2: exactly one `Host`, and a request target in absolute form goes before it.
+fn check_host<B>(request: &Request<B>) -> Result<(), Refusal> {
+    let mut values = request.headers().get_all(header::HOST).iter();
+    let is_ours = |host: &[u8]| HOSTS.iter().any(|ours| ours.as_bytes().eq_ignore_ascii_case(host));
+    let by_header = values.next().is_some_and(|host| is_ours(host.as_bytes()));
+    let is_only = values.next().is_none();
+    let by_target =
+        request.uri().authority().is_none_or(|authority| is_ours(authority.as_str().as_bytes()));
+    if by_header && is_only && by_target {
+        return Ok(());
+    }
+    let text = format!("`Host` must be `{}` or `{}`", HOSTS[0], HOSTS[1]);
+    Err(refuse(ErrorCode::BrowserRefused, text))
+}
+
+/// A form can be posted across sites without asking first; JSON cannot.
+fn check_json(headers: &HeaderMap) -> Result<(), Refusal> {
+    let value = headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    let essence = value.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    if essence.eq_ignore_ascii_case(b"application/json") {
+        return Ok(());
+    }
+    let text = "the body must be JSON: set `Content-Type: application/json`";
+    Err(refuse(ErrorCode::UnsupportedMediaType, text))
+}
+
+fn too_large() -> Refusal {
+    refuse(ErrorCode::PayloadTooLarge, format!("the body is larger than {MAX_BODY_BYTES} bytes"))
+}
+
+async fn read_body(body: Body) -> Result<Bytes, Refusal> {
+    let collect = Limited::new(body, MAX_BODY_BYTES).collect();
+    match tokio::time::timeout(BODY_PATIENCE, collect).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(_)) => Err(refuse(ErrorCode::BadRequest, "the body broke off")),
+        Err(_) => Err(refuse(ErrorCode::BadRequest, "the body did not arrive in time")),
+    }
+}
+
+/// The path to the wrong member costs a second parse, which only wrong requests pay for.
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
+    if let Ok(value) = serde_json::from_slice(body) {
+        return Ok(value);
+    }
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let description = match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
+        Err(error) if error.path().iter().len() > 0 => {
+            format!("{}: {}", error.path(), error.inner())
+        }
+        Err(error) => error.inner().to_string(),
+        Ok(_) => match deserializer.end() {
+            Err(error) => error.to_string(),
+            Ok(()) => "the body is not what it should be".to_owned(),
+        },
+    };
+    Err(refuse(ErrorCode::BadRequest, description))
+}
+
+/// Reads what the client is still sending, up to a bound. A client that cannot finish sending would see a broken
+/// connection instead of the answer.
+async fn drain<B>(body: B)
+where
+    B: HttpBody<Data = Bytes>,
+{
+    let mut body = std::pin::pin!(body);
+    let mut left = DRAIN_LIMIT;
+    let discard = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            let length = frame.data_ref().map_or(0, Bytes::len);
+            match left.checked_sub(length) {
+                Some(rest) => left = rest,
+                None => break,
+            }
+        }
+    };
+    // However far it came, the answer follows.
+    let _ = tokio::time::timeout(BODY_PATIENCE, discard).await;
+}
+
+impl Refusal {
+    fn into_response(self) -> Response<Body> {
+        let mut random = [0; 16];
+        SystemRng.fill(&mut random);
+        let body = ErrorBody {
+            error: self.code.as_str().to_owned(),
+            error_description: self.description,
+            correlation_id: CorrelationId::from_random(random).as_str().to_owned(),
+            hint: Some(self.code.row().action.to_owned()),
+            ..ErrorBody::default()
+        };
+        tracing::info!(error = %body.error, correlation_id = %body.correlation_id, "request refused");
+        // Strings and numbers alone, which always can be written.
+        let text = serde_json::to_vec(&body).unwrap_or_default();
+        let mut response = Response::new(Body::from(text));
+        *response.status_mut() = StatusCode::from_u16(self.code.status())
+            .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response
+    }
+}
+
+/// What the version header says.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// A local client sends its body at once.
+const BODY_PATIENCE: Duration = Duration::from_secs(10);
+
+/// More than any client would send by mistake.
+const DRAIN_LIMIT: usize = 8 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests;

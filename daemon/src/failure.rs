@@ -1,0 +1,36 @@
+//! What can go wrong on this side of the engine, and the way to the wire for all of it.
+
+use valetkey_engine::Error;
+use valetkey_policy::Denial;
+use valetkey_proto::v1::ErrorCode;
+
+/// A request that was not done. `to_wire.rs` has the one map from here to status and body.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The request cannot be read, or names nothing that is there.
+    #[error("{description}")]
+    Request {
+        /// Its row in the table of codes.
+        code: ErrorCode,
+        /// What is wrong, naming the member.
+        description: String,
+    },
+    /// The policy said no.
+    #[error("{0}")]
+    Denied(#[from] Denial),
+    /// The engine could not.
+    #[error("{0}")]
+    Engine(#[from] Error),
+}
+
+impl Failure {
+    /// A request at fault.
+    pub fn request(code: ErrorCode, description: impl Into<String>) -> Self {
+        Self::Request { code, description: description.into() }
+    }
+
+    /// A member whose value cannot be.
+    pub fn bad_member(member: &str, reason: impl std::fmt::Display) -> Self {
+        Self::request(ErrorCode::BadRequest, format!("{member}: {reason}"))
+    }
+}

@@ -1,0 +1,195 @@
+//! Requests of the wire become the engine's. With `to_wire.rs` the only place that sees both.
+
+use std::sync::Arc;
+
+use valetkey_engine::{
+    AccountSelector, ClientApplication, Definition, FlowKind, FlowRequest, Hints, InstanceDiscovery, SilentRequest,
+};
+use valetkey_model::{Authority, AuthorityOptions, ClientId, CorrelationId, ScopeSet};
+use valetkey_proto::v1;
+use valetkey_proto::v1::ErrorCode;
+
+use crate::failure::Failure;
+
+/// How long an interactive flow waits for the person when its starter does not say, in seconds.
+const INTERACTIVE_SECONDS: u32 = 600;
+/// The longest that a starter may ask for.
+const LONGEST_INTERACTIVE_SECONDS: u32 = 3600;
+/// What `params` may carry; anything else could override what the flow's security rests on.
+const AUTHORIZE_PARAMS: [&str; 4] = ["display", "ui_locales", "id_token_hint", "acr_values"];
+/// Longest free text that is passed on to a provider, in bytes.
+const MAX_TEXT: usize = 64 * 1024;
+
+/// What defines the application that is to be opened.
+///
+/// # Errors
+/// When a member is missing, cannot be, or contradicts another.
+pub fn definition(request: &v1::OpenAppRequest) -> Result<Definition, Failure> {
+    let client_id = request.client_id.as_deref().ok_or_else(|| {
+        Failure::bad_member("client_id", "missing; give it, or the `name` of an application in the configuration")
+    })?;
+    let v1::ClientKind::Public = request.kind;
+    let definition = Definition {
+        client_id: ClientId::new(client_id).map_err(|error| Failure::bad_member("client_id", error))?,
+        authority: authority(request)?,
+        instance_discovery: match &request.instance_discovery {
+            None | Some(v1::InstanceDiscovery::Enabled(true)) => InstanceDiscovery::Enabled,
+            Some(v1::InstanceDiscovery::Enabled(false)) => InstanceDiscovery::Disabled,
+            Some(v1::InstanceDiscovery::Endpoint(_)) => {
+                return Err(Failure::bad_member("instance_discovery", "must be true or false"));
+            }
+        },
+        capabilities: request.client_capabilities.clone(),
+        exclude_scopes: scopes("exclude_scopes", &request.exclude_scopes)?,
+        app_name: header_text("app_name", request.app_name.as_deref())?,
+        app_version: header_text("app_version", request.app_version.as_deref())?,
+    };
+    definition.check().map_err(|error| Failure::request(ErrorCode::BadRequest, error.to_string()))
+}
+
+fn authority(request: &v1::OpenAppRequest) -> Result<Authority, Failure> {
+    let given = |text: &Option<String>| text.as_ref().filter(|text| !text.is_empty()).cloned();
+    let (text, oidc) = match (given(&request.authority), given(&request.oidc_authority)) {
+        (Some(_), Some(_)) => {
+            return Err(Failure::bad_member("oidc_authority", "give either authority or oidc_authority, not both"));
+        }
+        (None, Some(text)) => (text, true),
+        (Some(text), None) => (text, false),
+        (None, None) => (Authority::DEFAULT.to_owned(), false),
+    };
+    let options = AuthorityOptions { oidc, validate: request.validate_authority.unwrap_or(true) };
+    Authority::parse(&text, options)
+        .map_err(|error| Failure::request(ErrorCode::InvalidAuthority, error.to_string()))
+}
+
+/// A silent request, and the correlation id to answer with.
+///
+/// # Errors
+/// When a member cannot be.
+pub fn silent_request(
+    app: Arc<ClientApplication>,
+    request: v1::TokenRequest,
+    correlation_id: CorrelationId,
+) -> Result<SilentRequest, Failure> {
+    let v1::Grant::Silent = request.grant;
+    if request.scopes.is_empty() {
+        return Err(Failure::bad_member("scopes", "name at least one"));
+    }
+    Ok(SilentRequest {
+        app,
+        scopes: scopes("scopes", &request.scopes)?,
+        account: match request.account {
+            Some(account) => AccountSelector::Named(short("account", account)?),
+            None => AccountSelector::Only,
+        },
+        force_refresh: request.force_refresh,
+        claims_challenge: request.claims_challenge.map(|claims| short("claims_challenge", claims)).transpose()?,
+        min_validity: request.min_validity.unwrap_or(0),
+        correlation_id,
+    })
+}
+
+/// A sign-in flow.
+///
+/// # Errors
+/// When a member cannot be, or does not go with the flow's kind.
+pub fn flow_request(
+    app: Arc<ClientApplication>,
+    request: v1::StartFlowRequest,
+    correlation_id: CorrelationId,
+) -> Result<FlowRequest, Failure> {
+    refuse_foreign_members(&request)?;
+    if let Some(param) = request.params.keys().find(|param| !AUTHORIZE_PARAMS.contains(&param.as_str())) {
+        let reason = format!("{param:?} is none of {}", AUTHORIZE_PARAMS.join(", "));
+        return Err(Failure::bad_member("params", reason));
+    }
+    let kind = match request.kind {
+        v1::FlowKind::DeviceCode => FlowKind::DeviceCode,
+        v1::FlowKind::AuthCode => FlowKind::AuthCode {
+            redirect_uri: request.redirect_uri,
+            state: request.state,
+            response_mode: request.response_mode,
+        },
+        v1::FlowKind::Interactive => FlowKind::Interactive {
+            port: request.port.filter(|port| *port != 0),
+            timeout_seconds: request
+                .timeout
+                .unwrap_or(INTERACTIVE_SECONDS)
+                .clamp(1, LONGEST_INTERACTIVE_SECONDS),
+            extra_scopes: scopes("extra_scopes_to_consent", &request.extra_scopes_to_consent)?,
+        },
+    };
+    Ok(FlowRequest {
+        app,
+        kind,
+        scopes: scopes("scopes", &request.scopes)?,
+        claims_challenge: request.claims_challenge.map(|claims| short("claims_challenge", claims)).transpose()?,
+        hints: Hints {
+            prompt: request.prompt,
+            login_hint: request.login_hint,
+            domain_hint: request.domain_hint,
+            max_age: request.max_age,
+            others: request.params,
+        },
+        correlation_id,
+    })
+}
+
+/// A member that another kind of flow knows was meant to do something; doing nothing with it would be a trap.
+fn refuse_foreign_members(request: &v1::StartFlowRequest) -> Result<(), Failure> {
+    use v1::FlowKind::{AuthCode, DeviceCode, Interactive};
+    let is_given = [
+        ("redirect_uri", request.redirect_uri.is_some(), &[AuthCode][..]),
+        ("state", request.state.is_some(), &[AuthCode]),
+        ("response_mode", request.response_mode.is_some(), &[AuthCode]),
+        ("prompt", request.prompt.is_some(), &[AuthCode, Interactive]),
+        ("login_hint", request.login_hint.is_some(), &[AuthCode, Interactive]),
+        ("domain_hint", request.domain_hint.is_some(), &[AuthCode, Interactive]),
+        ("max_age", request.max_age.is_some(), &[AuthCode, Interactive]),
+        ("params", !request.params.is_empty(), &[AuthCode, Interactive]),
+        ("extra_scopes_to_consent", !request.extra_scopes_to_consent.is_empty(), &[Interactive]),
+        ("port", request.port.is_some(), &[Interactive]),
+        ("timeout", request.timeout.is_some(), &[Interactive]),
+    ];
+    debug_assert!(is_given.iter().all(|(_, _, kinds)| !kinds.contains(&DeviceCode)));
+    match is_given.iter().find(|(_, given, kinds)| *given && !kinds.contains(&request.kind)) {
+        Some((member, ..)) => Err(Failure::bad_member(member, "does not go with this kind of flow")),
+        None => Ok(()),
+    }
+}
+
+/// The caller's correlation id, or `fresh`.
+///
+/// # Errors
+/// When it could forge a header or a log line.
+pub fn correlation_id(given: Option<&str>, fresh: CorrelationId) -> Result<CorrelationId, Failure> {
+    match given {
+        Some(text) if !text.is_ascii() => Err(Failure::bad_member("correlation_id", "must be ASCII")),
+        Some(text) => CorrelationId::new(text).map_err(|error| Failure::bad_member("correlation_id", error)),
+        None => Ok(fresh),
+    }
+}
+
+/// A scope set of a request's member.
+///
+/// # Errors
+/// When a scope has characters that none can have.
+pub fn scopes(member: &str, list: &[String]) -> Result<ScopeSet, Failure> {
+    ScopeSet::new(list).map_err(|error| Failure::bad_member(member, error))
+}
+
+fn short(member: &str, text: String) -> Result<String, Failure> {
+    if text.len() > MAX_TEXT {
+        return Err(Failure::bad_member(member, format!("longer than {MAX_TEXT} bytes")));
+    }
+    Ok(text)
+}
+
+fn header_text(member: &str, text: Option<&str>) -> Result<Option<String>, Failure> {
+    match text {
+        Some(text) if text.len() > 256 || !text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) => {
+            Err(Failure::bad_member(member, "goes into a header: at most 256 printable ASCII characters"))
+        }
+        text => Ok(text.filter(|text| !text.is_empty()).map(str::to_owned)),
+    }
+}
