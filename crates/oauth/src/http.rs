@@ -68,3 +68,12 @@ impl fmt::Debug for HttpResponse {
         write!(f, "HttpResponse({})", self.status)
     }
 }
+
+#[cfg(test)]
+impl HttpResponse {
+    /// An answer without headers.
+    pub(crate) fn test(status: u16, body: &str) -> Self {
+        let body = Bytes::copy_from_slice(body.as_bytes());
+        Self { status, headers: HeaderMap::new(), body }
+    }
+}

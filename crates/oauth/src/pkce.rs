@@ -111,6 +111,12 @@ mod tests {
     }
 
     #[test]
+    fn state_and_nonce_are_the_random_bytes_in_url_safe_text() {
+        assert_eq!(State::from_random([0xff; 16]).as_str(), "_____________________w");
+        assert_eq!(Nonce::from_random([0xff; 16]).expose(), "_____________________w");
+    }
+
+    #[test]
     fn a_nonce_is_sent_as_its_sha_256() {
         let nonce = Nonce::from_text("abc".to_owned());
         let sent = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";

@@ -228,4 +228,4 @@ fn read_texts(members: &Map<String, Value>, name: &str) -> Option<Vec<String>> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
