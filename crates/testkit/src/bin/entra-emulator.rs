@@ -67,6 +67,8 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> std::io::Result<()> {
     let emulator = EntraEmulator::start(arguments.into_options()).await?;
+    // Before the line: whoever read it may send the signal at once.
+    let stop = asked_to_stop()?;
     let ready = json!({"base_url": emulator.base_url(), "authority": emulator.authority("common")});
     // Flushed, since a pipe would keep the line until the end.
     let mut stdout = std::io::stdout();
@@ -74,7 +76,7 @@ async fn run(arguments: Arguments) -> std::io::Result<()> {
     stdout.flush()?;
     tokio::select! {
         _ = input_closed() => Ok(()),
-        result = asked_to_stop() => result,
+        result = stop => result,
     }
 }
 
@@ -92,18 +94,21 @@ fn input_closed() -> oneshot::Receiver<()> {
 }
 
 #[cfg(unix)]
-async fn asked_to_stop() -> std::io::Result<()> {
+fn asked_to_stop() -> std::io::Result<impl Future<Output = std::io::Result<()>>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        _ = terminate.recv() => Ok(()),
-        result = tokio::signal::ctrl_c() => result,
-    }
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => Ok(()),
+            _ = interrupt.recv() => Ok(()),
+        }
+    })
 }
 
 #[cfg(not(unix))]
-async fn asked_to_stop() -> std::io::Result<()> {
-    tokio::signal::ctrl_c().await
+fn asked_to_stop() -> std::io::Result<impl Future<Output = std::io::Result<()>>> {
+    Ok(tokio::signal::ctrl_c())
 }
 
 impl Arguments {

@@ -79,7 +79,7 @@ pub(crate) fn start(
             json!(format!("{verification_uri}?user_code={user_code}"));
     } else {
         let message = format!(
-            "To sign in, use a web browser to open the page {verification_uri} and enter the code {user_code} to authenticate."
+            "Open {verification_uri} in a browser and enter the code {user_code} to sign in."
         );
         body["message"] = json!(message);
     }
@@ -93,13 +93,13 @@ pub(crate) fn find_waiting<'a>(state: &'a State, user_code: &str) -> Result<&'a 
     let device = state.devices.values().find(|device| device.user_code == typed);
     let device = device.filter(|device| device.decision == Decision::Awaited);
     let device = device.ok_or_else(|| {
-        Refusal::invalid_grant(70_018, "That code didn't work. Check the code and try again.")
+        Refusal::invalid_grant(70_018, "No device waits under this code. Check it and try again.")
     })?;
     if now >= device.expires_at {
         return Err(Refusal::new(
             "expired_token",
             70_019,
-            "That code has expired. Get a new one from your device and try again.",
+            "This code has run out. Let your device show a new one.",
         ));
     }
     Ok(device)
@@ -109,10 +109,7 @@ pub(crate) fn find_waiting<'a>(state: &'a State, user_code: &str) -> Result<&'a 
 pub(crate) fn approve(state: &mut State, user_code: &str, user_name: &str) -> Result<(), Refusal> {
     let device = find_waiting(state, user_code)?;
     let user = state.find_user(user_name).ok_or_else(|| {
-        Refusal::invalid_grant(
-            50_034,
-            "This username may be incorrect. Make sure you typed it correctly.",
-        )
+        Refusal::invalid_grant(50_034, "We don't know this user name. Check it and try again.")
     })?;
     device.directory.tenant_for(user)?;
     let user = user.name.to_lowercase();

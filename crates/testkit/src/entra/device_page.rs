@@ -44,7 +44,7 @@ fn take_step(state: &mut State, request: &Request, user_code: &str) -> Result<Re
             None => {
                 let refusal = Refusal::invalid_grant(
                     50_034,
-                    "This username may be incorrect. Make sure you typed it correctly.",
+                    "We don't know this user name. Check it and try again.",
                 );
                 let session = find_session(state, request);
                 Ok(pages::device_accounts(

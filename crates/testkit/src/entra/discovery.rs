@@ -30,7 +30,7 @@ pub(crate) fn find_instance(state: &State, request: &Request) -> Result<Reply, R
     let version = request.query.require("api-version")?;
     let asked = request.query.require("authorization_endpoint")?;
     let unknown = || {
-        let text = "Unknown or invalid instance.";
+        let text = "No cloud has this host.";
         Refusal::new("invalid_instance", 50_049, text)
     };
     let asked = Url::parse(asked).map_err(|_| unknown())?;

@@ -40,7 +40,7 @@ impl Refusal {
     }
 
     pub(crate) fn missing_parameter(name: &str) -> Self {
-        let text = format!("The request body must contain the following parameter: '{name}'.");
+        let text = format!("The request lacks the parameter '{name}'.");
         Self::new("invalid_request", 900_144, text)
     }
 

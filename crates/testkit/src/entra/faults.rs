@@ -171,7 +171,7 @@ pub(crate) fn scripted_reply(
 ) -> Reply {
     let fallback = json!({
         "error": if status >= 500 || status == 429 { "temporarily_unavailable" } else { "invalid_request" },
-        "error_description": "AADSTS90033: A transient error has occurred. Please try again.",
+        "error_description": "AADSTS90033: The service is busy; try again later.",
         "error_codes": [90033],
     });
     let mut reply = Reply::json(status, &fallback);

@@ -63,8 +63,7 @@ impl Request {
         if self.method == "POST" {
             return Ok(());
         }
-        let text =
-            format!("The endpoint only accepts POST requests. Received a {} request.", self.method);
+        let text = format!("This endpoint takes POST, not {}.", self.method);
         Err(Refusal::new("invalid_request", 900_561, text).with_status(405))
     }
 }
@@ -103,10 +102,7 @@ impl Params {
         names.sort_unstable();
         match names.windows(2).find(|pair| pair[0] == pair[1]) {
             Some(pair) => {
-                let text = format!(
-                    "The request is not properly formatted. The parameter '{}' is duplicated.",
-                    pair[0]
-                );
+                let text = format!("The parameter '{}' was sent twice.", pair[0]);
                 Err(Refusal::new("invalid_request", 9_000_411, text))
             }
             None => Ok(()),

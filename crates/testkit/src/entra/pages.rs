@@ -110,9 +110,11 @@ fn account_tiles(
 /// Agree to what the client asks.
 pub(crate) fn consent(state: &State, ticket: &str, pending: &PendingAuthorization) -> Reply {
     let user = pending.signed_in.as_ref().and_then(|signed_in| state.find_user(&signed_in.user));
+    // That the user signs in goes without saying.
+    let scopes = pending.request.scopes.iter().filter(|scope| *scope != "openid");
     let slots = [
         ("client", Html::text(&name_of(&pending.request.client))),
-        ("scopes", Html::join(pending.request.scopes.iter().map(|scope| describe_scope(scope)))),
+        ("scopes", Html::join(scopes.map(|scope| describe_scope(scope)))),
         ("person", user.map_or_else(Html::default, person)),
         ("hidden", hidden_fields(&[("ticket", ticket)])),
     ];
@@ -161,8 +163,7 @@ pub(crate) fn error(refusal: &Refusal) -> Reply {
         "<div class=\"detail\"><code>{{number}} ({{error}}): {{text}}</code></div>",
         &slots,
     );
-    let text =
-        "Sorry, but we're having trouble signing you in. Go back to the application and try again.";
+    let text = "This request cannot be answered. Go back to the application and try again.";
     outcome(refusal.status, "Sign-in failed", text, false, detail)
 }
 
@@ -256,10 +257,9 @@ fn person(user: &User) -> Html {
 
 fn describe_scope(scope: &str) -> Html {
     let meaning = match scope.rsplit('/').next().unwrap_or(scope) {
-        "openid" => "Sign you in",
-        "profile" => "View your basic profile",
-        "email" => "View your email address",
-        "offline_access" => "Maintain access to data you have given it access to",
+        "profile" => "See your name and picture",
+        "email" => "See your email address",
+        "offline_access" => "Stay signed in when you are not there",
         "User.Read" => "Read your profile",
         "Mail.Read" => "Read your mail",
         "Calendars.Read" => "Read your calendars",

@@ -81,37 +81,34 @@ impl Scenario {
             Self::ClaimsChallenge(claims) => challenge(claims.clone()),
             Self::ConsentRequired => consent_required("the application"),
             Self::UserPasswordExpired => {
-                grant(50_055, "The password is expired.").with_suberror("user_password_expired")
+                grant(50_055, "The password has run out and must be changed.")
+                    .with_suberror("user_password_expired")
             }
-            Self::BadToken => grant(
-                50_173,
-                "The provided grant has expired due to it being revoked, a fresh auth token is needed.",
-            )
-            .with_suberror("bad_token"),
+            Self::BadToken => grant(50_173, "The refresh token was revoked; sign in again.")
+                .with_suberror("bad_token"),
             Self::TokenExpired => grant(
                 70_043,
-                "The refresh token has expired or is invalid due to sign-in frequency checks by conditional access.",
+                "The refresh token is older than the sign-in frequency policy admits.",
             )
             .with_suberror("token_expired"),
-            Self::DeviceAuthenticationFailed => grant(50_097, "Device authentication is required.")
+            Self::DeviceAuthenticationFailed => grant(50_097, "The device must authenticate.")
                 .with_suberror("device_authentication_failed"),
             Self::ProtectionPolicyRequired => Refusal::new(
                 "unauthorized_client",
                 53_005,
-                "Application needs to enforce Intune protection policies.",
+                "The application does not enforce the protection policy that is demanded of it.",
             )
             .with_suberror("protection_policy_required"),
-            Self::AdditionalAction => {
-                grant(53_000, "Device is not in required device state: compliant.").with_suberror("additional_action")
-            }
+            Self::AdditionalAction => grant(53_000, "The device does not comply with the policy.")
+                .with_suberror("additional_action"),
             Self::MessageOnly => {
-                grant(53_003, "Access has been blocked by Conditional Access policies.").with_suberror("message_only")
+                grant(53_003, "A policy blocks this sign-in.").with_suberror("message_only")
             }
             Self::Throttled { retry_after } => throttled(*retry_after),
             Self::Unavailable => Refusal::new(
                 "temporarily_unavailable",
                 90_033,
-                "A transient error has occurred. Please try again.",
+                "The service is busy; try again later.",
             )
             .with_status(503),
         }
@@ -121,17 +118,14 @@ impl Scenario {
 /// The refusal of a scope that nobody agreed to.
 pub(crate) fn consent_required(client: &str) -> Refusal {
     let text = format!(
-        "The user or administrator has not consented to use the application with ID '{client}'. Send an interactive authorization request for this user and resource."
+        "Nobody has agreed that '{client}' may have this scope; send the user through an interactive request."
     );
     Refusal::invalid_grant(65_001, text).with_suberror("consent_required")
 }
 
 fn throttled(retry_after: u64) -> Refusal {
-    let refusal = Refusal::new(
-        "temporarily_unavailable",
-        50_196,
-        "The server terminated an operation because it encountered a client request loop.",
-    );
+    let refusal =
+        Refusal::new("temporarily_unavailable", 50_196, "The client sends too many requests.");
     Refusal { status: 429, retry_after: Some(retry_after), ..refusal }
 }
 
@@ -139,7 +133,7 @@ fn challenge(claims: String) -> Refusal {
     let refusal = Refusal::new(
         "interaction_required",
         50_076,
-        "Due to a configuration change made by your administrator, or because you moved to a new location, you must use multi-factor authentication.",
+        "A policy demands a second factor; sign in interactively with the claims given here.",
     );
     Refusal { claims: Some(claims), ..refusal.with_suberror("basic_action") }
 }

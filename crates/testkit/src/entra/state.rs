@@ -174,7 +174,7 @@ impl State {
         if self.accept_any_client {
             return Ok(Client { id: id.to_owned(), ..Client::default() });
         }
-        let text = format!("Application with identifier '{id}' was not found in the directory.");
+        let text = format!("The directory has no application '{id}'.");
         Err(Refusal::new("unauthorized_client", 700_016, text))
     }
 

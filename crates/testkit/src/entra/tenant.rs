@@ -85,10 +85,8 @@ impl Directory {
         if known {
             return Ok(user.home_tenant.clone());
         }
-        let text = format!(
-            "User account '{}' from identity provider does not exist in tenant '{}' and cannot access the application in that tenant.",
-            user.name, self.path
-        );
+        let text =
+            format!("The account '{}' is not known to the tenant '{}'.", user.name, self.path);
         Err(Refusal::invalid_grant(50_020, text))
     }
 
@@ -107,13 +105,9 @@ fn find_tenant_id(state: &State, name: &str) -> Result<String, Refusal> {
         return Ok(tenant.id.clone());
     }
     if !is_guid(name) && !name.contains('.') {
-        let text = format!(
-            "Specified tenant identifier '{name}' is neither a valid DNS name, nor a valid external domain."
-        );
+        let text = format!("'{name}' is neither the GUID nor the domain name of a tenant.");
         return Err(Refusal::new("invalid_request", 900_023, text));
     }
-    let text = format!(
-        "Tenant '{name}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud."
-    );
+    let text = format!("There is no tenant '{name}'.");
     Err(Refusal::new("invalid_tenant", 90_002, text))
 }

@@ -111,12 +111,12 @@ fn find_candidate(
         (None, _) => Err(Refusal::new(
             "login_required",
             50_058,
-            "A silent sign-in request was sent but no user is signed in.",
+            "Nobody who fits this silent request is signed in.",
         )),
         (Some(_), Some(_)) => Err(Refusal::new(
             "interaction_required",
             16_000,
-            "Either multiple user identities are available for the current request or selected account is not supported for the scenario.",
+            "Several signed-in users fit this silent request.",
         )),
     }
 }
@@ -140,10 +140,7 @@ fn refuse_silently(
 pub(crate) fn sign_in(state: &mut State, ticket: &str, user_name: &str) -> Result<Step, Refusal> {
     let mut pending = find_pending(state, ticket)?;
     let user = state.find_user(user_name).cloned().ok_or_else(|| {
-        Refusal::invalid_grant(
-            50_034,
-            "This username may be incorrect. Make sure you typed it correctly.",
-        )
+        Refusal::invalid_grant(50_034, "We don't know this user name. Check it and try again.")
     })?;
     pending.request.directory.tenant_for(&user)?;
     let signed_in = SignedIn { user: user.name.to_lowercase(), auth_time: state.clock.now() };
@@ -197,8 +194,7 @@ pub(crate) fn decide_consent(
     };
     state.pending.remove(ticket);
     if !agreed {
-        let refusal =
-            Refusal::new("access_denied", 65_004, "User declined to consent to access the app.");
+        let refusal = Refusal::new("access_denied", 65_004, "The user declined to give consent.");
         return Ok(refuse(state, &request, &refusal));
     }
     record_consent(state, &signed_in.user, &request.client.id, &request.scopes);

@@ -60,7 +60,7 @@ pub(super) fn read_return_address(
     let redirect_uri = params.require("redirect_uri")?;
     if !is_allowed_redirect(&client, redirect_uri) {
         let text = format!(
-            "The redirect URI '{redirect_uri}' specified in the request does not match the redirect URIs configured for the application '{}'.",
+            "The redirect URI '{redirect_uri}' is not registered for the application '{}'.",
             client.id
         );
         return Err(Refusal::new("invalid_request", 50_011, text));
@@ -106,8 +106,7 @@ pub(super) fn read(
 ) -> Result<AuthorizationRequest, Refusal> {
     let response_type = params.require("response_type")?;
     if response_type != "code" {
-        let text =
-            format!("The response type '{response_type}' is not supported by this application.");
+        let text = format!("The response type '{response_type}' is not supported; use 'code'.");
         return Err(Refusal::new("unsupported_response_type", 70_005, text));
     }
     params.require("scope")?;
@@ -138,7 +137,7 @@ fn read_prompt(params: &Params) -> Result<Prompt, Refusal> {
         Some("select_account") => Ok(Prompt::SelectAccount),
         Some("consent") => Ok(Prompt::Consent),
         Some(other) => {
-            let text = format!("Unsupported 'prompt' value '{other}'.");
+            let text = format!("There is no prompt '{other}'.");
             Err(Refusal::new("invalid_request", 90_023, text))
         }
     }
@@ -153,12 +152,12 @@ fn read_challenge(params: &Params) -> Result<Option<CodeChallenge>, Refusal> {
         return Err(Refusal::new(
             "invalid_request",
             501_491,
-            "Invalid size of Code_Challenge parameter.",
+            "A code_challenge has 43 characters.",
         ));
     }
     Ok(Some(CodeChallenge(challenge.to_owned())))
 }
 
 fn invalid(name: &str) -> Refusal {
-    Refusal::new("invalid_request", 90_100, format!("The {name} parameter is empty or not valid."))
+    Refusal::new("invalid_request", 90_100, format!("The parameter '{name}' is not valid."))
 }

@@ -202,7 +202,7 @@ async fn a_person_signs_in_and_is_remembered_by_a_cookie() {
     let wrong =
         send(&emulator, form(path_of(&url), &[("ticket", &ticket), ("username", "<b>nobody</b>")]))
             .await;
-    assert!(wrong.body.contains("This username may be incorrect"));
+    assert!(wrong.body.contains("We don&#39;t know this user name"));
     assert!(wrong.body.contains("value=\"&lt;b&gt;nobody&lt;/b&gt;\""));
 
     let consent =

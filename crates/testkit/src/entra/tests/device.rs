@@ -113,18 +113,18 @@ async fn a_person_walks_the_pages() {
     let prefilled = get(&emulator, &format!("/devicelogin?otc={code}")).await;
     assert!(prefilled.body.contains(&format!("value=\"{code}\"")));
     for (fields, expected) in [
-        (vec![("user_code", "WRONGCODE")], "That code didn&#39;t work"),
+        (vec![("user_code", "WRONGCODE")], "No device waits under this code"),
         (vec![("user_code", code)], "Pick an account"),
         (
             vec![("user_code", code), ("action", "pick"), ("username", "nobody@contoso.com")],
-            "This username may be incorrect",
+            "We don&#39;t know this user name",
         ),
         (
             vec![("user_code", code), ("action", "pick"), ("username", ALICE)],
             "Are you trying to sign in to",
         ),
         (vec![("user_code", code), ("action", "approve"), ("username", ALICE)], "all set"),
-        (vec![("user_code", code), ("action", "cancel")], "That code didn&#39;t work"),
+        (vec![("user_code", code), ("action", "cancel")], "No device waits under this code"),
     ] {
         let page = send(&emulator, form("/devicelogin", &fields)).await;
         assert_eq!(page.status, 200);

@@ -34,7 +34,7 @@ async fn an_error_has_entra_s_members_and_echoes_the_correlation_id() {
     assert_eq!(body["correlation_id"], correlation_id);
     let description = body["error_description"].as_str().expect("text");
     let expected = format!(
-        "AADSTS900144: The request body must contain the following parameter: 'grant_type'. Trace ID: {} Correlation ID: {correlation_id} Timestamp: {}",
+        "AADSTS900144: The request lacks the parameter 'grant_type'. Trace ID: {} Correlation ID: {correlation_id} Timestamp: {}",
         body["trace_id"].as_str().expect("text"),
         body["timestamp"].as_str().expect("text"),
     );

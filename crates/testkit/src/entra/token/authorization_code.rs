@@ -10,9 +10,10 @@ use crate::entra::state::State;
 pub(super) fn redeem(state: &mut State, request: &TokenRequest) -> Result<Reply, Refusal> {
     let code_text = request.form.require("code")?.to_owned();
     let redirect_uri = request.form.require("redirect_uri")?;
-    let code = state.codes.get(&code_text).cloned().ok_or_else(|| {
-        Refusal::invalid_grant(70_000, "The provided value for the 'code' parameter is not valid.")
-    })?;
+    let code =
+        state.codes.get(&code_text).cloned().ok_or_else(|| {
+            Refusal::invalid_grant(70_000, "There is no such authorization code.")
+        })?;
     refuse_replay(state, &code)?;
     check(state, request, &code, redirect_uri)?;
     let user = state
@@ -42,7 +43,7 @@ pub(super) fn redeem(state: &mut State, request: &TokenRequest) -> Result<Reply,
 fn refuse_replay(state: &mut State, code: &Code) -> Result<(), Refusal> {
     let Some(grant) = code.redeemed else { return Ok(()) };
     state.grants.revoke(grant);
-    let text = "OAuth2 Authorization code was already redeemed, please retry with a new valid code or use an existing refresh token.";
+    let text = "The authorization code was redeemed before; its grant is revoked.";
     Err(Refusal::invalid_grant(54_005, text))
 }
 
@@ -54,17 +55,14 @@ fn check(
 ) -> Result<(), Refusal> {
     let refuse = |number, text: &str| Err(Refusal::invalid_grant(number, text));
     if state.clock.now() >= code.expires_at {
-        return refuse(70_008, "The provided authorization code has expired.");
+        return refuse(70_008, "The authorization code has expired.");
     }
     if code.request.client.id != request.client.id {
-        return refuse(
-            700_005,
-            "Provided Authorization Code is intended to use against another client.",
-        );
+        return refuse(700_005, "The authorization code was issued to another client.");
     }
     if code.request.address.redirect_uri != redirect_uri {
         let text = format!(
-            "The reply address '{redirect_uri}' does not match the reply address '{}' provided when requesting Authorization code.",
+            "The redirect URI '{redirect_uri}' is not '{}', for which the code was issued.",
             code.request.address.redirect_uri
         );
         return Err(Refusal::invalid_grant(500_112, text));
@@ -77,10 +75,7 @@ fn check(
         _ => false,
     };
     if !is_proven {
-        return refuse(
-            501_481,
-            "The Code_Verifier does not match the code_challenge supplied in the authorization request.",
-        );
+        return refuse(501_481, "The code_verifier does not fit the code_challenge.");
     }
     Ok(())
 }

@@ -16,11 +16,7 @@ pub(super) fn redeem(state: &mut State, request: &TokenRequest) -> Result<Reply,
     let device =
         state.devices.get_mut(&device_code).filter(|device| device.client.id == request.client.id);
     let device = device.ok_or_else(|| {
-        Refusal::new(
-            "bad_verification_code",
-            70_000,
-            "The provided value for the input parameter 'device_code' is not valid.",
-        )
+        Refusal::new("bad_verification_code", 70_000, "There is no such device code.")
     })?;
     let (user_name, auth_time) = read_decision(device, now, now_ms)?;
     let device = device.clone();
@@ -57,16 +53,12 @@ fn read_decision(device: &mut Device, now: i64, now_ms: i64) -> Result<(String, 
             70_000,
             "The device code was already redeemed.",
         )),
-        _ if now >= device.expires_at => Err(Refusal::new(
-            "expired_token",
-            70_020,
-            "The provided value for the input parameter 'device_code' has expired.",
-        )),
-        Decision::Declined => Err(Refusal::new(
-            "authorization_declined",
-            70_017,
-            "The end user denied the authorization request.",
-        )),
+        _ if now >= device.expires_at => {
+            Err(Refusal::new("expired_token", 70_020, "The device code has expired."))
+        }
+        Decision::Declined => {
+            Err(Refusal::new("authorization_declined", 70_017, "The user declined."))
+        }
         Decision::Approved { user, auth_time } => Ok((user.clone(), *auth_time)),
         Decision::Awaited if too_soon => {
             // The new interval holds for all polls to come (RFC 8628 section 3.5).
@@ -76,7 +68,7 @@ fn read_decision(device: &mut Device, now: i64, now_ms: i64) -> Result<(String, 
         Decision::Awaited => Err(Refusal::new(
             "authorization_pending",
             70_016,
-            "OAuth 2.0 device flow error. Authorization is pending. Continue polling.",
+            "The user has not decided yet; poll again.",
         )),
     }
 }

@@ -48,7 +48,7 @@ fn dispatch(state: &mut State, directory: &Directory, form: &Params) -> Result<R
             device_code::redeem(state, &request)
         }
         other => {
-            let text = format!("The app requested an unsupported grant type '{other}'.");
+            let text = format!("The grant type '{other}' is not supported.");
             Err(Refusal::new("unsupported_grant_type", 70_003, text))
         }
     }
@@ -106,10 +106,7 @@ impl TokenRequest<'_> {
         resources.sort_unstable();
         resources.dedup();
         if resources.len() > 1 {
-            let text = format!(
-                "Provided value for the input parameter scope is not valid because it contains more than one resource. Scope {} is not valid.",
-                scopes.join(" ")
-            );
+            let text = format!("The scopes {} belong to more than one resource.", scopes.join(" "));
             return Err(Refusal::new("invalid_scope", 28_000, text));
         }
         Ok(scopes)
@@ -125,10 +122,10 @@ fn authenticate_client(state: &State, client_id: &str, form: &Params) -> Result<
         (Some(_), None) => Err(Refusal::new(
             "invalid_client",
             7_000_218,
-            "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.",
+            "This client must send its client_secret or a client_assertion.",
         )),
         (Some(_), Some(_)) => {
-            Err(Refusal::new("invalid_client", 7_000_215, "Invalid client secret provided."))
+            Err(Refusal::new("invalid_client", 7_000_215, "The client secret is wrong."))
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::entra::state::State;
 pub(super) fn redeem(state: &mut State, request: &TokenRequest) -> Result<Reply, Refusal> {
     let token_text = request.form.require("refresh_token")?.to_owned();
     let (token, grant) = state.grants.find_refresh_token(&token_text).ok_or_else(|| {
-        Refusal::invalid_grant(9_002_313, "Invalid request. Request is malformed or invalid.")
+        Refusal::invalid_grant(9_002_313, "There is no such refresh token.")
             .with_suberror("bad_token")
     })?;
     check(state, &token, &grant)?;
@@ -42,11 +42,11 @@ pub(super) fn redeem(state: &mut State, request: &TokenRequest) -> Result<Reply,
 
 fn check(state: &State, token: &RefreshToken, grant: &Grant) -> Result<(), Refusal> {
     if grant.revoked {
-        let text = "The provided grant has expired due to it being revoked, a fresh auth token is needed. The user might have changed or reset their password.";
+        let text = "The grant was revoked; the user must sign in again.";
         return Err(Refusal::invalid_grant(50_173, text).with_suberror("bad_token"));
     }
     if state.clock.now() >= token.expires_at {
-        let text = "The refresh token has expired due to inactivity.";
+        let text = "The refresh token has expired.";
         return Err(Refusal::invalid_grant(700_082, text).with_suberror("token_expired"));
     }
     Ok(())
@@ -57,7 +57,7 @@ fn check_family(state: &State, grant: &Grant, client_id: &str) -> Result<(), Ref
     if is_family_client(state, &grant.client_id) && is_family_client(state, client_id) {
         return Ok(());
     }
-    let text = "The provided value for the input parameter 'refresh_token' is not valid: it was issued to another client.";
+    let text = "The refresh token was issued to another client.";
     let refusal = Refusal::invalid_grant(70_000, text).with_suberror("client_mismatch");
     Err(Refusal { additional_info: Some("client_mismatch"), ..refusal })
 }
