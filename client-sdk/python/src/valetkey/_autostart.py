@@ -1,0 +1,79 @@
+"""Starting the daemon when nothing listens."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import subprocess
+import time
+from typing import Any
+
+from ._connection import Connection, NotRunningError
+from .exceptions import BrokerUnreachableError
+
+logger = logging.getLogger(__name__)
+
+_START_SECONDS = 10.0
+#: A daemon that lost the race against another one exits at once, while the winner is about to listen.
+_GRACE_SECONDS = 1.0
+_PAUSE_SECONDS = 0.02
+
+# Kept so that an exited daemon is reaped the next time one is started, and does not remain as a zombie.
+_started: list[subprocess.Popen[bytes]] = []
+
+
+def connect_or_start(endpoint: str) -> Connection:
+    """Connects, having started the daemon if need be and allowed."""
+    try:
+        return Connection(endpoint)
+    except NotRunningError:
+        process = _start(endpoint)
+    deadline = time.monotonic() + _START_SECONDS
+    while True:
+        try:
+            return Connection(endpoint)
+        except NotRunningError:
+            now = time.monotonic()
+            if process.poll() is not None:
+                deadline = min(deadline, now + _GRACE_SECONDS)
+            if now >= deadline:
+                raise _did_not_come_up(endpoint, process) from None
+            time.sleep(_PAUSE_SECONDS)
+
+
+def _start(endpoint: str) -> subprocess.Popen[bytes]:
+    nobody = f"connect to {endpoint}: no daemon is running there"
+    if os.environ.get("VALETKEY_AUTOSTART") == "0":
+        raise BrokerUnreachableError(f"{nobody}, and VALETKEY_AUTOSTART=0 forbids to start one; run `valetkeyd`")
+    program = os.environ.get("VALETKEY_DAEMON") or shutil.which("valetkeyd")
+    if not program:
+        raise BrokerUnreachableError(
+            f"{nobody}, and `valetkeyd` is not on PATH; install valetkey, or set VALETKEY_DAEMON to the program"
+        )
+    _started[:] = [process for process in _started if process.poll() is None]
+    try:
+        process = subprocess.Popen([program], **_detached())
+    except OSError as error:
+        raise BrokerUnreachableError(f"start {program}: {error}; set VALETKEY_DAEMON to the program") from error
+    logger.info("started %s, process %d", program, process.pid)
+    _started.append(process)
+    return process
+
+
+def _detached() -> dict[str, Any]:
+    """The daemon outlives this process, its terminal and a Ctrl-C in it."""
+    null = subprocess.DEVNULL
+    options: dict[str, Any] = {"stdin": null, "stdout": null, "stderr": null, "close_fds": True}
+    if os.name == "nt":
+        detached, no_window = 0x00000008, 0x08000000
+        return {**options, "creationflags": detached | no_window}
+    return {**options, "start_new_session": True}
+
+
+def _did_not_come_up(endpoint: str, process: subprocess.Popen[bytes]) -> BrokerUnreachableError:
+    code = process.poll()
+    what = f"it does not listen after {_START_SECONDS:.0f} s" if code is None else f"it exited with status {code}"
+    return BrokerUnreachableError(
+        f"start {process.args!s} for {endpoint}: {what}; run `valetkeyd` in a terminal to see why"
+    )

@@ -1,0 +1,74 @@
+"""Where the broker listens: the same rule as the daemon's own (``crates/ipc/src/endpoint.rs``)."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+from .exceptions import BrokerUnreachableError
+
+_SOCKET = os.path.join("valetkey", "broker.sock")
+
+
+def find_endpoint() -> str:
+    """The socket's path, or the named pipe's. An empty variable counts as unset (XDG base directories)."""
+    chosen = os.environ.get("VALETKEY_SOCKET")
+    if chosen:
+        # A relative path would mean another socket after a change of the working directory.
+        return chosen if is_pipe(chosen) else os.path.abspath(chosen)
+    return _windows_pipe() if os.name == "nt" else _unix_socket()
+
+
+def is_pipe(endpoint: str) -> bool:
+    """Whether the endpoint is a named pipe of Windows."""
+    return endpoint.startswith("\\\\")
+
+
+def _unix_socket() -> str:
+    if os.uname().sysname == "Darwin":
+        if os.environ.get("TMPDIR"):
+            return os.path.join(os.environ["TMPDIR"], _SOCKET)
+        return _among_the_state()
+    own = os.geteuid()
+    declared = os.environ.get("XDG_RUNTIME_DIR")
+    # After `su` or `sudo -E` the variable still names the other user's folder.
+    if declared and _owner_of(declared) in (None, own):
+        return os.path.join(declared, _SOCKET)
+    usual = f"/run/user/{own}"
+    if _owner_of(usual) == own:
+        return os.path.join(usual, _SOCKET)
+    return _among_the_state()
+
+
+def _among_the_state() -> str:
+    folder = os.environ.get("VALETKEY_STATE_DIR")
+    if not folder:
+        states = os.environ.get("XDG_STATE_HOME")
+        if not states and os.environ.get("HOME"):
+            states = os.path.join(os.environ["HOME"], ".local", "state")
+        if not states:
+            raise BrokerUnreachableError(
+                "find the broker's socket: neither XDG_RUNTIME_DIR nor HOME is set; set VALETKEY_SOCKET"
+            )
+        folder = os.path.join(states, "valetkey")
+    return os.path.join(folder, "run", "broker.sock")
+
+
+def _owner_of(folder: str) -> int | None:
+    try:
+        return os.stat(folder).st_uid
+    except OSError:
+        return None
+
+
+def _windows_pipe() -> str:
+    # The system's own program is the one way to one's SID within the standard library that needs no foreign calls.
+    whoami = os.path.join(os.environ.get("SYSTEMROOT", r"C:\Windows"), "System32", "whoami.exe")
+    try:
+        row = subprocess.check_output([whoami, "/user", "/fo", "csv", "/nh"], text=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise BrokerUnreachableError(
+            f"find the broker's pipe: cannot tell the user's SID ({error}); set VALETKEY_SOCKET"
+        ) from error
+    sid = row.strip().rsplit(",", 1)[-1].strip('"')
+    return rf"\\.\pipe\valetkey-{sid}"

@@ -1,0 +1,170 @@
+"""Waiting for a person: device code, redirect and loopback flows."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Mapping
+from typing import Any, Callable
+
+from ._api import App
+from ._browser import open_sign_in_page
+from ._errors import refusal_in, refusal_of, unclassified
+from ._transport import ApiError
+from .exceptions import BrokerError, BrowserInteractionTimeoutError
+
+logger = logging.getLogger(__name__)
+
+#: Where the flow dictionary of the authorization code flow keeps the broker's id; verifier and nonce stay there.
+FLOW_ID = "_valetkey_flow"
+
+# RFC 8628 section 3.2 for the interval; MSAL's for the other.
+_DEFAULT_INTERVAL, _DEFAULT_LIFETIME = 5, 1800
+#: Seconds of one long poll: an exit condition is looked at about as often as MSAL does.
+_DEVICE_WAIT = 1
+#: On Windows Ctrl-C takes effect between two reads of the pipe only.
+_BROWSER_WAIT = 5
+_TOO_LATE = "the person did not finish the sign-in in time"
+
+
+def start_device_flow(app: App, request: Mapping[str, Any], correlation_key: str) -> dict[str, Any]:
+    """MSAL's flow dictionary; ``device_code`` is the broker's flow id, since the real one stays there."""
+    try:
+        flow = app.start_flow(request)
+    except ApiError as error:
+        refusal = unclassified(refusal_of(error))
+        return {**_with_times(refusal, None), correlation_key: refusal.get("correlation_id")}
+    fields = _with_times(flow.get("device") or {}, flow["expires_at"])
+    return {**fields, "device_code": flow["flow"], correlation_key: flow["correlation_id"]}
+
+
+def await_device_flow(app: App, flow: Mapping[str, Any], exit_condition: Callable[[Any], object]) -> dict[str, Any]:
+    """The result of a device flow; what is pending when the exit condition holds."""
+    wait = 0
+    while True:
+        try:
+            status = app.poll_flow(flow["device_code"], wait)
+        except ApiError as error:
+            return unclassified(refusal_of(error))
+        if status["state"] != "pending":
+            return _outcome(status)
+        if exit_condition(flow):
+            return {
+                "error": "authorization_pending",
+                "error_description": "the person has not finished the sign-in yet",
+                "correlation_id": status["correlation_id"],
+            }
+        wait = _DEVICE_WAIT
+
+
+def start_auth_code_flow(app: App, request: Mapping[str, Any]) -> dict[str, Any]:
+    """MSAL's flow dictionary, which an application may keep in its web session."""
+    flow = app.start_flow(request)
+    begun = {
+        "state": flow["auth_state"],
+        "redirect_uri": flow.get("redirect_uri", request.get("redirect_uri")),
+        "scope": (flow.get("scope") or "").split(),
+        "auth_uri": flow["auth_uri"],
+        "claims_challenge": request.get("claims_challenge"),
+        FLOW_ID: flow["flow"],
+    }
+    return {**begun, "max_age": request["max_age"]} if "max_age" in request else begun
+
+
+def finish_auth_code_flow(
+    app: App, flow: Mapping[str, Any], auth_response: Mapping[str, str], scopes: list[str] | None
+) -> dict[str, Any]:
+    """Hands the redirect's parameters in; the broker compares ``state``, ``iss`` and nonce, and redeems the code."""
+    if FLOW_ID not in flow:
+        raise ValueError("auth_code_flow does not come from initiate_auth_code_flow of this package")
+    # Indexing, and not items(): a web framework's multi-valued mapping then gives one value for each name.
+    request: dict[str, Any] = {"auth_response": {name: auth_response[name] for name in auth_response}}
+    if scopes is not None:
+        request["scopes"] = scopes
+    try:
+        outcome = _outcome(app.complete_flow(flow[FLOW_ID], request))
+    except ApiError as error:
+        outcome = unclassified(refusal_of(error))
+    if "error" in outcome and "code" not in auth_response:
+        # Whatever else a redirect carries was written by whoever made the link.
+        told = ("error", "error_description", "error_uri")
+        return {name: outcome[name] for name in told if name in outcome}
+    return outcome
+
+
+def run_interactive_flow(
+    app: App,
+    request: Mapping[str, Any],
+    timeout: float | None,
+    on_before_launching_ui: Callable[..., object] | None,
+    on_no_browser: Callable[[str], object] | None,
+) -> dict[str, Any]:
+    """Starts the flow, opens its page and waits for the redirect, which the broker listens for."""
+    deadline = None if timeout is None else time.monotonic() + timeout
+    try:
+        flow: Mapping[str, Any] = app.start_flow(request)
+        if flow["state"] == "pending":
+            flow = _await_redirect_of(app, flow, deadline, on_before_launching_ui, on_no_browser)
+        outcome = _outcome(flow)
+    except ApiError as error:
+        outcome = unclassified(refusal_of(error))
+    if outcome.get("error") == "flow_timed_out":
+        raise BrowserInteractionTimeoutError(_TOO_LATE)
+    return outcome
+
+
+def _await_redirect_of(
+    app: App,
+    flow: Mapping[str, Any],
+    deadline: float | None,
+    on_before_launching_ui: Callable[..., object] | None,
+    on_no_browser: Callable[[str], object] | None,
+) -> Mapping[str, Any]:
+    is_joined = flow.get("joined", False)
+    try:
+        if not is_joined:
+            if on_before_launching_ui:
+                on_before_launching_ui(ui="browser")
+            open_sign_in_page(flow["auth_uri"], on_no_browser)
+        return _await_redirect(app, flow, deadline)
+    except (BrokerError, ApiError):
+        raise
+    except BaseException:
+        # Ctrl-C, as a rule. Those who joined a flow leave it to whoever began it.
+        if not is_joined:
+            _cancel(app, flow["flow"])
+        raise
+
+
+def _await_redirect(app: App, flow: Mapping[str, Any], deadline: float | None) -> Mapping[str, Any]:
+    while flow["state"] == "pending":
+        left = math.inf if deadline is None else deadline - time.monotonic()
+        if left <= 0:
+            raise BrowserInteractionTimeoutError(_TOO_LATE)
+        flow = app.poll_flow(flow["flow"], math.ceil(min(_BROWSER_WAIT, left)))
+    return flow
+
+
+def _outcome(flow: Mapping[str, Any]) -> dict[str, Any]:
+    """The result of a flow that has ended."""
+    result: dict[str, Any] | None = flow.get("result")
+    return result if result is not None else unclassified(refusal_in(flow["error"]))
+
+
+def _cancel(app: App, flow: str) -> None:
+    try:
+        app.cancel_flow(flow)
+    except (ApiError, BrokerError) as error:
+        # It ends by itself; the exception that led here is the one to tell.
+        logger.debug("the flow could not be cancelled: %s", error)
+
+
+def _with_times(fields: Mapping[str, Any], expires_at: float | None) -> dict[str, Any]:
+    lifetime = int(fields.get("expires_in", _DEFAULT_LIFETIME))
+    return {
+        **fields,
+        "interval": int(fields.get("interval", _DEFAULT_INTERVAL)),
+        "expires_in": lifetime,
+        "expires_at": time.time() + lifetime if expires_at is None else float(expires_at),
+    }

@@ -1,0 +1,151 @@
+"""Requests to the broker over kept-alive connections, from any number of threads and on both sides of a fork."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import threading
+from collections import deque
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from ._autostart import connect_or_start
+from ._connection import Answer, Connection, GoneError, NotRunningError
+from ._endpoint import find_endpoint
+from .exceptions import BrokerError, BrokerUnreachableError
+
+logger = logging.getLogger(__name__)
+
+#: Connections kept for later; a burst of threads opens more, which are closed after use.
+_MAX_IDLE = 8
+
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+class ApiError(Exception):
+    """The broker answered with an error body."""
+
+    def __init__(self, status: int, body: dict[str, Any]) -> None:
+        super().__init__(status, body.get("error"))
+        self.status = status
+        self.body = body
+
+    @property
+    def code(self) -> str:
+        """A code of ``proto/error-codes.md``, or the provider's."""
+        return str(self.body["error"])
+
+
+class _Pool:
+    """The idle connections of one process. Appending to and popping from a deque is atomic."""
+
+    def __init__(self) -> None:
+        self.process = os.getpid()
+        self.idle: deque[Connection] = deque()
+        self.starting = threading.Lock()
+
+
+class Transport:
+    """The way to the broker at one endpoint."""
+
+    def __init__(self, endpoint: str) -> None:
+        self._endpoint = endpoint
+        self._own_pool = _Pool()
+
+    def request(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The JSON object that the broker answers; :class:`ApiError` for an error body."""
+        content = b"" if body is None else _encode(body).encode()
+        head = (
+            f"{method} {path} HTTP/1.1\r\nHost: valetkey\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(content)}\r\n\r\n"
+        )
+        answer = self._exchange(head.encode("ascii") + content)
+        fields = self._parse(answer)
+        if answer.status < HTTPStatus.BAD_REQUEST:
+            return fields
+        if not isinstance(fields.get("error"), str):
+            raise self._incomprehensible(answer)
+        raise ApiError(answer.status, fields)
+
+    def _exchange(self, request: bytes) -> Answer:
+        pool = self._pool()
+        try:
+            connection, is_reused = pool.idle.pop(), True
+        except IndexError:
+            connection, is_reused = self._connect(pool), False
+        try:
+            return self._exchange_over(connection, request, pool)
+        except GoneError:
+            # The daemon closes idle connections, or was started anew: no byte came back, so ask once more.
+            if not is_reused:
+                raise self._hung_up() from None
+        logger.debug("connecting to %s again", self._endpoint)
+        try:
+            return self._exchange_over(self._connect(pool), request, pool)
+        except GoneError:
+            raise self._hung_up() from None
+
+    @staticmethod
+    def _exchange_over(connection: Connection, request: bytes, pool: _Pool) -> Answer:
+        try:
+            answer = connection.exchange(request)
+        except BaseException:
+            # Ctrl-C included: a late answer would be taken for that of the next request.
+            connection.close()
+            raise
+        if answer.keeps_alive and len(pool.idle) < _MAX_IDLE:
+            pool.idle.append(connection)
+        else:
+            connection.close()
+        return answer
+
+    def _connect(self, pool: _Pool) -> Connection:
+        try:
+            return Connection(self._endpoint)
+        except NotRunningError:
+            with pool.starting:
+                return connect_or_start(self._endpoint)
+
+    def _pool(self) -> _Pool:
+        pool = self._own_pool
+        if pool.process != os.getpid():
+            # The parent goes on using its connections; this closes the copies that the fork made.
+            inherited, pool = pool, _Pool()
+            self._own_pool = pool
+            for connection in inherited.idle:
+                connection.close()
+        return pool
+
+    def _parse(self, answer: Answer) -> dict[str, Any]:
+        if not answer.body and answer.status < HTTPStatus.BAD_REQUEST:
+            return {}
+        try:
+            fields = json.loads(answer.body.decode())
+        except ValueError:
+            raise self._incomprehensible(answer) from None
+        if not isinstance(fields, dict):
+            raise self._incomprehensible(answer)
+        return fields
+
+    def _hung_up(self) -> BrokerUnreachableError:
+        return BrokerUnreachableError(
+            f"talk to the broker at {self._endpoint}: it hung up without an answer; `valetkey doctor` may help"
+        )
+
+    def _incomprehensible(self, answer: Answer) -> BrokerError:
+        return BrokerError(
+            f"talk to the broker at {self._endpoint}: the answer (status {answer.status}) is no JSON object that "
+            "this version understands; update the package and the daemon to the same release"
+        )
+
+
+_transports: dict[str, Transport] = {}
+
+
+def default_transport() -> Transport:
+    """The transport to the endpoint that the environment names; all applications of a process share it."""
+    endpoint = find_endpoint()
+    known = _transports.get(endpoint)
+    return known or _transports.setdefault(endpoint, Transport(endpoint))
