@@ -59,6 +59,17 @@ impl Workspace {
         command
     }
 
+    /// A program that may hang. On CI it is ended after so many minutes; elsewhere somebody is there to end it, and `timeout`
+    /// would keep the terminal's interrupt from it.
+    pub(crate) fn program_within(&self, minutes: u32, program: impl AsRef<Path>) -> Command {
+        if !self.on_ci {
+            return self.program(program);
+        }
+        let mut command = self.program("timeout");
+        command.args(["--kill-after=10", &format!("{minutes}m")]).arg(program.as_ref());
+        command
+    }
+
     pub(crate) fn cargo(&self, arguments: &[&str]) -> Command {
         let mut command = self.program("cargo");
         command.args(arguments);

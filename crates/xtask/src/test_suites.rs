@@ -50,7 +50,22 @@ const SUITES: &[Suite] = &[
         ],
         when: When::Always,
         run: |workspace| {
-            run_program(workspace.program("bash").arg("crates/vault/tests/with-keyring.sh"), MEND)
+            run_program(
+                workspace.program_within(10, "bash").arg("crates/vault/tests/with-keyring.sh"),
+                MEND,
+            )
+        },
+    },
+    Suite {
+        name: "provider",
+        what: "the OpenID provider that the system tests sign in at, with a real browser",
+        needs: PROVIDER,
+        when: When::Always,
+        run: |workspace| {
+            let mut test = workspace.program_within(5, "node");
+            test.args(["--test", "--test-timeout=60000"])
+                .current_dir(workspace.root.join("tests/oidc-provider"));
+            run_program(&mut test, MEND)
         },
     },
     Suite {
@@ -63,7 +78,7 @@ const SUITES: &[Suite] = &[
     Suite {
         name: "system",
         what: "real programs and sockets, with providers and clients that we did not write",
-        needs: &[Need::Python, Need::Node("tests/oidc-provider")],
+        needs: &[Need::Python, PROVIDER[0], PROVIDER[1]],
         when: When::Always,
         run: test_system,
     },
@@ -75,6 +90,8 @@ const SUITES: &[Suite] = &[
         run: windows::run,
     },
 ];
+
+const PROVIDER: &[Need] = &[Need::Debian(&["chromium"]), Need::Node("tests/oidc-provider")];
 
 /// The package of the whole-system tests, which need more than cargo.
 const SYSTEM: &str = "valetkey-tests";
@@ -145,12 +162,12 @@ fn test_crates(workspace: &Workspace, crates: Crates) -> Command {
             Crates::Only(package) => format!("package({package})"),
             Crates::AllBut(package) => format!("not package({package})"),
         };
-        let mut nextest = workspace.cargo(&["nextest", "run", "--workspace"]);
+        let mut nextest = workspace.program_within(30, "cargo");
+        nextest.args(["nextest", "run", "--workspace"]);
         nextest.args(["--no-fail-fast", "--status-level", "fail", "--filterset", &filter]);
         return nextest;
     }
-    let mut test =
-        workspace.cargo(&["test", "--quiet", "--no-fail-fast", "--bins", "--lib", "--tests"]);
+    let mut test = workspace.cargo(&["test", "--quiet", "--no-fail-fast", "--tests"]);
     match crates {
         Crates::Only(package) => test.args(["--package", package]),
         Crates::AllBut(package) => test.args(["--workspace", "--exclude", package]),
@@ -167,7 +184,7 @@ fn test_system(workspace: &Workspace) -> Outcome {
 
 fn test_python_sdk(workspace: &Workspace) -> Outcome {
     build_programs(workspace)?;
-    let mut test = workspace.program(python(workspace));
+    let mut test = workspace.program_within(10, python(workspace));
     test.args(["-m", "pytest", "--quiet", "-p", "no:cacheprovider", "client-sdk/python/tests"]);
     test.env("PYTHONPATH", workspace.root.join("client-sdk/python/src"));
     test.env("PYTHONDONTWRITEBYTECODE", "1").env("PATH", path_with_programs(workspace));
@@ -209,7 +226,7 @@ mod tests {
 
     #[test]
     fn suites_are_chosen_by_name() {
-        check(&[], Ok(&["rust", "doc", "keyring", "python-sdk", "system"]));
+        check(&[], Ok(&["rust", "doc", "keyring", "provider", "python-sdk", "system"]));
         check(&["windows", "doc"], Ok(&["windows", "doc"]));
         check(&["nothing"], Err("there is no suite \"nothing\""));
     }

@@ -7,7 +7,6 @@
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use serde_json::Value;
 
@@ -36,6 +35,7 @@ pub(crate) const NEEDS: &[Need] = &[Need::Debian(&[
     "wine64",
 ])];
 
+const WINE: &str = "/usr/lib/wine/wine64";
 const TRIPLE: &str = "x86_64-pc-windows-gnu";
 
 pub(crate) fn run(workspace: &Workspace) -> Outcome {
@@ -121,34 +121,36 @@ impl<'a> Wine<'a> {
     fn start(workspace: &'a Workspace) -> Outcome<Self> {
         let wine = Self { workspace };
         // The first start tells of every piece of the system that it lays down.
-        if succeeds(wine.command("/usr/lib/wine/wine64").args(["wineboot", "--init"])) {
+        let mut boot = workspace.program_within(5, WINE);
+        if succeeds(boot.args(["wineboot", "--init"]).envs(wine.settings())) {
             return Ok(wine);
         }
         Err(Failure::new("Wine does not start", "delete target/wine and run it again"))
     }
 
     fn run(&self, test: &TestProgram) -> Outcome {
-        // A program that hangs under Wine ignores a plain signal.
-        let mut command = self.command("timeout");
-        command.args(["--kill-after=10", "600", "/usr/lib/wine/wine64"]).arg(&test.executable);
+        let mut command = self.workspace.program_within(10, WINE);
+        command.arg(&test.executable).envs(self.settings());
         run_program(
             command.current_dir(&test.folder),
             "read the failed test above; run it again with `cargo xtask windows`",
         )
     }
 
-    fn command(&self, program: &str) -> Command {
-        let mut command = self.workspace.program(program);
-        command.env("WINEPREFIX", self.workspace.target.join("wine")).env("WINEDEBUG", "-all");
-        // No entries in the user's menus, no offers to download a browser engine.
-        command.env("WINEDLLOVERRIDES", "winemenubuilder.exe=d;mscoree=;mshtml=");
-        command
+    fn settings(&self) -> [(&'static str, OsString); 3] {
+        [
+            ("WINEPREFIX", self.workspace.target.join("wine").into_os_string()),
+            ("WINEDEBUG", OsString::from("-all")),
+            // No entries in the user's menus, no offers to download a browser engine.
+            ("WINEDLLOVERRIDES", OsString::from("winemenubuilder.exe=d;mscoree=;mshtml=")),
+        ]
     }
 }
 
 impl Drop for Wine<'_> {
     fn drop(&mut self) {
-        succeeds(self.command("/usr/lib/wine/wineserver64").arg("--kill"));
+        let mut stop = self.workspace.program("/usr/lib/wine/wineserver64");
+        succeeds(stop.arg("--kill").envs(self.settings()));
     }
 }
 
