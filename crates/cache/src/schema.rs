@@ -51,15 +51,15 @@ pub enum ImportError {
 
 impl TokenCache {
     /// The cache as MSAL's unified JSON. Documents are ours alone and not in it.
+    #[expect(clippy::expect_used, reason = "neither writer fails, keys are text, JSON is UTF-8")]
     pub fn to_msal_json(&self) -> Zeroizing<String> {
         let sections = Sections::of(self.entries());
         // Written twice, first to learn the length: a buffer that grows leaves copies of secrets behind.
         let mut length = Length(0);
-        write_json(&mut length, &sections);
+        serde_json::to_writer(&mut length, &sections).expect("counting does not fail");
         let mut bytes = Vec::with_capacity(length.0);
-        write_json(&mut bytes, &sections);
-        // serde_json writes UTF-8 alone, so that nothing is replaced, and an owned text is not copied.
-        Zeroizing::new(String::from_utf8(bytes).unwrap_or_default())
+        serde_json::to_writer(&mut bytes, &sections).expect("a Vec takes all");
+        Zeroizing::new(String::from_utf8(bytes).expect("serde_json writes UTF-8"))
     }
 
     /// The entries of MSAL's unified JSON, whichever library wrote it: read by their members, not by their keys. Of two
@@ -145,11 +145,6 @@ fn written_at(entry: &Entry) -> UnixTime {
         Entry::RefreshToken(token) => token.last_modified,
         _ => UnixTime::default(),
     }
-}
-
-#[expect(clippy::expect_used, reason = "both writers and all of these maps' keys cannot fail")]
-fn write_json(writer: impl io::Write, sections: &Sections) {
-    serde_json::to_writer(writer, sections).expect("a Vec takes all, and every key is text");
 }
 
 /// The entries by section and MSAL's key, and whole sections of other libraries.

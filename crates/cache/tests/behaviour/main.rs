@@ -1,0 +1,12 @@
+//! What the token cache promises, through its public interface.
+
+#![expect(clippy::unwrap_used, reason = "a panic in a test's own helper is a failed test")]
+
+mod json;
+mod lookup;
+mod merge;
+mod model;
+mod removal;
+mod stored_form;
+mod support;
+mod vectors;
