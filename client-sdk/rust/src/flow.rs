@@ -1,0 +1,147 @@
+//! `POST /v1/apps/{app}/flows`, `GET` and `DELETE /v1/flows/{flow}`, `POST /v1/flows/{flow}/complete`: a person signs in.
+//!
+//! The daemon does the work (it polls for a device code, it listens for a redirect); the application shows what the
+//! person needs, or opens the browser, and waits. A flow that was `joined` is another caller's: do not open its page again.
+
+use std::time::Duration;
+
+use valetkey_proto::v1::paths::{MAX_WAIT_SECONDS, route};
+use valetkey_proto::v1::{CompleteFlowRequest, Flow, FlowState, StartFlowRequest, TokenResponse};
+
+use crate::app::{App, BlockingApp};
+use crate::blocking;
+use crate::call::Call;
+use crate::client::Client;
+use crate::error::Error;
+use crate::http1::fill;
+
+impl App {
+    /// Starts a flow, or joins the one that is open for the same sign-in.
+    ///
+    /// # Errors
+    /// When the request is not acceptable, or the provider cannot be asked.
+    pub async fn start_flow(&self, request: &StartFlowRequest) -> Result<Flow, Error> {
+        self.call(|app| start(app, request)).await
+    }
+}
+
+impl Client {
+    /// Where a flow stands; answers when it has ended, else after `wait`, of which the daemon allows a minute.
+    ///
+    /// # Errors
+    /// `unknown_flow` when it ended long ago, or before the daemon was started.
+    pub async fn poll_flow(&self, flow: &str, wait: Duration) -> Result<Flow, Error> {
+        self.call(poll(flow, wait)).await
+    }
+
+    /// Waits for the end of a flow, however long the person takes.
+    ///
+    /// # Errors
+    /// Why the sign-in failed, as [`Error::Refused`].
+    pub async fn finish_flow(&self, mut flow: Flow) -> Result<TokenResponse, Error> {
+        while flow.state == FlowState::Pending {
+            flow = self.poll_flow(&flow.flow, LONGEST_WAIT).await?;
+        }
+        outcome(flow)
+    }
+
+    /// Hands in the parameters of a redirect that the application received itself (`auth_code`).
+    ///
+    /// # Errors
+    /// When they are not this flow's.
+    pub async fn complete_flow(
+        &self,
+        flow: &str,
+        request: &CompleteFlowRequest,
+    ) -> Result<Flow, Error> {
+        self.call(complete(flow, request)).await
+    }
+
+    /// Ends a flow for all who wait for it.
+    ///
+    /// # Errors
+    /// When the daemon does not confirm it.
+    pub async fn cancel_flow(&self, flow: &str) -> Result<(), Error> {
+        self.call(cancel(flow)).await
+    }
+}
+
+impl BlockingApp {
+    /// As [`App::start_flow`].
+    ///
+    /// # Errors
+    /// When the request is not acceptable, or the provider cannot be asked.
+    pub fn start_flow(&self, request: &StartFlowRequest) -> Result<Flow, Error> {
+        self.call(|app| start(app, request))
+    }
+}
+
+impl blocking::Client {
+    /// As [`Client::poll_flow`].
+    ///
+    /// # Errors
+    /// `unknown_flow` when it ended long ago, or before the daemon was started.
+    pub fn poll_flow(&self, flow: &str, wait: Duration) -> Result<Flow, Error> {
+        self.call(poll(flow, wait))
+    }
+
+    /// As [`Client::finish_flow`].
+    ///
+    /// # Errors
+    /// Why the sign-in failed, as [`Error::Refused`].
+    pub fn finish_flow(&self, mut flow: Flow) -> Result<TokenResponse, Error> {
+        while flow.state == FlowState::Pending {
+            flow = self.poll_flow(&flow.flow, LONGEST_WAIT)?;
+        }
+        outcome(flow)
+    }
+
+    /// As [`Client::complete_flow`].
+    ///
+    /// # Errors
+    /// When they are not this flow's.
+    pub fn complete_flow(&self, flow: &str, request: &CompleteFlowRequest) -> Result<Flow, Error> {
+        self.call(complete(flow, request))
+    }
+
+    /// As [`Client::cancel_flow`].
+    ///
+    /// # Errors
+    /// When the daemon does not confirm it.
+    pub fn cancel_flow(&self, flow: &str) -> Result<(), Error> {
+        self.call(cancel(flow))
+    }
+}
+
+/// The result of a flow that has ended.
+///
+/// # Errors
+/// Why the sign-in failed.
+pub(crate) fn outcome(flow: Flow) -> Result<TokenResponse, Error> {
+    match (flow.result, flow.error) {
+        (Some(result), _) => Ok(result),
+        (None, error) => Err(Error::refused(FAILED, error.unwrap_or_default())),
+    }
+}
+
+fn start(app: &str, request: &StartFlowRequest) -> Call<Flow> {
+    Call::post(&fill(route::FLOWS, &[app]), request)
+}
+
+fn poll(flow: &str, wait: Duration) -> Call<Flow> {
+    let wait = wait.min(LONGEST_WAIT).as_secs_f64();
+    Call::get(&format!("{}?wait={wait}", fill(route::FLOW, &[flow])))
+}
+
+fn complete(flow: &str, request: &CompleteFlowRequest) -> Call<Flow> {
+    Call::post(&fill(route::COMPLETE, &[flow]), request)
+}
+
+fn cancel(flow: &str) -> Call<()> {
+    Call::delete(&fill(route::FLOW, &[flow]))
+}
+
+const LONGEST_WAIT: Duration = Duration::from_secs(MAX_WAIT_SECONDS);
+
+/// The flow itself was answered with 200; 409 is what goes with an ended sign-in.
+const FAILED: u16 = 409;

@@ -1,0 +1,61 @@
+//! `GET /v1/status`, `POST /v1/lock` and `POST /v1/unlock`: the daemon itself.
+
+use valetkey_proto::v1::paths::route;
+use valetkey_proto::v1::{Status, UnlockRequest};
+
+use crate::blocking;
+use crate::call::Call;
+use crate::client::Client;
+use crate::error::Error;
+
+impl Client {
+    /// What runs, and how safely it keeps what it holds.
+    ///
+    /// # Errors
+    /// When the daemon does not answer with it.
+    pub async fn status(&self) -> Result<Status, Error> {
+        self.call(Call::get(route::STATUS)).await
+    }
+
+    /// Forgets the store's key until [`Client::unlock`].
+    ///
+    /// # Errors
+    /// When the daemon does not confirm it.
+    pub async fn lock(&self) -> Result<(), Error> {
+        self.call(Call::post_nothing(route::LOCK)).await
+    }
+
+    /// Hands in the store's passphrase.
+    ///
+    /// # Errors
+    /// When it is the wrong one.
+    pub async fn unlock(&self, request: &UnlockRequest) -> Result<(), Error> {
+        self.call(Call::post(route::UNLOCK, request)).await
+    }
+}
+
+impl blocking::Client {
+    /// As [`Client::status`].
+    ///
+    /// # Errors
+    /// When the daemon does not answer with it.
+    pub fn status(&self) -> Result<Status, Error> {
+        self.call(Call::get(route::STATUS))
+    }
+
+    /// As [`Client::lock`].
+    ///
+    /// # Errors
+    /// When the daemon does not confirm it.
+    pub fn lock(&self) -> Result<(), Error> {
+        self.call(Call::post_nothing(route::LOCK))
+    }
+
+    /// As [`Client::unlock`].
+    ///
+    /// # Errors
+    /// When it is the wrong one.
+    pub fn unlock(&self, request: &UnlockRequest) -> Result<(), Error> {
+        self.call(Call::post(route::UNLOCK, request))
+    }
+}

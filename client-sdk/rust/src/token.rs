@@ -1,0 +1,36 @@
+//! `POST /v1/apps/{app}/token`: tokens that need no person.
+
+use valetkey_proto::v1::paths::route;
+use valetkey_proto::v1::{TokenRequest, TokenResponse};
+
+use crate::app::{App, BlockingApp};
+use crate::call::Call;
+use crate::error::Error;
+use crate::http1::fill;
+
+impl App {
+    /// A token from the cache, else by a refresh that the daemon makes once for all who wait for it.
+    ///
+    /// # Errors
+    /// [`Error::is_sign_in_needed`] tells when only a person can help; then start a flow.
+    pub async fn acquire_token_silent(
+        &self,
+        request: &TokenRequest,
+    ) -> Result<TokenResponse, Error> {
+        self.call(|app| acquire(app, request)).await
+    }
+}
+
+impl BlockingApp {
+    /// As [`App::acquire_token_silent`].
+    ///
+    /// # Errors
+    /// [`Error::is_sign_in_needed`] tells when only a person can help; then start a flow.
+    pub fn acquire_token_silent(&self, request: &TokenRequest) -> Result<TokenResponse, Error> {
+        self.call(|app| acquire(app, request))
+    }
+}
+
+fn acquire(app: &str, request: &TokenRequest) -> Call<TokenResponse> {
+    Call::post(&fill(route::TOKEN, &[app]), request)
+}
