@@ -9,7 +9,7 @@ use valetkey_engine::{
     AccountsRequest, AppId, ClientApplication, Engine, Event, Flow, FlowStatus, FoundAccount, TokenAnswer, User,
 };
 use valetkey_model::{AccountId, Caller, CorrelationId};
-use valetkey_policy::{Policy, Subject, decide};
+use valetkey_policy::{Policy, decide};
 use valetkey_proto::v1;
 use valetkey_proto::v1::ErrorCode;
 
@@ -20,7 +20,15 @@ use crate::from_wire;
 pub struct Broker {
     engine: Arc<Engine>,
     policy: Policy,
-    named_apps: BTreeMap<String, v1::OpenAppRequest>,
+    named_apps: BTreeMap<String, NamedApp>,
+}
+
+/// An application that the configuration declares.
+pub struct NamedApp {
+    /// What defines it, as a caller would say it.
+    pub definition: v1::OpenAppRequest,
+    /// Asked for when a caller names no scopes.
+    pub scopes: Vec<String>,
 }
 
 /// An application that a request named, and whose it is.
@@ -33,7 +41,7 @@ pub struct Opened {
 
 impl Broker {
     /// A broker over `engine`, with the applications that the configuration declares.
-    pub fn new(engine: Arc<Engine>, policy: Policy, named_apps: BTreeMap<String, v1::OpenAppRequest>) -> Self {
+    pub fn new(engine: Arc<Engine>, policy: Policy, named_apps: BTreeMap<String, NamedApp>) -> Self {
         Self { engine, policy, named_apps }
     }
 
@@ -68,7 +76,7 @@ impl Broker {
         if *request != alone {
             return Err(Failure::bad_member("name", "goes with no other member"));
         }
-        self.named_apps.get(name).ok_or_else(|| {
+        self.named_apps.get(name).map(|named| &named.definition).ok_or_else(|| {
             let known: Vec<_> = self.named_apps.keys().map(String::as_str).collect();
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
             let description = format!("the configuration has no [apps.{name}]; it has: {known}");
@@ -76,17 +84,17 @@ impl Broker {
         })
     }
 
-    /// The name that the configuration gives to an application, if it does.
-    pub fn name_of(&self, app: &AppId) -> Option<&str> {
-        let has_id = |request: &v1::OpenAppRequest| {
-            from_wire::definition(request).is_ok_and(|definition| definition.app_id() == *app)
+    /// The name and declaration that the configuration has for an application, if it does.
+    pub fn named_app(&self, app: &AppId) -> Option<(&str, &NamedApp)> {
+        let has_id = |named: &NamedApp| {
+            from_wire::definition(&named.definition).is_ok_and(|definition| definition.app_id() == *app)
         };
-        self.named_apps.iter().find(|(_, request)| has_id(request)).map(|(name, _)| name.as_str())
+        self.named_apps.iter().find(|(_, named)| has_id(named)).map(|(name, named)| (name.as_str(), named))
     }
 
-    /// The applications that the configuration declares.
-    pub fn named_apps(&self) -> impl Iterator<Item = (&str, &v1::OpenAppRequest)> {
-        self.named_apps.iter().map(|(name, request)| (name.as_str(), request))
+    /// The names that the configuration declares.
+    pub fn app_names(&self) -> impl Iterator<Item = &str> {
+        self.named_apps.keys().map(String::as_str)
     }
 
     /// The caller's application with this id, or this name in the configuration.
@@ -109,6 +117,10 @@ impl Broker {
         Err(Failure::request(ErrorCode::UnknownApp, description))
     }
 
+    fn default_scopes(&self, app: &AppId) -> Vec<String> {
+        self.named_app(app).map(|(_, named)| named.scopes.clone()).unwrap_or_default()
+    }
+
     /// A token without asking the person.
     ///
     /// # Errors
@@ -117,10 +129,13 @@ impl Broker {
         &self,
         caller: &Caller,
         opened: Opened,
-        request: v1::TokenRequest,
+        mut request: v1::TokenRequest,
         correlation_id: CorrelationId,
     ) -> Result<TokenAnswer, Failure> {
         let Opened { user, app } = opened;
+        if request.scopes.is_empty() {
+            request.scopes = self.default_scopes(app.id());
+        }
         let request = from_wire::silent_request(app, request, correlation_id)?;
         let authorized = decide(&self.policy, caller, request)?;
         Ok(self.engine.acquire_token_silent(&user, &authorized).await?)
@@ -134,10 +149,13 @@ impl Broker {
         &self,
         caller: &Caller,
         opened: Opened,
-        request: v1::StartFlowRequest,
+        mut request: v1::StartFlowRequest,
         correlation_id: CorrelationId,
     ) -> Result<(Arc<Flow>, bool), Failure> {
         let Opened { user, app } = opened;
+        if request.scopes.is_empty() {
+            request.scopes = self.default_scopes(app.id());
+        }
         let request = from_wire::flow_request(app, request, correlation_id)?;
         let authorized = decide(&self.policy, caller, request)?;
         Ok(self.engine.start_flow(&user, &authorized).await?)
@@ -194,9 +212,3 @@ impl Broker {
         Ok(self.engine.subscribe(&user))
     }
 }
-
-/// What the policy decides about is always tied to a provider.
-const _: fn() = || {
-    fn is_subject<T: Subject>() {}
-    is_subject::<AccountsRequest>();
-};

@@ -1,1 +1,27 @@
-//! valetkeyd.
+//! The daemon: where everything meets.
+//!
+//! Configuration, the listener, the routes of `/v1`, and the engine's ports on the real world: HTTP, clock, randomness, the
+//! vault, the loopback listener. [`run`] puts them together; a test can put them together with others in their place.
+//!
+//! It decides nothing about tokens (that is the engine's), who may have them (policy's), or how they are kept (vault's).
+
+pub mod api;
+pub mod broker;
+pub mod clock;
+pub mod config;
+pub mod endpoint;
+pub mod failure;
+pub mod from_wire;
+pub mod hardening;
+pub mod http_client;
+pub mod logging;
+pub mod paths;
+pub mod redirect_listener;
+pub mod rng;
+pub mod run;
+pub mod serve;
+pub mod shutdown;
+pub mod store;
+pub mod to_wire;
+
+pub use run::{Options, RunError, run};

@@ -102,7 +102,8 @@ impl Engine {
         CorrelationId::from_random(self.random())
     }
 
-    pub(crate) fn now(&self) -> UnixTime {
+    /// What time it is for the engine.
+    pub fn now(&self) -> UnixTime {
         self.ports.clock.now()
     }
 

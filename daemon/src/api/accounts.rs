@@ -10,8 +10,8 @@ use serde::Deserialize;
 use valetkey_model::{AccountId, Caller};
 use valetkey_proto::v1::Accounts;
 
+use super::Api;
 use super::answer::{empty, failed, json};
-use crate::broker::Broker;
 use crate::failure::Failure;
 use crate::to_wire;
 
@@ -21,15 +21,15 @@ pub(super) struct Filter {
 }
 
 pub(super) async fn get(
-    State(broker): State<Arc<Broker>>,
-    Extension(caller): Extension<Caller>,
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Arc<Caller>>,
     Path(app): Path<String>,
     Query(filter): Query<Filter>,
 ) -> Response<Body> {
-    let correlation_id = broker.engine().new_correlation_id();
+    let correlation_id = api.broker.engine().new_correlation_id();
     let found = async {
-        let opened = broker.find_app(&caller, &app).await?;
-        broker.accounts(&caller, opened, correlation_id.clone())
+        let opened = api.broker.find_app(&caller, &app).await?;
+        api.broker.accounts(&caller, opened, correlation_id.clone())
     };
     match found.await {
         Ok(mut accounts) => {
@@ -42,16 +42,16 @@ pub(super) async fn get(
 }
 
 pub(super) async fn delete(
-    State(broker): State<Arc<Broker>>,
-    Extension(caller): Extension<Caller>,
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Arc<Caller>>,
     Path((app, account)): Path<(String, String)>,
 ) -> Response<Body> {
-    let correlation_id = broker.engine().new_correlation_id();
+    let correlation_id = api.broker.engine().new_correlation_id();
     let signed_out = async {
         let account =
             AccountId::new(&account).map_err(|error| Failure::bad_member("home_account_id", error))?;
-        let opened = broker.find_app(&caller, &app).await?;
-        broker.sign_out(&caller, opened, account, correlation_id.clone()).await
+        let opened = api.broker.find_app(&caller, &app).await?;
+        api.broker.sign_out(&caller, opened, account, correlation_id.clone()).await
     };
     match signed_out.await {
         Ok(()) => empty(StatusCode::NO_CONTENT),

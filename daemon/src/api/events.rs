@@ -16,21 +16,25 @@ use valetkey_engine::Event;
 use valetkey_model::{Caller, UnixTime};
 use valetkey_proto::v1;
 
+use super::Api;
 use super::answer::failed;
-use crate::broker::Broker;
 use crate::to_wire;
 
 pub(super) async fn get(
-    State(broker): State<Arc<Broker>>,
-    Extension(caller): Extension<Caller>,
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Arc<Caller>>,
 ) -> Response<Body> {
-    let receiver = match broker.subscribe(&caller).await {
+    let receiver = match api.broker.subscribe(&caller).await {
         Ok(receiver) => receiver,
-        Err(failure) => return failed(&failure, &broker.engine().new_correlation_id()),
+        Err(failure) => return failed(&failure, &api.broker.engine().new_correlation_id()),
     };
-    let events = stream::unfold((broker, receiver), |(broker, mut receiver)| async move {
-        let event = next(&mut receiver, || broker.engine().now()).await?;
-        Some((Ok::<_, Infallible>(event), (broker, receiver)))
+    let stop = api.stop.clone();
+    let events = stream::unfold((api, receiver, stop), |(api, mut receiver, mut stop)| async move {
+        let event = tokio::select! {
+            () = stop.requested() => None,
+            event = next(&mut receiver, || api.broker.engine().now()) => event,
+        }?;
+        Some((Ok::<_, Infallible>(event), (api, receiver, stop)))
     });
     // The comment line tells a reader that the stream is open before anything has happened.
     Sse::new(events).keep_alive(KeepAlive::default()).into_response()

@@ -12,31 +12,31 @@ use valetkey_model::Caller;
 use valetkey_proto::v1::paths::MAX_WAIT_SECONDS;
 use valetkey_proto::v1::{CompleteFlowRequest, StartFlowRequest};
 
+use super::Api;
 use super::answer::{empty, failed, json};
-use super::body::Json;
-use crate::broker::Broker;
+use super::guard::Json;
 use crate::failure::Failure;
 use crate::{from_wire, to_wire};
 
 pub(super) async fn start(
-    State(broker): State<Arc<Broker>>,
-    Extension(caller): Extension<Caller>,
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Arc<Caller>>,
     Path(app): Path<String>,
     Json(request): Json<StartFlowRequest>,
 ) -> Response<Body> {
-    let fresh = broker.engine().new_correlation_id();
+    let fresh = api.broker.engine().new_correlation_id();
     let correlation_id = match from_wire::correlation_id(request.correlation_id.as_deref(), fresh.clone()) {
         Ok(id) => id,
         Err(failure) => return failed(&failure, &fresh),
     };
     let started = async {
-        let opened = broker.find_app(&caller, &app).await?;
-        broker.start_flow(&caller, opened, request, correlation_id.clone()).await
+        let opened = api.broker.find_app(&caller, &app).await?;
+        api.broker.start_flow(&caller, opened, request, correlation_id.clone()).await
     };
     match started.await {
         Ok((flow, joined)) => {
             let status = if joined { StatusCode::OK } else { StatusCode::CREATED };
-            json(status, &to_wire::flow(&flow, &flow.status(), joined, broker.engine().now()))
+            json(status, &to_wire::flow(&flow, &flow.status(), joined, api.broker.engine().now()))
         }
         Err(failure) => failed(&failure, &correlation_id),
     }
@@ -50,53 +50,58 @@ pub(super) struct Patience {
 
 /// A long poll: answers when the flow has ended, or after `wait` seconds.
 pub(super) async fn wait(
-    State(broker): State<Arc<Broker>>,
-    Extension(caller): Extension<Caller>,
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Arc<Caller>>,
     Path(flow): Path<String>,
     Query(patience): Query<Patience>,
 ) -> Response<Body> {
-    match broker.find_flow(&caller, &flow).await {
+    match api.broker.find_flow(&caller, &flow).await {
         Ok((user, flow)) => {
             #[expect(clippy::cast_precision_loss, reason = "sixty is exact in floating point")]
             let seconds = patience.wait.clamp(0.0, MAX_WAIT_SECONDS as f64);
             let patience = Duration::try_from_secs_f64(seconds).unwrap_or_default();
-            let status = broker.wait_for_flow(&user, &flow, patience).await;
-            json(StatusCode::OK, &to_wire::flow(&flow, &status, false, broker.engine().now()))
+            let mut stop = api.stop.clone();
+            let status = tokio::select! {
+                status = api.broker.wait_for_flow(&user, &flow, patience) => status,
+                // The client asks again, and finds the next daemon.
+                () = stop.requested() => flow.status(),
+            };
+            json(StatusCode::OK, &to_wire::flow(&flow, &status, false, api.broker.engine().now()))
         }
-        Err(failure) => failed(&failure, &broker.engine().new_correlation_id()),
+        Err(failure) => failed(&failure, &api.broker.engine().new_correlation_id()),
     }
 }
 
 pub(super) async fn complete(
-    State(broker): State<Arc<Broker>>,
-    Extension(caller): Extension<Caller>,
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Arc<Caller>>,
     Path(flow): Path<String>,
     Json(request): Json<CompleteFlowRequest>,
 ) -> Response<Body> {
     let completed = async {
-        let (user, flow) = broker.find_flow(&caller, &flow).await?;
+        let (user, flow) = api.broker.find_flow(&caller, &flow).await?;
         let scopes = request.scopes.map(|scopes| from_wire::scopes("scopes", &scopes)).transpose()?;
-        let status = broker.engine().complete_flow(&user, &flow, request.auth_response, scopes).await?;
+        let status = api.broker.engine().complete_flow(&user, &flow, request.auth_response, scopes).await?;
         Ok::<_, Failure>((flow, status))
     };
     match completed.await {
         Ok((flow, status)) => {
-            json(StatusCode::OK, &to_wire::flow(&flow, &status, false, broker.engine().now()))
+            json(StatusCode::OK, &to_wire::flow(&flow, &status, false, api.broker.engine().now()))
         }
-        Err(failure) => failed(&failure, &broker.engine().new_correlation_id()),
+        Err(failure) => failed(&failure, &api.broker.engine().new_correlation_id()),
     }
 }
 
 pub(super) async fn cancel(
-    State(broker): State<Arc<Broker>>,
-    Extension(caller): Extension<Caller>,
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Arc<Caller>>,
     Path(flow): Path<String>,
 ) -> Response<Body> {
-    match broker.find_flow(&caller, &flow).await {
+    match api.broker.find_flow(&caller, &flow).await {
         Ok((_, flow)) => {
-            broker.engine().cancel_flow(&flow);
+            api.broker.engine().cancel_flow(&flow);
             empty(StatusCode::NO_CONTENT)
         }
-        Err(failure) => failed(&failure, &broker.engine().new_correlation_id()),
+        Err(failure) => failed(&failure, &api.broker.engine().new_correlation_id()),
     }
 }

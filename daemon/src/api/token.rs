@@ -9,28 +9,28 @@ use axum::Extension;
 use valetkey_model::Caller;
 use valetkey_proto::v1::TokenRequest;
 
+use super::Api;
 use super::answer::{failed, json};
-use super::body::Json;
-use crate::broker::Broker;
+use super::guard::Json;
 use crate::{from_wire, to_wire};
 
 pub(super) async fn post(
-    State(broker): State<Arc<Broker>>,
-    Extension(caller): Extension<Caller>,
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Arc<Caller>>,
     Path(app): Path<String>,
     Json(request): Json<TokenRequest>,
 ) -> Response<Body> {
-    let fresh = broker.engine().new_correlation_id();
+    let fresh = api.broker.engine().new_correlation_id();
     let correlation_id = match from_wire::correlation_id(request.correlation_id.as_deref(), fresh.clone()) {
         Ok(id) => id,
         Err(failure) => return failed(&failure, &fresh),
     };
     let acquired = async {
-        let opened = broker.find_app(&caller, &app).await?;
-        broker.acquire(&caller, opened, request, correlation_id.clone()).await
+        let opened = api.broker.find_app(&caller, &app).await?;
+        api.broker.acquire(&caller, opened, request, correlation_id.clone()).await
     };
     match acquired.await {
-        Ok(answer) => json(StatusCode::OK, &to_wire::token(&answer, broker.engine().now())),
+        Ok(answer) => json(StatusCode::OK, &to_wire::token(&answer, api.broker.engine().now())),
         Err(failure) => failed(&failure, &correlation_id),
     }
 }

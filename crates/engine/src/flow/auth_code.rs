@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use valetkey_model::{AuthorityKind, ScopeSet, UnixTime};
+use valetkey_model::{Authority, AuthorityKind, ScopeSet, UnixTime};
 use valetkey_oauth::{
     ApiId, AuthorizationCode, AuthorizationCodeGrant, AuthorizationRequest, CacheReason,
     ExpectedRedirect, Nonce, PkceVerifier, ProviderMetadata, RedirectError, State,
@@ -230,13 +230,12 @@ impl Expectation {
     }
 }
 
-/// MSAL asks for `form_post`, which keeps the code out of the browser's history. Only Entra's family is sure to offer it:
-/// OIDC Discovery's default is query and fragment.
-pub(super) fn preferred_response_mode(kind: AuthorityKind) -> Option<String> {
-    match kind {
-        AuthorityKind::Oidc | AuthorityKind::Dsts => None,
-        AuthorityKind::Entra | AuthorityKind::Adfs | AuthorityKind::B2c | AuthorityKind::Ciam => {
-            Some("form_post".to_owned())
-        }
-    }
+/// MSAL asks for `form_post`, which keeps the code out of the browser's history. Entra's family is sure to offer it; of
+/// others the metadata must say so, since OIDC Discovery's default is query and fragment.
+pub(super) fn preferred_response_mode(
+    authority: &Authority,
+    metadata: &ProviderMetadata,
+) -> Option<String> {
+    let is_entra = !matches!(authority.kind(), AuthorityKind::Oidc | AuthorityKind::Dsts);
+    (is_entra || metadata.supports_form_post()).then(|| "form_post".to_owned())
 }

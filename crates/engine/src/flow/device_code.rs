@@ -124,10 +124,11 @@ impl Engine {
             Err(error) => return Poll::of_error(error),
         };
         let parsed = parse_token_response(&answer, &flow.scopes, self.now());
+        let is_refused = matches!(parsed, Err(TokenResponseError::Refused(_)));
         match poll_outcome(&parsed) {
             PollOutcome::Pending => return Poll::Pending,
-            PollOutcome::SlowDown => return Poll::SlowDown,
-            PollOutcome::Done => {}
+            PollOutcome::SlowDown if is_refused => return Poll::SlowDown,
+            PollOutcome::SlowDown | PollOutcome::Done => {}
         }
         record_outcome(app, &call, &parsed);
         match parsed.map_err(Error::from).and_then(Issue::read) {

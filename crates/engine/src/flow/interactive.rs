@@ -29,7 +29,7 @@ impl Engine {
             // The form that Entra's applications register; a provider ignores the port (RFC 8252 section 7.3).
             redirect_uri: Some(format!("http://localhost:{}", listening.port)),
             state: None,
-            response_mode: preferred_response_mode(request.app.definition().authority.kind()),
+            response_mode: preferred_response_mode(&request.app.definition().authority, &metadata),
             extra_scopes: extra_scopes.clone(),
         };
         let (visit, scopes, expectation) = self.plan_visit(request, plan, metadata)?;

@@ -1,5 +1,10 @@
-use axum::Extension;
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
 use axum::routing::{get, post};
+use hyper::body::Frame;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -16,7 +21,6 @@ fn router() -> Router {
         .route("/get", get(|| async { "got" }))
         .route("/post", post(|Json(order): Json<Order>| async move { order.scopes.join(" ") }))
         .route("/bare", post(|| async { "done" }))
-        .layer(Extension(()))
 }
 
 /// Sends one request; `head` is its first line and headers as they go over the wire.
@@ -25,8 +29,8 @@ async fn send(head: &str, body: impl Into<Body>) -> (u16, String) {
     let (method, target) = lines.next().unwrap().split_once(' ').unwrap();
     let mut request = Request::builder().method(method).uri(target);
     for line in lines {
-        let (name, value) = line.trim().split_once(": ").unwrap();
-        request = request.header(name, value);
+        let (name, value) = line.split_once(':').unwrap();
+        request = request.header(name, value.trim());
     }
     let response = answer(&mut router(), request.body(body.into()).unwrap()).await;
     assert_eq!(response.headers()[VERSION_HEADER], VERSION);
@@ -86,19 +90,23 @@ async fn a_large_body_is_refused_before_it_is_read_whole() {
     let large = vec![b' '; MAX_BODY_BYTES + 1];
     check_refused(POST, large.clone(), ErrorCode::PayloadTooLarge, "262144").await;
     // Without an announced length it is counted while it comes.
-    let stream = Body::new(http_body_util::StreamBody::new(chunks(large)));
-    check_refused(POST, stream, ErrorCode::PayloadTooLarge, "262144").await;
+    let pieces = large.chunks(4096).map(Bytes::copy_from_slice).collect();
+    check_refused(POST, Body::new(Chunks(pieces)), ErrorCode::PayloadTooLarge, "262144").await;
 }
 
-/// The bytes in pieces, as chunked transfer brings them.
-fn chunks(
-    bytes: Vec<u8>,
-) -> impl futures_core::Stream<Item = Result<hyper::body::Frame<Bytes>, std::convert::Infallible>> {
-    let pieces: Vec<_> = bytes
-        .chunks(4096)
-        .map(|piece| Ok(hyper::body::Frame::data(Bytes::copy_from_slice(piece))))
-        .collect();
-    futures_util::stream::iter(pieces)
+/// A body in pieces, as chunked transfer brings it.
+struct Chunks(VecDeque<Bytes>);
+
+impl HttpBody for Chunks {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.pop_front().map(|piece| Ok(Frame::data(piece))))
+    }
 }
 
 #[tokio::test]
@@ -118,14 +126,12 @@ async fn malformed_json_is_answered_with_member_and_position() {
         ("{}", "missing field `scopes`"),
         (r#"{"scopes": []"#, "line 1 column 13"),
         (r#"{"scopes": []} x"#, "trailing characters at line 1 column 16"),
-        ("[]", "missing field"),
+        ("7", "invalid type: integer `7`"),
     ] {
         let (_, text) = send(POST, body).await;
         let error: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(error["error"], "bad_request", "{body}");
         let description = error["error_description"].as_str().unwrap();
-        if body != "[]" {
-            assert!(description.contains(part), "{body}: {description}");
-        }
+        assert!(description.contains(part), "{body}: {description}");
     }
 }

@@ -1,0 +1,78 @@
+//! The HTTP API under `/v1`: one file for each endpoint, each handler short because the logic is behind it.
+
+mod accounts;
+mod answer;
+mod apps;
+mod events;
+mod flows;
+pub mod guard;
+mod lock;
+mod status;
+mod token;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{Method, Response, Uri, header};
+use axum::response::IntoResponse;
+use axum::routing::{delete, get, post};
+use valetkey_proto::v1::ErrorCode;
+use valetkey_proto::v1::paths::route;
+
+use crate::broker::Broker;
+use crate::failure::Failure;
+use crate::shutdown::ShutdownSignal;
+use crate::store::VaultStore;
+
+/// What the handlers work with.
+pub struct Api {
+    /// Decides and does.
+    pub broker: Broker,
+    /// For `status`, `lock` and `unlock`.
+    pub store: Arc<VaultStore>,
+    /// What `status` tells about this process.
+    pub process: status::Process,
+    /// Ends what waits.
+    pub stop: ShutdownSignal,
+}
+
+pub use status::Process;
+
+/// The routes of `/v1`.
+pub fn router(api: Arc<Api>) -> Router {
+    Router::new()
+        .route(route::STATUS, get(status::get))
+        .route(route::OPENAPI, get(openapi))
+        .route(route::APPS, get(apps::get).post(apps::post))
+        .route(route::APP, delete(apps::delete))
+        .route(route::ACCOUNTS, get(accounts::get))
+        .route(route::ACCOUNT, delete(accounts::delete))
+        .route(route::TOKEN, post(token::post))
+        .route(route::FLOWS, post(flows::start))
+        .route(route::FLOW, get(flows::wait).delete(flows::cancel))
+        .route(route::COMPLETE, post(flows::complete))
+        .route(route::EVENTS, get(events::get))
+        .route(route::LOCK, post(lock::lock))
+        .route(route::UNLOCK, post(lock::unlock))
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .with_state(api)
+}
+
+async fn openapi() -> Response<Body> {
+    const DOCUMENT: &str = include_str!("../../../proto/openapi.json");
+    ([(header::CONTENT_TYPE, "application/json")], DOCUMENT).into_response()
+}
+
+async fn not_found(State(api): State<Arc<Api>>, uri: Uri) -> Response<Body> {
+    let failure = Failure::request(ErrorCode::NotFound, format!("no path {:?} here", uri.path()));
+    answer::failed(&failure, &api.broker.engine().new_correlation_id())
+}
+
+async fn method_not_allowed(State(api): State<Arc<Api>>, method: Method, uri: Uri) -> Response<Body> {
+    let description = format!("{method} is not for {:?}", uri.path());
+    let failure = Failure::request(ErrorCode::MethodNotAllowed, description);
+    answer::failed(&failure, &api.broker.engine().new_correlation_id())
+}

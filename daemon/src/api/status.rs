@@ -1,0 +1,58 @@
+//! `GET /v1/status`.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{Response, StatusCode};
+use valetkey_model::{Caller, UnixTime};
+use valetkey_proto::v1::{Counts, KeyStatus, Status, StoreStatus};
+
+use super::Api;
+use super::answer::json;
+
+/// What is true of this process from its start to its end.
+pub struct Process {
+    /// The endpoint it listens on.
+    pub socket: String,
+    /// When it started.
+    pub started: UnixTime,
+}
+
+pub(super) async fn get(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Arc<Caller>>,
+) -> Response<Body> {
+    let engine = api.broker.engine();
+    // A locked store is a state to tell of, not a failure of telling.
+    let user = api.broker.user(&caller).await.ok();
+    let report = api.store.report();
+    let counts = user.as_ref().map(|user| {
+        let cached = user.counts();
+        Counts {
+            apps: user.apps().len(),
+            accounts: cached.accounts,
+            access_tokens: cached.access_tokens,
+            refresh_tokens: cached.refresh_tokens,
+            flows: user.open_flows(),
+        }
+    });
+    json(
+        StatusCode::OK,
+        &Status {
+            version: super::guard::VERSION.to_owned(),
+            pid: std::process::id(),
+            uptime_seconds: engine.now().seconds_since(api.process.started),
+            socket: api.process.socket.clone(),
+            locked: report.locked,
+            key: KeyStatus { provider: report.key_provider, protection: report.key_protection },
+            store: StoreStatus {
+                path: report.path,
+                problems: report.problems,
+                unsaved: user.map_or(0, |user| user.unsaved()),
+            },
+            counts: counts.unwrap_or_default(),
+        },
+    )
+}

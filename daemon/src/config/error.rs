@@ -1,0 +1,103 @@
+//! What can be wrong with a configuration, with the place and the way out.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// It was asked for by name and cannot be read.
+    #[error("read configuration {}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is no TOML, or a key or value is wrong.
+    #[error("{}:{line}: {problem}", path.display())]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong there.
+        problem: Problem,
+    },
+}
+
+/// What is wrong at one place of a configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    text: String,
+    nearest: Option<String>,
+}
+
+impl ConfigError {
+    /// An error of the TOML reader, whose span leads to the line.
+    pub(super) fn from_toml(path: &Path, content: &str, error: &toml::de::Error) -> Self {
+        let offset = error.span().map_or(0, |span| span.start);
+        let line = line_of(content, offset);
+        Self::Invalid { path: path.into(), line, problem: Problem::explain(error.message()) }
+    }
+
+    /// A problem that shows only when several values are looked at together.
+    pub(super) fn at_key(path: &Path, content: &str, key: &str, text: String) -> Self {
+        let line = content.lines().position(|line| line.contains(key)).map_or(1, |index| index + 1);
+        Self::Invalid { path: path.into(), line, problem: Problem { text, nearest: None } }
+    }
+}
+
+impl Problem {
+    /// serde's words for an unknown key name it first and all known ones after it, each between backticks.
+    fn explain(message: &str) -> Self {
+        let text = message.trim().replace('\n', " ");
+        let mut names = text.split('`').skip(1).step_by(2);
+        let is_unknown = text.starts_with("unknown field") || text.starts_with("unknown variant");
+        let nearest = match names.next() {
+            Some(unknown) if is_unknown => nearest(unknown, names),
+            _ => None,
+        };
+        Self { nearest: nearest.map(str::to_owned), text }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)?;
+        match &self.nearest {
+            Some(nearest) => write!(f, "; did you mean `{nearest}`?"),
+            None => Ok(()),
+        }
+    }
+}
+
+fn line_of(content: &str, offset: usize) -> usize {
+    content.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
+}
+
+/// The candidate that fewest edits turn the word into, if it takes fewer than half of its letters.
+fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    candidates
+        .map(|candidate| (count_edits(word, candidate), candidate))
+        .min_by_key(|(edits, _)| *edits)
+        .filter(|(edits, candidate)| edits * 2 <= candidate.len().max(2))
+        .map(|(_, candidate)| candidate)
+}
+
+/// Levenshtein's distance.
+fn count_edits(from: &str, to: &str) -> usize {
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (i, a) in from.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, b) in to.bytes().enumerate() {
+            let replaced = diagonal + usize::from(a != b);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[to.len()]
+}

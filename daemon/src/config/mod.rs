@@ -1,0 +1,155 @@
+//! The configuration: one TOML file, all of it optional.
+//!
+//! `packaging/config.schema.json` is generated from these types, so their comments are what a person reads in an editor.
+
+mod error;
+mod load;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+use valetkey_proto::v1::{ClientKind, InstanceDiscovery, OpenAppRequest};
+
+pub use error::ConfigError;
+pub use load::{load, parse};
+
+/// valetkeyd's configuration. Every section and every key may be left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// How the stored tokens are protected.
+    pub vault: VaultConfig,
+    /// Client applications by name, for `valetkey token <name>`.
+    pub apps: BTreeMap<String, AppConfig>,
+    /// How providers are reached.
+    pub network: NetworkConfig,
+    /// What callers may ask for.
+    pub policy: PolicyConfig,
+}
+
+/// How the stored tokens are protected.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct VaultConfig {
+    /// Where the key is that protects the store. The environment's VALETKEY_KEY_PROVIDER goes before it.
+    pub key: KeyName,
+    /// A file that only you can read, whose first line is the passphrase; without it `valetkey unlock` asks for one.
+    pub passphrase_file: Option<PathBuf>,
+}
+
+/// Where the key is that protects the store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum KeyName {
+    /// The first that works, in the order below; a store keeps the one that it was made with.
+    #[default]
+    Auto,
+    /// The operating system's keyring.
+    Keyring,
+    /// A systemd credential named `valetkey-key`.
+    Credential,
+    /// A passphrase that a person knows.
+    Passphrase,
+    /// A file beside the store: better than nothing, and no more than that.
+    File,
+}
+
+/// A client application.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct AppConfig {
+    /// The client id (RFC 6749) that the provider gave it.
+    pub client_id: String,
+    /// Public by default.
+    #[serde(default)]
+    pub kind: ClientKind,
+    /// Microsoft Entra ID: a URL with a tenant; `https://login.microsoftonline.com/common/` by default.
+    pub authority: Option<String>,
+    /// Any other OpenID Connect provider: its issuer URL. Goes with no `authority`.
+    pub oidc_authority: Option<String>,
+    /// Scopes that are asked for when a caller names none.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    /// For example `["CP1"]`; sent as the `xms_cc` claim.
+    #[serde(default)]
+    pub client_capabilities: Vec<String>,
+    /// Scopes never added automatically, typically `["offline_access"]`.
+    #[serde(default)]
+    pub exclude_scopes: Vec<String>,
+    /// False: the host of `authority` is not validated against Microsoft's list.
+    pub validate_authority: Option<bool>,
+    /// On by default; false for a sovereign or private cloud, or the URL of its discovery endpoint.
+    pub instance_discovery: Option<InstanceDiscovery>,
+    /// Sent to the provider as `x-app-name`.
+    pub app_name: Option<String>,
+    /// Sent to the provider as `x-app-ver`.
+    pub app_version: Option<String>,
+}
+
+impl AppConfig {
+    /// The same application as a caller would define it over the socket.
+    pub fn definition(&self) -> OpenAppRequest {
+        OpenAppRequest {
+            name: None,
+            kind: self.kind,
+            client_id: Some(self.client_id.clone()),
+            authority: self.authority.clone(),
+            oidc_authority: self.oidc_authority.clone(),
+            validate_authority: self.validate_authority,
+            instance_discovery: self.instance_discovery.clone(),
+            client_capabilities: self.client_capabilities.clone(),
+            exclude_scopes: self.exclude_scopes.clone(),
+            app_name: self.app_name.clone(),
+            app_version: self.app_version.clone(),
+        }
+    }
+}
+
+/// How providers are reached. HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE and SSL_CERT_DIR of the environment apply as well.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct NetworkConfig {
+    /// Seconds to wait for a connection.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 600)))]
+    pub connect_timeout: u64,
+    /// Seconds to wait for the whole answer.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 600)))]
+    pub timeout: u64,
+}
+
+impl NetworkConfig {
+    /// How long to wait for a connection.
+    pub fn connect_timeout(&self) -> Duration {
+        Duration::from_secs(self.connect_timeout)
+    }
+
+    /// How long to wait for the whole answer.
+    pub fn timeout(&self) -> Duration {
+        Duration::from_secs(self.timeout)
+    }
+}
+
+impl Default for NetworkConfig {
+    fn default() -> Self {
+        Self { connect_timeout: 10, timeout: 30 }
+    }
+}
+
+/// What callers may ask for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct PolicyConfig {
+    /// The only providers that may be spoken to, as `host` or `host:port`. Any by default.
+    pub authorities: Option<Vec<String>>,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,120 @@
+use std::ffi::OsString;
+use std::path::Path;
+
+use super::*;
+
+fn check_error(content: &str, expected: &str) {
+    let message = parse(Path::new("/c.toml"), content).unwrap_err().to_string();
+    assert!(message.starts_with(expected), "{content:?}: {message}");
+}
+
+#[test]
+fn without_a_file_the_defaults_hold() {
+    let config = load(None, &|_| None);
+    // A machine that runs the tests may have a configuration of its own; only its absence is a default.
+    if !Path::new("/etc/valetkey/config.toml").exists() {
+        assert_eq!(config.unwrap(), Config::default());
+    }
+    assert_eq!(NetworkConfig::default().connect_timeout(), Duration::from_secs(10));
+    assert_eq!(NetworkConfig::default().timeout(), Duration::from_secs(30));
+}
+
+#[test]
+fn a_whole_configuration_is_read() {
+    let config = parse(
+        Path::new("/c.toml"),
+        r#"
+        [vault]
+        key = "passphrase"
+        passphrase_file = "/run/keys/valetkey"
+
+        [apps.mail]
+        client_id = "abc"
+        oidc_authority = "https://login.example.com"
+        scopes = ["mail.read"]
+        exclude_scopes = ["offline_access"]
+
+        [apps.files]
+        client_id = "def"
+        authority = "https://login.microsoftonline.com/organizations"
+        client_capabilities = ["CP1"]
+        instance_discovery = false
+
+        [network]
+        timeout = 20
+
+        [policy]
+        authorities = ["login.example.com"]
+        "#,
+    )
+    .unwrap();
+    assert_eq!(config.vault.key, KeyName::Passphrase);
+    assert_eq!(config.apps["mail"].scopes, ["mail.read"]);
+    let files = config.apps["files"].definition();
+    assert_eq!(files.client_id.as_deref(), Some("def"));
+    assert_eq!(files.instance_discovery, Some(InstanceDiscovery::Enabled(false)));
+    assert_eq!(config.network, NetworkConfig { connect_timeout: 10, timeout: 20 });
+    assert_eq!(config.policy.authorities.as_deref(), Some(&["login.example.com".to_owned()][..]));
+}
+
+#[test]
+fn a_mistake_is_named_with_its_line_and_the_way_out() {
+    for (content, expected) in [
+        ("[vualt]\nkey = \"auto\"", "/c.toml:1: unknown field `vualt`"),
+        ("\n[vault]\nkye = \"auto\"", "/c.toml:3: unknown field `kye`"),
+        ("[vault]\nkey = \"keyrng\"", "/c.toml:2: unknown variant `keyrng`"),
+        ("[apps.a]\nscopes = []", "/c.toml:1: missing field `client_id`"),
+        ("[network]\ntimeout = \"10\"", "/c.toml:2: invalid type"),
+        ("[network]\n\nconnect_timeout = 0", "/c.toml:3: `connect_timeout` is 0; it must be"),
+        (
+            "[apps.a]\nclient_id = \"x\"\nauthority = \"https://a/b\"\noidc_authority = \"https://c\"",
+            "/c.toml:1: application `a` has both",
+        ),
+        ("[vault]\nkey = ", "/c.toml:2: "),
+    ] {
+        check_error(content, expected);
+    }
+}
+
+#[test]
+fn a_misspelt_key_is_answered_with_the_nearest_one() {
+    for (content, nearest) in [
+        ("[vualt]", Some("did you mean `vault`?")),
+        ("[apps.a]\nclient_id = \"x\"\nclientid = \"y\"", Some("did you mean `client_id`?")),
+        ("[vault]\nkey = \"keyrng\"", Some("did you mean `keyring`?")),
+        ("[telemetry]", None),
+    ] {
+        let message = parse(Path::new("/c.toml"), content).unwrap_err().to_string();
+        match nearest {
+            Some(nearest) => assert!(message.ends_with(nearest), "{message}"),
+            None => assert!(!message.contains("did you mean"), "{message}"),
+        }
+    }
+}
+
+#[test]
+fn a_file_that_was_asked_for_must_be_there() {
+    let missing = tempfile::tempdir().unwrap().path().join("config.toml");
+    let lookup = |name: &str| (name == "VALETKEY_CONFIG").then(|| OsString::from(&missing));
+    let error = load(None, &lookup).unwrap_err();
+    assert!(error.to_string().contains(&missing.display().to_string()), "{error}");
+    assert!(load(Some(&missing), &|_| None).is_err());
+}
+
+#[cfg(feature = "schema")]
+#[test]
+fn the_committed_schema_is_the_generated_one() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../packaging/config.schema.json");
+    let mut generated = serde_json::to_string_pretty(&schemars::schema_for!(Config)).unwrap();
+    generated.push('\n');
+    if std::env::var_os("VALETKEY_UPDATE").is_some() {
+        #[expect(clippy::disallowed_methods, reason = "a generated file of the source tree")]
+        std::fs::write(&path, &generated).unwrap();
+    }
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        committed == generated,
+        "packaging/config.schema.json is stale; run \
+         `VALETKEY_UPDATE=1 cargo test -p valetkeyd --features schema`"
+    );
+}

@@ -1,0 +1,81 @@
+//! Which endpoint this daemon serves, and taking it.
+
+use std::path::{Path, PathBuf};
+
+use valetkey_ipc::{BindError, Endpoint, EndpointError, Listener};
+
+use crate::paths::Lookup;
+
+/// Why there is no endpoint to serve.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The environment does not say where.
+    #[error(transparent)]
+    Unknown(#[from] EndpointError),
+    /// It cannot be listened on.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// systemd's socket cannot be served.
+    #[cfg(unix)]
+    #[error(transparent)]
+    Adopt(#[from] valetkey_ipc::AdoptError),
+}
+
+/// A socket that systemd passed on; there is no such thing elsewhere.
+#[cfg(unix)]
+pub type Inherited = valetkey_ipc::Inherited;
+/// A socket that systemd passed on; there is no such thing elsewhere.
+#[cfg(not(unix))]
+pub type Inherited = std::convert::Infallible;
+
+/// Listens: on what systemd passed on, unless a path was asked for by name; else where the environment says.
+///
+/// # Errors
+/// [`BindError::AlreadyRunning`] when another daemon was first; the others tell what to mend.
+pub fn open(
+    chosen: Option<&Path>,
+    inherited: Option<Inherited>,
+    lookup: Lookup<'_>,
+) -> Result<Listener, OpenError> {
+    match (chosen, inherited) {
+        (Some(path), _) => Ok(Listener::bind(&Endpoint::at(path))?),
+        #[cfg(unix)]
+        (None, Some(inherited)) => Ok(Listener::adopt(inherited)?),
+        _ => Ok(Listener::bind(&default_endpoint(lookup)?)?),
+    }
+}
+
+/// The folder that systemd made for the service comes before the user's own: a system service has no session.
+fn default_endpoint(lookup: Lookup<'_>) -> Result<Endpoint, EndpointError> {
+    let folder = lookup("RUNTIME_DIRECTORY").map(PathBuf::from).filter(|folder| folder.is_absolute());
+    match folder {
+        Some(folder) if lookup("VALETKEY_SOCKET").is_none() => {
+            Ok(Endpoint::at(folder.join("broker.sock")))
+        }
+        _ => Endpoint::from_environment(lookup),
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::ffi::OsString;
+
+    use super::*;
+
+    fn check(environment: &[(&str, &str)], expected: &str) {
+        let lookup = |name: &str| {
+            environment.iter().find(|(n, _)| *n == name).map(|(_, value)| OsString::from(value))
+        };
+        assert_eq!(default_endpoint(&lookup).unwrap().path(), Path::new(expected));
+    }
+
+    #[test]
+    fn a_service_listens_in_the_folder_that_systemd_made() {
+        let session = ("XDG_RUNTIME_DIR", "/nonexistent/user");
+        let service = ("RUNTIME_DIRECTORY", "/run/valetkey");
+        check(&[session, service], "/run/valetkey/broker.sock");
+        check(&[session, service, ("VALETKEY_SOCKET", "/mine.sock")], "/mine.sock");
+        #[cfg(not(target_os = "macos"))]
+        check(&[session], "/nonexistent/user/valetkey/broker.sock");
+    }
+}

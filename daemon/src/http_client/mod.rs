@@ -1,0 +1,129 @@
+//! Requests to providers, over reqwest.
+//!
+//! TLS is rustls on *ring*. No redirect is followed: a redirected token request would carry secrets to another host. The
+//! client is made when it is first needed, since the trust store is most of an idle daemon's memory.
+
+mod failure;
+mod form;
+mod roots;
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderValue};
+use reqwest::redirect;
+use valetkey_engine::ports::{BoxFuture, HttpClient, TransportError};
+use valetkey_oauth::{HttpRequest, HttpResponse};
+
+use crate::config::NetworkConfig;
+use crate::paths::Lookup;
+use failure::Limits;
+use roots::Roots;
+
+/// Sends requests over the network.
+pub struct ReqwestClient {
+    limits: Limits,
+    roots: Roots,
+    client: OnceLock<Result<reqwest::Client, Arc<str>>>,
+}
+
+impl ReqwestClient {
+    /// A client with the configuration's time limits, which trusts what the environment adds to the system's roots. It
+    /// reads and does nothing yet.
+    pub fn new(network: &NetworkConfig, lookup: Lookup<'_>) -> Self {
+        let limits = Limits { connect: network.connect_timeout(), total: network.timeout() };
+        Self { limits, roots: Roots::named_by(lookup), client: OnceLock::new() }
+    }
+
+    fn client(&self) -> Result<&reqwest::Client, &Arc<str>> {
+        self.client.get_or_init(|| build(&self.limits, &self.roots)).as_ref()
+    }
+
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, TransportError> {
+        let host = host_of(&request);
+        let client = self.client().map_err(|reason| TransportError::Connect {
+            host: host.clone(),
+            reason: reason.to_string(),
+        })?;
+        let explain = |error: reqwest::Error| failure::explain(&error, &host, &self.limits);
+        let first = client.execute(build_request(&request)).await;
+        let response = match first {
+            // Nothing was sent: a second try costs the provider nothing, and saves a call after a change of networks.
+            Err(error) if error.is_connect() && !error.is_timeout() => {
+                client.execute(build_request(&request)).await.map_err(explain)?
+            }
+            other => other.map_err(explain)?,
+        };
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let body = read_body(response, &host, &self.limits).await?;
+        Ok(HttpResponse { status, headers, body })
+    }
+}
+
+impl HttpClient for ReqwestClient {
+    fn send(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, TransportError>> {
+        Box::pin(self.send(request))
+    }
+}
+
+fn build(limits: &Limits, roots: &Roots) -> Result<reqwest::Client, Arc<str>> {
+    // An error means that a provider is installed already, which can only be the same one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+        .redirect(redirect::Policy::none())
+        .connect_timeout(limits.connect)
+        .timeout(limits.total)
+        .pool_max_idle_per_host(2)
+        .tls_certs_merge(roots.read_certificates())
+        .build()
+        .map_err(|error| failure::innermost(&error).into())
+}
+
+fn build_request(request: &HttpRequest) -> reqwest::Request {
+    let mut built = reqwest::Request::new(request.method.clone(), request.url.clone());
+    *built.headers_mut() = request.headers.clone();
+    if !request.form.is_empty() {
+        let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+        built.headers_mut().insert(CONTENT_TYPE, form);
+        *built.body_mut() = Some(Bytes::from_owner(form::encode(&request.form)).into());
+    }
+    built
+}
+
+async fn read_body(
+    mut response: reqwest::Response,
+    host: &str,
+    limits: &Limits,
+) -> Result<Bytes, TransportError> {
+    let too_large = || TransportError::TooLarge { host: host.to_owned(), limit: BODY_LIMIT };
+    let announced = response.content_length().unwrap_or(0);
+    let capacity = usize::try_from(announced).map_err(|_| too_large())?;
+    if capacity > BODY_LIMIT {
+        return Err(too_large());
+    }
+    let mut body = Vec::with_capacity(capacity);
+    while let Some(chunk) =
+        response.chunk().await.map_err(|error| failure::explain(&error, host, limits))?
+    {
+        if body.len() + chunk.len() > BODY_LIMIT {
+            return Err(too_large());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Bytes::from_owner(zeroize::Zeroizing::new(body)))
+}
+
+/// Host and port, for messages; never the path or the query.
+fn host_of(request: &HttpRequest) -> String {
+    let host = request.url.host_str().unwrap_or_default();
+    match request.url.port() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    }
+}
+
+/// The largest honest answer is a tenant's key set, of some tens of KiB.
+const BODY_LIMIT: usize = 1024 * 1024;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,224 @@
+//! Putting the daemon together, serving, and taking it apart.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use valetkey_engine::ports::Clock;
+use valetkey_engine::{Engine, Ports};
+use valetkey_ipc::{BindError, Listener};
+use valetkey_policy::{Admission, Policy};
+use valetkey_vault::{KeyChoice, KeyProvider, OpenOptions, UnknownKeyChoice, VaultError};
+use zeroize::Zeroizing;
+
+use crate::api::{self, Api, Process};
+use crate::broker::{Broker, NamedApp};
+use crate::clock::SystemClock;
+use crate::config::{self, AppConfig, Config, ConfigError, KeyName, PolicyConfig, VaultConfig};
+use crate::endpoint::{self, Inherited, OpenError};
+use crate::http_client::ReqwestClient;
+use crate::paths::{self, Lookup, NoStateDir};
+use crate::redirect_listener::LoopbackListener;
+use crate::rng::SystemRng;
+use crate::serve::{Limits, serve};
+use crate::shutdown::{Shutdown, ShutdownSignal, termination};
+use crate::store::VaultStore;
+
+/// What the command line and the service manager say.
+#[derive(Debug, Default)]
+pub struct Options {
+    /// `--socket`
+    pub socket: Option<PathBuf>,
+    /// `--state-dir`
+    pub state_dir: Option<PathBuf>,
+    /// `--config`
+    pub config: Option<PathBuf>,
+    /// The socket that systemd passed on.
+    pub inherited: Option<Inherited>,
+}
+
+/// Why the daemon does not run. Each says what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// No folder for the store.
+    #[error(transparent)]
+    StateDir(#[from] NoStateDir),
+    /// No endpoint.
+    #[error(transparent)]
+    Endpoint(#[from] OpenError),
+    /// `VALETKEY_KEY_PROVIDER` names none.
+    #[error("read VALETKEY_KEY_PROVIDER: {0}")]
+    KeyProvider(#[from] UnknownKeyChoice),
+    /// `[vault] passphrase_file` cannot be read.
+    #[error("read the passphrase file {}: {source}", path.display())]
+    PassphraseFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The store cannot be used.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The process cannot hear signals.
+    #[error("watch for signals: {0}")]
+    Signals(#[source] std::io::Error),
+}
+
+impl RunError {
+    /// True when there is nothing to do, since a daemon runs already.
+    pub fn is_already_running(&self) -> bool {
+        matches!(self, Self::Endpoint(OpenError::Bind(BindError::AlreadyRunning { .. })))
+    }
+}
+
+/// Runs until a signal asks to stop.
+///
+/// # Errors
+/// When it cannot start.
+pub async fn run(options: Options, lookup: Lookup<'_>) -> Result<(), RunError> {
+    let config = config::load(options.config.as_deref(), lookup)?;
+    let state_dir = match options.state_dir {
+        Some(chosen) => chosen,
+        None => paths::state_dir(lookup)?,
+    };
+    // The endpoint first: of two daemons that start at once, the loser leaves before it touches the store.
+    let listener = endpoint::open(options.socket.as_deref(), options.inherited, lookup)?;
+    let store = Arc::new(open_store(state_dir, &config.vault, lookup)?);
+    let (shutdown, signal) = Shutdown::new();
+    let api = Arc::new(assemble(&config, Arc::clone(&store), &listener, signal.clone(), lookup));
+    let engine = Arc::clone(api.broker.engine());
+
+    tell_service_manager(Stage::Ready);
+    tracing::info!(endpoint = %listener.endpoint(), state = %store.report().path, "ready");
+    let serving = serve(&listener, api::router(api), signal, Limits::default());
+    let (outcome, ()) = tokio::join!(stop_on_signal(&shutdown), serving);
+    outcome?;
+    finish_flights(&engine).await;
+    engine.save_unsaved().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// A refresh whose caller hung up may hold the only copy of a rotated refresh token: it is let finish.
+async fn finish_flights(engine: &Engine) {
+    let grace = Limits::default().grace;
+    let landed = async {
+        while engine.flights_under_way() > 0 {
+            tokio::time::sleep(LANDING_CHECK).await;
+        }
+    };
+    if tokio::time::timeout(grace, landed).await.is_err() {
+        tracing::warn!("refreshes were still under way at the end of the grace period");
+    }
+}
+
+/// How often a stopping daemon looks whether its refreshes have landed.
+const LANDING_CHECK: Duration = Duration::from_millis(20);
+
+async fn stop_on_signal(shutdown: &Shutdown) -> Result<(), RunError> {
+    let outcome = termination().await.map_err(RunError::Signals);
+    tell_service_manager(Stage::Stopping);
+    shutdown.request();
+    outcome
+}
+
+fn assemble(
+    config: &Config,
+    store: Arc<VaultStore>,
+    listener: &Listener,
+    stop: ShutdownSignal,
+    lookup: Lookup<'_>,
+) -> Api {
+    let engine = Engine::new(Ports {
+        http: Arc::new(ReqwestClient::new(&config.network, lookup)),
+        clock: Arc::new(SystemClock),
+        rng: Arc::new(SystemRng),
+        store: Arc::clone(&store) as _,
+        redirects: Arc::new(LoopbackListener),
+    });
+    let named = |app: &AppConfig| NamedApp { definition: app.definition(), scopes: app.scopes.clone() };
+    let named_apps = config.apps.iter().map(|(name, app)| (name.clone(), named(app))).collect();
+    Api {
+        broker: Broker::new(engine, policy(&config.policy), named_apps),
+        store,
+        process: Process {
+            socket: listener.endpoint().to_string(),
+            started: SystemClock.now(),
+        },
+        stop,
+    }
+}
+
+fn policy(config: &PolicyConfig) -> Policy {
+    match &config.authorities {
+        None => Policy::of_user(),
+        Some(hosts) => {
+            let hosts = hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
+            Policy { authorities: Admission::Hosts(hosts) }
+        }
+    }
+}
+
+fn open_store(
+    state_dir: PathBuf,
+    config: &VaultConfig,
+    lookup: Lookup<'_>,
+) -> Result<VaultStore, RunError> {
+    let now: crate::store::UnixSeconds =
+        Arc::new(|| u64::try_from(SystemClock.now().seconds()).unwrap_or_default());
+    let mut options = OpenOptions::new(state_dir, now());
+    options.key = match lookup("VALETKEY_KEY_PROVIDER") {
+        Some(name) => name.to_string_lossy().parse()?,
+        None => key_choice(config.key),
+    };
+    options.passphrase = config.passphrase_file.clone().map(read_passphrase).transpose()?;
+    options.credentials_directory = lookup("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    Ok(VaultStore::open(options, now)?)
+}
+
+fn key_choice(name: KeyName) -> KeyChoice {
+    match name {
+        KeyName::Auto => KeyChoice::Auto,
+        KeyName::Keyring => KeyChoice::Only(KeyProvider::Keyring),
+        KeyName::Credential => KeyChoice::Only(KeyProvider::Credential),
+        KeyName::Passphrase => KeyChoice::Only(KeyProvider::Passphrase),
+        KeyName::File => KeyChoice::Only(KeyProvider::File),
+    }
+}
+
+fn read_passphrase(path: PathBuf) -> Result<Zeroizing<String>, RunError> {
+    match std::fs::read_to_string(&path).map(Zeroizing::new) {
+        Ok(content) => {
+            Ok(Zeroizing::new(content.lines().next().unwrap_or_default().to_owned()))
+        }
+        Err(source) => Err(RunError::PassphraseFile { path, source }),
+    }
+}
+
+/// What a service manager wants to know.
+enum Stage {
+    Ready,
+    Stopping,
+}
+
+#[cfg(unix)]
+fn tell_service_manager(stage: Stage) {
+    use sd_notify::NotifyState;
+
+    let state = match stage {
+        Stage::Ready => NotifyState::Ready,
+        Stage::Stopping => NotifyState::Stopping,
+    };
+    // Nobody listens outside of systemd, which is no error.
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!(%error, "tell systemd of the state");
+    }
+}
+
+#[cfg(not(unix))]
+fn tell_service_manager(_stage: Stage) {}

@@ -1,0 +1,135 @@
+//! The server's loop: one task for each connection, whose caller is learnt once, and an orderly end.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::task::JoinSet;
+use valetkey_ipc::{AcceptError, Listener, Stream};
+use valetkey_model::{Caller, Partition};
+
+use crate::api::guard;
+use crate::shutdown::ShutdownSignal;
+
+/// Bounds on what callers may use up.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Open connections of one user. A thousand programs that start at once after a login are honest.
+    pub connections_per_user: usize,
+    /// A connection that has not brought the head of a request for this long is closed.
+    pub idle: Duration,
+    /// How long requests may go on after stopping was asked for.
+    pub grace: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections_per_user: 4096,
+            idle: Duration::from_secs(120),
+            grace: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Serves until stopping is asked for, then lets the requests in flight finish, up to [`Limits::grace`].
+///
+/// Handlers find the [`Caller`] as `Extension<Arc<Caller>>`. The listener is only borrowed: whoever owns it keeps the
+/// endpoint's name until everything is saved.
+pub async fn serve(listener: &Listener, router: Router, mut stop: ShutdownSignal, limits: Limits) {
+    let mut tasks = JoinSet::new();
+    let mut users = Users::default();
+    let signal = stop.clone();
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = stop.requested() => break,
+            accepted = listener.accept() => accepted,
+            // Finished tasks are let go of as they finish.
+            Some(_) = tasks.join_next() => continue,
+        };
+        let (stream, caller) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                let is_system = matches!(error, AcceptError::Io(_));
+                tracing::warn!(%error, "connection refused");
+                if is_system {
+                    // Out of descriptors, as a rule; trying again at once would only burn the processor.
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                continue;
+            }
+        };
+        let Some(ticket) = users.admit(&caller.partition, limits.connections_per_user) else {
+            tracing::warn!(caller = ?caller.partition, "too many connections of one user");
+            continue;
+        };
+        let connection =
+            serve_connection(stream, Arc::new(caller), router.clone(), signal.clone(), limits.idle);
+        tasks.spawn(async move {
+            connection.await;
+            drop(ticket);
+        });
+    }
+    let finish = async { while tasks.join_next().await.is_some() {} };
+    if tokio::time::timeout(limits.grace, finish).await.is_err() {
+        tracing::warn!("requests were still in flight at the end of the grace period");
+    }
+}
+
+/// How many connections each user has open.
+#[derive(Default)]
+struct Users(HashMap<Partition, Arc<()>>);
+
+impl Users {
+    /// A ticket for one connection, given back by dropping it; `None` when the user has enough.
+    fn admit(&mut self, user: &Partition, limit: usize) -> Option<Arc<()>> {
+        let tickets = self.0.entry(user.clone()).or_default();
+        (Arc::strong_count(tickets) <= limit).then(|| Arc::clone(tickets))
+    }
+}
+
+async fn serve_connection(
+    stream: Stream,
+    caller: Arc<Caller>,
+    router: Router,
+    mut stop: ShutdownSignal,
+    idle: Duration,
+) {
+    let service = service_fn(|mut request: hyper::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(Arc::clone(&caller));
+        let mut router = router.clone();
+        async move { Ok::<_, Infallible>(guard::answer(&mut router, request).await) }
+    });
+    let mut connection = std::pin::pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(idle)
+            .auto_date_header(false)
+            .max_buf_size(HEAD_LIMIT)
+            .serve_connection(TokioIo::new(stream), service)
+    );
+    let outcome = tokio::select! {
+        biased;
+        outcome = connection.as_mut() => outcome,
+        () = stop.requested() => {
+            // Closes at once when no request is in flight, else after its answer.
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = outcome {
+        tracing::debug!(%error, "connection ended");
+    }
+}
+
+/// A request's head must fit into this; longer ones are answered with 431. The largest honest head is below 1 KiB.
+const HEAD_LIMIT: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,146 @@
+use std::time::Duration;
+
+use axum::Extension;
+use axum::routing::get;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::Notify;
+use valetkey_ipc::Endpoint;
+
+use super::*;
+use crate::shutdown::Shutdown;
+
+/// A server with an endpoint of its own, stopped when the test says so.
+struct Server {
+    endpoint: Endpoint,
+    shutdown: Shutdown,
+    task: tokio::task::JoinHandle<()>,
+    /// Lets `GET /slow` answer.
+    release: Arc<Notify>,
+    /// Tells that `GET /slow` has begun.
+    begun: Arc<Notify>,
+    _folder: tempfile::TempDir,
+}
+
+impl Server {
+    fn start(limits: Limits) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let endpoint = Endpoint::at(match cfg!(windows) {
+            true => std::path::PathBuf::from(format!(r"\\.\pipe\{}", folder.path().file_name().unwrap().display())),
+            false => folder.path().join("broker.sock"),
+        });
+        let (begun, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (tell, wait) = (Arc::clone(&begun), Arc::clone(&release));
+        let who = |Extension(caller): Extension<Arc<Caller>>| async move {
+            caller.process_id.unwrap_or_default().to_string()
+        };
+        let slow = || async move {
+            tell.notify_one();
+            wait.notified().await;
+            "slow"
+        };
+        let router = Router::new().route("/who", get(who)).route("/slow", get(slow));
+        let listener = Listener::bind(&endpoint).unwrap();
+        let (shutdown, signal) = Shutdown::new();
+        let task =
+            tokio::spawn(async move { serve(&listener, router, signal, limits).await });
+        Self { endpoint, shutdown, task, release, begun, _folder: folder }
+    }
+
+    async fn connect(&self) -> Stream {
+        valetkey_ipc::connect(&self.endpoint).await.unwrap()
+    }
+}
+
+async fn send(stream: &mut Stream, path: &str) {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: valetkey\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+}
+
+/// What arrives until `end` does, or the connection is closed.
+async fn receive(stream: &mut Stream, end: &str) -> String {
+    let mut received = Vec::new();
+    while !received.ends_with(end.as_bytes()) {
+        let mut piece = [0; 512];
+        match stream.read(&mut piece).await {
+            Ok(0) | Err(_) => break,
+            Ok(length) => received.extend_from_slice(&piece[..length]),
+        }
+    }
+    String::from_utf8(received).unwrap()
+}
+
+#[tokio::test]
+async fn a_kept_connection_answers_again_and_again_and_knows_its_caller() {
+    let server = Server::start(Limits::default());
+    let mut stream = server.connect().await;
+    let own = std::process::id().to_string();
+    for _ in 0..3 {
+        send(&mut stream, "/who").await;
+        let answer = receive(&mut stream, &own).await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.ends_with(&own), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn stopping_lets_a_request_in_flight_finish_and_closes_idle_connections() {
+    let server = Server::start(Limits::default());
+    let (mut busy, mut idle) = (server.connect().await, server.connect().await);
+    send(&mut idle, "/who").await;
+    receive(&mut idle, &std::process::id().to_string()).await;
+    send(&mut busy, "/slow").await;
+    server.begun.notified().await;
+
+    server.shutdown.request();
+    assert_eq!(receive(&mut idle, "never").await, "");
+    server.release.notify_one();
+    assert!(receive(&mut busy, "slow").await.ends_with("slow"));
+    server.task.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_does_not_finish_is_cut_off_after_the_grace_period() {
+    let limits = Limits { grace: Duration::from_secs(1), ..Limits::default() };
+    let server = Server::start(limits);
+    let mut stream = server.connect().await;
+    send(&mut stream, "/slow").await;
+    server.begun.notified().await;
+    server.shutdown.request();
+    server.task.await.unwrap();
+    assert_eq!(receive(&mut stream, "never").await, "");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_brings_no_request_is_closed() {
+    let server = Server::start(Limits::default());
+    for half in ["", "GET /who HTTP/1.1\r\nHost: val"] {
+        let mut stream = server.connect().await;
+        stream.write_all(half.as_bytes()).await.unwrap();
+        // Time moves on by itself when everybody waits.
+        assert_eq!(receive(&mut stream, "never").await, "");
+    }
+}
+
+#[tokio::test]
+async fn a_user_cannot_open_more_connections_than_allowed() {
+    let server = Server::start(Limits { connections_per_user: 1, ..Limits::default() });
+    let own = std::process::id().to_string();
+    let mut first = server.connect().await;
+    send(&mut first, "/who").await;
+    assert!(receive(&mut first, &own).await.ends_with(&own));
+
+    let mut second = server.connect().await;
+    assert_eq!(receive(&mut second, "never").await, "");
+
+    send(&mut first, "/who").await;
+    assert!(receive(&mut first, &own).await.ends_with(&own));
+}
+
+#[tokio::test]
+async fn an_endless_head_is_refused() {
+    let server = Server::start(Limits::default());
+    let mut stream = server.connect().await;
+    let head = format!("GET /who HTTP/1.1\r\nHost: valetkey\r\nX: {}", "x".repeat(HEAD_LIMIT));
+    // The server may close before all of it is sent.
+    let _ = stream.write_all(head.as_bytes()).await;
+    assert!(receive(&mut stream, "never").await.starts_with("HTTP/1.1 431"));
+}

@@ -1,0 +1,91 @@
+//! Stopping: asked for by a signal, heard by everything that waits.
+
+use std::io;
+
+use tokio::sync::watch;
+
+/// Asks everything to stop.
+#[derive(Debug)]
+pub struct Shutdown(watch::Sender<bool>);
+
+/// Hears when everything is to stop. Cloning is cheap.
+#[derive(Clone, Debug)]
+pub struct ShutdownSignal(watch::Receiver<bool>);
+
+impl Shutdown {
+    /// A switch that nobody has pressed.
+    pub fn new() -> (Self, ShutdownSignal) {
+        let (sender, receiver) = watch::channel(false);
+        (Self(sender), ShutdownSignal(receiver))
+    }
+
+    /// Presses it.
+    pub fn request(&self) {
+        self.0.send_replace(true);
+    }
+}
+
+impl ShutdownSignal {
+    /// Resolves when stopping was asked for, at once if it was before.
+    pub async fn requested(&mut self) {
+        // An error means that nobody is left who could ask, which is the end as well.
+        let _ = self.0.wait_for(|requested| *requested).await;
+    }
+
+    /// True from the moment when stopping was asked for.
+    pub fn is_requested(&self) -> bool {
+        *self.0.borrow()
+    }
+}
+
+/// Resolves when the system or the person at the terminal wants the process to end.
+///
+/// # Errors
+/// When the signals cannot be watched.
+#[cfg(unix)]
+pub async fn termination() -> io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+/// Resolves when the system or the person at the terminal wants the process to end.
+///
+/// # Errors
+/// When the signals cannot be watched.
+#[cfg(windows)]
+pub async fn termination() -> io::Result<()> {
+    use tokio::signal::windows::{ctrl_break, ctrl_c, ctrl_close, ctrl_shutdown};
+
+    let (mut interrupt, mut stop) = (ctrl_c()?, ctrl_break()?);
+    let (mut close, mut end_of_system) = (ctrl_close()?, ctrl_shutdown()?);
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = stop.recv() => {}
+        _ = close.recv() => {}
+        _ = end_of_system.recv() => {}
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_listens_later_hears_it_too() {
+        let (shutdown, signal) = Shutdown::new();
+        let mut early = signal.clone();
+        assert!(!signal.is_requested());
+        shutdown.request();
+        early.requested().await;
+        signal.clone().requested().await;
+        assert!(signal.is_requested());
+    }
+}

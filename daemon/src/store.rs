@@ -1,0 +1,166 @@
+//! The engine's store on the vault: a thread of its own, since every call of the vault blocks.
+//!
+//! Saves that wait while one is under way share the next commit: a durable commit costs one flush of the disk however many
+//! users it is for, and each caller is answered only when its own changes are on the disk.
+
+mod worker;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::{io, thread};
+
+use tokio::sync::{mpsc, oneshot};
+use valetkey_cache::{Change, Entry};
+use valetkey_engine::ports::{BoxFuture, StoreError, TokenStore};
+use valetkey_model::{Partition, Secret};
+use valetkey_vault::{OpenOptions, RecordChange, VaultError};
+use zeroize::Zeroizing;
+
+use crate::failure::Failure;
+use worker::{Command, Worker};
+
+/// Reads the time in Unix seconds, for the names of what has to be set aside.
+pub type UnixSeconds = Arc<dyn Fn() -> u64 + Send + Sync>;
+
+/// The vault, reached from async code. Dropping it closes the vault once what is queued is saved.
+pub struct VaultStore {
+    commands: Option<mpsc::UnboundedSender<Command>>,
+    thread: Option<thread::JoinHandle<()>>,
+    report: SharedReport,
+}
+
+/// What `status` tells of the store.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoreReport {
+    /// The folder.
+    pub path: String,
+    /// True while it waits for its key.
+    pub locked: bool,
+    /// `keyring`, `credential`, `passphrase` or `file`; empty while it is not known.
+    pub key_provider: String,
+    /// Where the key is and who can get at it, for a person; or why it cannot be had.
+    pub key_protection: String,
+    /// Damage that was found, and what became of it.
+    pub problems: Vec<String>,
+}
+
+type SharedReport = Arc<Mutex<StoreReport>>;
+
+impl VaultStore {
+    /// Opens the vault, or makes one. A store whose key needs a person (a passphrase, a locked keyring) is opened as locked.
+    ///
+    /// # Errors
+    /// When the store cannot be used until somebody mends it.
+    pub fn open(options: OpenOptions, now: UnixSeconds) -> Result<Self, VaultError> {
+        let report = SharedReport::default();
+        let worker = Worker::open(options, now, Arc::clone(&report))?;
+        let (commands, queue) = mpsc::unbounded_channel();
+        let thread = thread::Builder::new()
+            .name("vault".to_owned())
+            .spawn(move || worker.run(queue))
+            .map_err(|source| thread_error(&report, source))?;
+        Ok(Self { commands: Some(commands), thread: Some(thread), report })
+    }
+
+    /// What there is to tell of it.
+    pub fn report(&self) -> StoreReport {
+        self.report.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Opens a locked store; does nothing to an open one.
+    ///
+    /// # Errors
+    /// When the passphrase is wrong, or the key still cannot be had.
+    pub async fn unlock(&self, passphrase: Secret) -> Result<(), Failure> {
+        let passphrase = Zeroizing::new(passphrase.expose().to_owned());
+        self.ask(|answer| Command::Unlock { passphrase, answer }).await
+    }
+
+    /// Closes the store and forgets its keys, until it is unlocked.
+    ///
+    /// # Errors
+    /// When its key is not a passphrase: any other provider would open it again by itself.
+    pub async fn lock(&self) -> Result<(), Failure> {
+        self.ask(|answer| Command::Lock { answer }).await
+    }
+
+    async fn ask<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<Result<T, Failure>>) -> Command,
+    ) -> Result<T, Failure> {
+        let (answer, answered) = oneshot::channel();
+        self.send(command(answer));
+        answered.await.unwrap_or_else(|_| Err(Failure::Engine(gone().into())))
+    }
+
+    fn send(&self, command: Command) {
+        if let Some(commands) = &self.commands {
+            // A command that cannot be sent is dropped with the sender of its answer, which the caller notices.
+            let _ = commands.send(command);
+        }
+    }
+
+    async fn load(&self, partition: Partition) -> Result<Vec<Entry>, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Command::Load { partition, answer });
+        answered.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    async fn save(&self, partition: &Partition, changes: &[Change]) -> Result<(), StoreError> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let changes = changes.iter().map(encode).collect();
+        let (answer, answered) = oneshot::channel();
+        self.send(Command::Save { partition: partition.clone(), changes, answer });
+        answered.await.unwrap_or_else(|_| Err(gone()))
+    }
+}
+
+impl TokenStore for VaultStore {
+    fn load<'a>(
+        &'a self,
+        partition: &'a Partition,
+    ) -> BoxFuture<'a, Result<Vec<Entry>, StoreError>> {
+        Box::pin(self.load(partition.clone()))
+    }
+
+    fn save<'a>(
+        &'a self,
+        partition: &'a Partition,
+        changes: &'a [Change],
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(self.save(partition, changes))
+    }
+}
+
+impl Drop for VaultStore {
+    fn drop(&mut self) {
+        self.commands = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic of the thread was answered to whoever waited for it.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn encode(change: &Change) -> RecordChange {
+    let key = change.key().as_str().to_owned();
+    match change {
+        Change::Put(entry) => RecordChange::Put { key, value: entry.encode() },
+        Change::Remove(_) => RecordChange::Remove { key },
+    }
+}
+
+fn gone() -> StoreError {
+    StoreError::Unavailable(GONE.to_owned())
+}
+
+fn thread_error(report: &SharedReport, source: io::Error) -> VaultError {
+    let path = report.lock().unwrap_or_else(PoisonError::into_inner).path.clone().into();
+    VaultError::Io { doing: "start a thread for", path, kind: valetkey_vault::IoKind::Other, source }
+}
+
+const GONE: &str = "the store's thread has ended; see the log";
+
+#[cfg(test)]
+mod tests;

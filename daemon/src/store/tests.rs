@@ -1,0 +1,120 @@
+use std::path::Path;
+
+use valetkey_cache::Document;
+use valetkey_model::UnixTime;
+use valetkey_proto::v1::ErrorCode;
+use valetkey_vault::{KeyChoice, KeyProvider, PassphraseCost};
+
+use super::*;
+
+fn options(folder: &Path, key: KeyProvider, passphrase: Option<&str>) -> OpenOptions {
+    let mut options = OpenOptions::new(folder, 1_700_000_000);
+    options.key = KeyChoice::Only(key);
+    options.passphrase = passphrase.map(|text| Zeroizing::new(text.to_owned()));
+    options.passphrase_cost = PassphraseCost::new(8, 1, 1).unwrap();
+    options
+}
+
+fn open(folder: &Path, key: KeyProvider, passphrase: Option<&str>) -> VaultStore {
+    VaultStore::open(options(folder, key, passphrase), Arc::new(|| 1_700_000_000)).unwrap()
+}
+
+fn document(number: usize) -> Entry {
+    Entry::Document(Arc::new(Document {
+        url: format!("https://login.example.com/{number}").into(),
+        fetched_at: UnixTime::from_seconds(1_700_000_000),
+        body: "{}".into(),
+    }))
+}
+
+async fn keys(store: &VaultStore, partition: &Partition) -> Vec<String> {
+    let entries = TokenStore::load(store, partition).await.unwrap();
+    let mut keys: Vec<_> = entries.iter().map(|entry| entry.key().to_string()).collect();
+    keys.sort();
+    keys
+}
+
+#[tokio::test]
+async fn what_was_saved_is_there_after_a_restart_and_only_for_its_user() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mine, yours) = (Partition::of_uid(1), Partition::of_uid(2));
+    let (kept, dropped) = (document(1), document(2));
+    {
+        let store = open(folder.path(), KeyProvider::File, None);
+        let puts = [Change::Put(kept.clone()), Change::Put(dropped.clone())];
+        TokenStore::save(&store, &mine, &puts).await.unwrap();
+        TokenStore::save(&store, &mine, &[Change::Remove(dropped)]).await.unwrap();
+    }
+    let store = open(folder.path(), KeyProvider::File, None);
+    assert_eq!(keys(&store, &mine).await, [kept.key().to_string()]);
+    assert_eq!(keys(&store, &yours).await, [String::new(); 0]);
+    let report = store.report();
+    assert_eq!((report.locked, report.key_provider.as_str()), (false, "file"));
+    assert_eq!(report.path, folder.path().display().to_string());
+}
+
+#[tokio::test]
+async fn saves_of_many_callers_at_once_are_all_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let partition = Partition::of_uid(1);
+    {
+        let store = open(folder.path(), KeyProvider::File, None);
+        let changes: Vec<_> = (0..200).map(|number| [Change::Put(document(number))]).collect();
+        let saves = changes.iter().map(|change| TokenStore::save(&store, &partition, change));
+        for saved in futures_util::future::join_all(saves).await {
+            saved.unwrap();
+        }
+    }
+    let store = open(folder.path(), KeyProvider::File, None);
+    assert_eq!(keys(&store, &partition).await.len(), 200);
+}
+
+#[tokio::test]
+async fn a_store_with_a_passphrase_is_locked_until_the_right_one_comes() {
+    let folder = tempfile::tempdir().unwrap();
+    let partition = Partition::of_uid(1);
+    {
+        let store = open(folder.path(), KeyProvider::Passphrase, Some("correct horse"));
+        TokenStore::save(&store, &partition, &[Change::Put(document(1))]).await.unwrap();
+    }
+    let store = open(folder.path(), KeyProvider::Passphrase, None);
+    assert!(store.report().locked);
+    let refused = TokenStore::load(&store, &partition).await;
+    assert!(matches!(refused, Err(StoreError::Locked(_))), "{refused:?}");
+    let refused = TokenStore::save(&store, &partition, &[Change::Put(document(2))]).await;
+    assert!(matches!(refused, Err(StoreError::Locked(_))), "{refused:?}");
+
+    let wrong = store.unlock(Secret::new("wrong".to_owned())).await;
+    assert!(is_code(&wrong, ErrorCode::StoreLocked), "{wrong:?}");
+    store.unlock(Secret::new("correct horse".to_owned())).await.unwrap();
+    assert_eq!(keys(&store, &partition).await.len(), 1);
+
+    store.lock().await.unwrap();
+    assert!(store.report().locked);
+    let refused = TokenStore::load(&store, &partition).await;
+    assert!(matches!(refused, Err(StoreError::Locked(_))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_store_that_opens_itself_says_that_locking_it_is_of_no_use() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), KeyProvider::File, None);
+    let refused = store.lock().await;
+    assert!(is_code(&refused, ErrorCode::BadRequest), "{refused:?}");
+    assert!(!store.report().locked);
+}
+
+#[tokio::test]
+async fn a_second_daemon_on_the_same_folder_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let _first = open(folder.path(), KeyProvider::File, None);
+    let second = VaultStore::open(
+        options(folder.path(), KeyProvider::File, None),
+        Arc::new(|| 1_700_000_000),
+    );
+    assert!(matches!(second.err(), Some(VaultError::InUse { .. })));
+}
+
+fn is_code(outcome: &Result<(), Failure>, expected: ErrorCode) -> bool {
+    matches!(outcome, Err(Failure::Request { code, .. }) if *code == expected)
+}

@@ -1,0 +1,260 @@
+//! The thread that owns the vault.
+
+use std::collections::VecDeque;
+use std::sync::PoisonError;
+
+use tokio::sync::{mpsc, oneshot};
+use valetkey_cache::Entry;
+use valetkey_engine::ports::StoreError;
+use valetkey_model::Partition;
+use valetkey_proto::v1::ErrorCode;
+use valetkey_vault::{
+    self as vault, KeyProblem, KeyProvider, LockedVault, OpenOptions, Opened, RecordChange, Vault,
+    VaultError,
+};
+use zeroize::Zeroizing;
+
+use super::{SharedReport, UnixSeconds};
+use crate::failure::Failure;
+
+/// What the thread is asked to do.
+pub(super) enum Command {
+    Load { partition: Partition, answer: Answer<Vec<Entry>, StoreError> },
+    Save { partition: Partition, changes: Vec<RecordChange>, answer: Answer<(), StoreError> },
+    Unlock { passphrase: Zeroizing<String>, answer: Answer<(), Failure> },
+    Lock { answer: Answer<(), Failure> },
+}
+
+type Answer<T, E> = oneshot::Sender<Result<T, E>>;
+
+/// A save that waits for its commit.
+type Waiting = (Partition, Vec<RecordChange>, Answer<(), StoreError>);
+
+pub(super) struct Worker {
+    options: OpenOptions,
+    now: UnixSeconds,
+    state: State,
+    report: SharedReport,
+}
+
+enum State {
+    Ready(Vault),
+    /// Waits for its passphrase.
+    Locked(LockedVault),
+    /// Waits for its keyring: the next command tries again.
+    Unavailable(String),
+}
+
+impl Worker {
+    pub(super) fn open(
+        options: OpenOptions,
+        now: UnixSeconds,
+        report: SharedReport,
+    ) -> Result<Self, VaultError> {
+        let mut worker = Self { options, now, state: State::Unavailable(String::new()), report };
+        worker.state = worker.try_open()?;
+        worker.publish();
+        Ok(worker)
+    }
+
+    pub(super) fn run(mut self, mut queue: mpsc::UnboundedReceiver<Command>) {
+        let mut batch = VecDeque::new();
+        while let Some(command) = queue.blocking_recv() {
+            batch.push_back(command);
+            while let Ok(more) = queue.try_recv() {
+                batch.push_back(more);
+            }
+            // Once for the batch: a keyring that does not answer is waited for once, and not by each caller in turn.
+            self.retry();
+            while let Some(command) = batch.pop_front() {
+                self.perform(command, &mut batch);
+            }
+        }
+    }
+
+    /// Performs a command. A save takes along the saves that follow it directly, so that the order among saves and loads
+    /// stays what the callers see.
+    fn perform(&mut self, command: Command, rest: &mut VecDeque<Command>) {
+        match command {
+            Command::Save { partition, changes, answer } => {
+                let mut waiting = vec![(partition, changes, answer)];
+                while let Some(Command::Save { .. }) = rest.front() {
+                    if let Some(Command::Save { partition, changes, answer }) = rest.pop_front() {
+                        waiting.push((partition, changes, answer));
+                    }
+                }
+                self.save(waiting);
+            }
+            // A caller that has given up does not need the answer.
+            Command::Load { partition, answer } => drop(answer.send(self.load(&partition))),
+            Command::Unlock { passphrase, answer } => drop(answer.send(self.unlock(passphrase))),
+            Command::Lock { answer } => drop(answer.send(self.lock())),
+        }
+    }
+
+    fn load(&self, partition: &Partition) -> Result<Vec<Entry>, StoreError> {
+        let loaded = self.vault()?.load(partition.as_str()).map_err(|error| explain(&error))?;
+        let entries = loaded.records.iter().filter_map(|record| match Entry::decode(&record.value) {
+            Ok(entry) => Some(entry),
+            Err(error) => {
+                tracing::warn!(%error, "a stored entry cannot be read and is skipped");
+                None
+            }
+        });
+        Ok(entries.collect())
+    }
+
+    /// One commit for all; when it fails, one for each, so that nobody pays for another's changes.
+    fn save(&self, waiting: Vec<Waiting>) {
+        let vault = match self.vault() {
+            Ok(vault) => vault,
+            Err(refusal) => {
+                for (_, _, answer) in waiting {
+                    drop(answer.send(Err(refusal.clone())));
+                }
+                return;
+            }
+        };
+        let batch: Vec<_> = waiting
+            .iter()
+            .map(|(partition, changes, _)| (partition.as_str(), changes.as_slice()))
+            .collect();
+        let shared = vault.save_all(&batch);
+        if let Err(error) = &shared {
+            tracing::warn!(%error, saves = batch.len(), "changes could not be saved");
+        }
+        let is_single = batch.len() == 1;
+        for (partition, changes, answer) in waiting {
+            let outcome = match &shared {
+                Ok(()) => Ok(()),
+                Err(error) if is_single => Err(explain(error)),
+                Err(_) => {
+                    vault.save(partition.as_str(), &changes).map_err(|error| explain(&error))
+                }
+            };
+            drop(answer.send(outcome));
+        }
+    }
+
+    fn unlock(&mut self, passphrase: Zeroizing<String>) -> Result<(), Failure> {
+        let locked = match &self.state {
+            State::Ready(_) => return Ok(()),
+            State::Unavailable(reason) => return Err(still_locked(reason)),
+            State::Locked(locked) => locked,
+        };
+        let vault = locked.unlock(passphrase, (self.now)()).map_err(|error| match error {
+            VaultError::WrongPassphrase => still_locked("wrong passphrase"),
+            other => Failure::Engine(explain(&other).into()),
+        })?;
+        self.state = State::Ready(vault);
+        self.publish();
+        Ok(())
+    }
+
+    /// Closing the vault forgets its keys. Any provider but the passphrase would open it again by itself.
+    fn lock(&mut self) -> Result<(), Failure> {
+        let provider = match &self.state {
+            State::Ready(vault) => vault.key_report().provider,
+            State::Locked(_) | State::Unavailable(_) => return Ok(()),
+        };
+        if provider != KeyProvider::Passphrase {
+            let text = format!("the store's key is in the {provider}, which opens it again; lock that instead");
+            return Err(Failure::request(ErrorCode::BadRequest, text));
+        }
+        self.options.passphrase = None;
+        // Dropped first: the store is opened by one at a time.
+        self.state = State::Unavailable("it is being locked".to_owned());
+        self.state = self.try_open().unwrap_or_else(|error| State::Unavailable(error.to_string()));
+        self.publish();
+        Ok(())
+    }
+
+    fn retry(&mut self) {
+        if matches!(self.state, State::Unavailable(_)) {
+            match self.try_open() {
+                Ok(state) => self.state = state,
+                Err(error) => self.state = State::Unavailable(error.to_string()),
+            }
+            self.publish();
+        }
+    }
+
+    /// Opens the store. What a person can put right without touching the store leaves it locked.
+    fn try_open(&self) -> Result<State, VaultError> {
+        let mut options = self.options.clone();
+        options.now = (self.now)();
+        match vault::open(&options) {
+            Ok(Opened::Ready(vault)) => Ok(State::Ready(vault)),
+            Ok(Opened::Locked(locked)) => Ok(State::Locked(locked)),
+            Err(error) => match &error {
+                VaultError::KeyUnavailable { reason, .. } if needs_a_person(reason) => {
+                    Ok(State::Unavailable(error.to_string()))
+                }
+                _ => Err(error),
+            },
+        }
+    }
+
+    fn vault(&self) -> Result<&Vault, StoreError> {
+        match &self.state {
+            State::Ready(vault) => Ok(vault),
+            State::Locked(_) => Err(StoreError::Locked("it waits for its passphrase".to_owned())),
+            State::Unavailable(reason) => Err(StoreError::Locked(reason.clone())),
+        }
+    }
+
+    fn publish(&self) {
+        let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
+        report.path = self.options.state_dir.display().to_string();
+        report.locked = !matches!(self.state, State::Ready(_));
+        let incidents = match &self.state {
+            State::Ready(vault) => {
+                (report.key_provider, report.key_protection) = describe(vault.key_report());
+                vault.incidents()
+            }
+            State::Locked(locked) => {
+                report.key_provider = KeyProvider::Passphrase.to_string();
+                report.key_protection = "it waits for the passphrase".to_owned();
+                locked.incidents()
+            }
+            State::Unavailable(reason) => {
+                report.key_protection.clone_from(reason);
+                return;
+            }
+        };
+        report.problems = incidents.iter().map(ToString::to_string).collect();
+    }
+}
+
+fn describe(key: &vault::KeyReport) -> (String, String) {
+    let passed_over: String = key
+        .passed_over
+        .iter()
+        .map(|(provider, reason)| format!("; {provider} did not work: {reason}"))
+        .collect();
+    (key.provider.to_string(), format!("{}: {}{passed_over}", key.location, key.protection))
+}
+
+/// Whether a person at the keyboard can bring the key, without repairing anything.
+fn needs_a_person(problem: &KeyProblem) -> bool {
+    matches!(
+        problem,
+        KeyProblem::Locked(_)
+            | KeyProblem::Unreachable(_)
+            | KeyProblem::NoAnswer
+            | KeyProblem::NoPassphrase
+    )
+}
+
+fn still_locked(reason: &str) -> Failure {
+    Failure::request(ErrorCode::StoreLocked, format!("the store stays locked: {reason}"))
+}
+
+fn explain(error: &VaultError) -> StoreError {
+    match error {
+        VaultError::KeyUnavailable { .. } | VaultError::WrongPassphrase => {
+            StoreError::Locked(error.to_string())
+        }
+        _ => StoreError::Unavailable(error.to_string()),
+    }
+}
