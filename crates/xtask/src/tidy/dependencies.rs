@@ -77,7 +77,7 @@ const MAY: &[(&str, &[&str], &str)] = &[
     ),
     (
         "valetkey-tests",
-        &["valetkey-client", "valetkey-proto", "valetkey-testkit"],
+        &["valetkey-client", "valetkey-ipc", "valetkey-proto", "valetkey-testkit"],
         "whole-system tests see what a user sees: programs and sockets",
     ),
     ("xtask", &[], "the checks must run when the product does not compile"),
