@@ -8,7 +8,8 @@ use std::sync::Arc;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, criterion_group, criterion_main};
 use valetkey_cache::{
-    AccessToken, AccessTokenQuery, Account, Entry, IdClaims, RefreshToken, TokenCache, TokenEvent,
+    AccessToken, AccessTokenQuery, Account, Entry, EntryDecoder, IdClaims, RefreshToken,
+    TokenCache, TokenEvent,
 };
 use valetkey_model::{AccountId, ClientId, ScopeSet, Secret, UnixTime};
 
@@ -69,7 +70,8 @@ fn start(criterion: &mut Criterion) {
     let stored: Vec<_> = (0..10_000).flat_map(user).map(|entry| entry.encode()).collect();
     group.bench_function("10,000 users, 30,000 entries", |bencher| {
         bencher.iter_with_large_drop(|| {
-            let entries = stored.iter().filter_map(|bytes| Entry::decode(bytes).ok());
+            let mut decoder = EntryDecoder::default();
+            let entries = stored.iter().filter_map(|bytes| decoder.decode(bytes).ok());
             TokenCache::from_entries(entries)
         });
     });

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use crate::access_tokens::AccessTokens;
 use crate::apps::Apps;
-use crate::names::{Names, ScopeSets};
+use crate::names::Names;
 use crate::owners::{Belongings, Owners};
-use crate::{AccessToken, Change, Document, Entry, Foreign};
+use crate::{Change, Document, Entry, Foreign};
 
 /// What one user of the machine has. See the crate's head for how to change it.
 #[derive(Default)]
@@ -46,18 +46,7 @@ impl TokenCache {
     /// A cache of stored entries; of two under one key the later one counts.
     pub fn from_entries(entries: impl IntoIterator<Item = Entry>) -> Self {
         let mut cache = Self::default();
-        let mut scope_sets = ScopeSets::default();
-        let mut access_tokens = Vec::new();
-        for mut entry in entries {
-            scope_sets.share(&mut entry);
-            // Access tokens go last, so that they share the account ids of the others.
-            if matches!(entry, Entry::AccessToken(_)) {
-                access_tokens.push(entry);
-            } else {
-                cache.put(entry);
-            }
-        }
-        access_tokens.into_iter().for_each(|entry| cache.put(entry));
+        entries.into_iter().for_each(|entry| cache.put(entry));
         cache
     }
 
@@ -102,11 +91,7 @@ impl TokenCache {
     fn put(&mut self, mut entry: Entry) {
         self.names.share(&mut entry);
         match entry {
-            Entry::AccessToken(mut token) => {
-                let AccessToken { environment, home_account_id, .. } = Arc::make_mut(&mut token);
-                self.owners.share_home_account_id(environment, home_account_id);
-                self.access_tokens.insert(token);
-            }
+            Entry::AccessToken(token) => self.access_tokens.insert(token),
             Entry::RefreshToken(token) => self.owners.put_refresh_token(token),
             Entry::IdToken(token) => self.owners.put_id_token(token),
             Entry::Account(account) => self.owners.put_account(account),

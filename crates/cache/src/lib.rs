@@ -22,10 +22,11 @@ mod names;
 mod owners;
 mod removal;
 mod schema;
+mod shared;
 
 pub use account::{Account, AppMetadata, Document, Foreign};
 pub use cache::{Counts, TokenCache};
-pub use codec::{DecodeError, FORMAT_VERSION};
+pub use codec::{DecodeError, EntryDecoder, FORMAT_VERSION};
 pub use credential::{AccessToken, Extra, IdToken, RefreshToken};
 pub use entry::{Change, Entry};
 pub use event::{IdClaims, TokenEvent};

@@ -7,7 +7,7 @@ use serde_json::Value;
 use valetkey_model::UnixTime;
 
 pub use read::MemberError;
-pub(crate) use read::Members;
+pub(crate) use read::{Given, Members};
 
 /// Names of MSAL's sections, and of ours.
 pub(crate) mod section {

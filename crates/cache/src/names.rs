@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hashbrown::HashSet;
-use valetkey_model::{ClientId, ScopeSet};
+use valetkey_model::ClientId;
 
 use crate::Entry;
 
@@ -65,20 +65,5 @@ impl Names {
             let known = self.client_ids.get_or_insert_with(&*id, ClientId::clone);
             id.clone_from(known);
         }
-    }
-}
-
-/// Shares equal scope sets among the entries of one load; kept no longer than that.
-#[derive(Default)]
-pub(crate) struct ScopeSets(HashSet<ScopeSet>);
-
-impl ScopeSets {
-    pub(crate) fn share(&mut self, entry: &mut Entry) {
-        let scopes = match entry {
-            Entry::AccessToken(token) => &mut Arc::make_mut(token).scopes,
-            Entry::RefreshToken(token) => &mut Arc::make_mut(token).scopes,
-            _ => return,
-        };
-        scopes.clone_from(self.0.get_or_insert_with(&*scopes, ScopeSet::clone));
     }
 }

@@ -57,14 +57,6 @@ impl Owners {
         indexes.into_iter().flatten().map(|index| &self.owners[*index])
     }
 
-    /// The stored copy of an account id, so that its text is in memory once.
-    pub(crate) fn share_home_account_id(&self, environment: &str, id: &mut Option<AccountId>) {
-        let owner = Owner::new(environment, id.as_ref(), None);
-        if let Some(known) = self.get(&owner).filter(|_| id.is_some()) {
-            id.clone_from(&known.home_account_id);
-        }
-    }
-
     pub(crate) fn put_account(&mut self, account: Arc<Account>) {
         self.change(owner_of_account(&account), |it| {
             match it.accounts.iter_mut().find(|known| known.realm == account.realm) {

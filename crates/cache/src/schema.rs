@@ -12,6 +12,7 @@ use valetkey_model::{Secret, UnixTime};
 use zeroize::Zeroizing;
 
 use crate::members::{ADDED_AT, Member, MemberError, Members, section};
+use crate::shared::Shared;
 use crate::{Entry, EntryKey, Foreign, TokenCache};
 
 /// Why a text is no token cache of MSAL.
@@ -71,11 +72,11 @@ impl TokenCache {
         let Value::Object(sections) = serde_json::from_str(text)? else {
             return Err(ImportError::NoObject);
         };
-        let mut newest = BTreeMap::new();
+        let (mut newest, mut shared) = (BTreeMap::new(), Shared::default());
         for (name, value) in sections {
             match section::OF_MSAL.into_iter().find(|known| **known == *name) {
                 Some(_) if value.is_null() => {}
-                Some(section) => read_section(section, value, &mut newest)?,
+                Some(section) => read_section(section, value, &mut shared, &mut newest)?,
                 None => keep_newer(&mut newest, read_foreign(&name, &value)),
             }
         }
@@ -86,6 +87,7 @@ impl TokenCache {
 fn read_section(
     section: &'static str,
     value: Value,
+    shared: &mut Shared,
     newest: &mut BTreeMap<EntryKey, Entry>,
 ) -> Result<(), ImportError> {
     let Value::Object(entries) = value else { return Err(ImportError::Section { section }) };
@@ -93,7 +95,7 @@ fn read_section(
         let Value::Object(members) = value else {
             return Err(ImportError::Entry { section, number });
         };
-        let entry = read_entry(section, members);
+        let entry = read_entry(section, members, shared);
         keep_newer(
             newest,
             entry.map_err(|source| ImportError::Member { section, number, source })?,
@@ -105,12 +107,14 @@ fn read_section(
 fn read_entry(
     section: &'static str,
     mut members: Map<String, Value>,
+    shared: &mut Shared,
 ) -> Result<Entry, MemberError> {
     // Ours alone; in another's text the name means something else, if anything.
     members.remove(ADDED_AT);
-    let members = members.into_iter().map(|(name, value)| (Cow::Owned(name), value)).collect();
-    Members(members).into_entry(section).unwrap_or_else(|| {
-        Err(MemberError { member: "credential_type", problem: "is of no known section".to_owned() })
+    let given = members.into_iter().map(|(name, value)| (Cow::Owned(name), value.into())).collect();
+    Members::new(given, shared).into_entry(section).unwrap_or_else(|| {
+        let problem = "is of no known section".to_owned();
+        Err(MemberError { member: "credential_type", problem })
     })
 }
 

@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use valetkey_cache::{
-    AccessToken, AccessTokenQuery, Account, Entry, IdToken, RefreshToken, TokenCache,
+    AccessToken, AccessTokenQuery, Account, Entry, EntryDecoder, IdToken, RefreshToken, TokenCache,
 };
 use valetkey_model::{AccountId, ClientId, ScopeSet, Secret, UnixTime};
 
@@ -16,10 +16,7 @@ const ENTRA_SCOPES: &str = "User.Read email openid profile";
 
 #[test]
 fn a_user_with_all_kinds_of_tokens_costs_at_most_2_kib_beside_the_tokens() {
-    // As after a restart: every entry is decoded on its own and shares nothing with another.
-    let (cache, bytes) = measure(|| {
-        TokenCache::from_entries((0..USERS).flat_map(user).map(|entry| decoded(&entry)))
-    });
+    let (cache, bytes) = measure(|| restarted((0..USERS).flat_map(user)));
     let own: usize = cache.entries().map(|entry| secret_length(&entry)).sum();
     let beside = (bytes - own) / USERS;
     assert!(beside <= 2048, "{beside} bytes for each user beside the tokens themselves");
@@ -32,11 +29,8 @@ fn an_application_token_among_thousands_in_one_bucket_costs_at_most_2_kib_beside
         scopes: ScopeSet::from_target(&format!("api://resource-{number}/.default")),
         ..access_token(number)
     };
-    let (cache, bytes) = measure(|| {
-        TokenCache::from_entries(
-            (0..USERS).map(|number| decoded(&Entry::AccessToken(Arc::new(token(number))))),
-        )
-    });
+    let entries = (0..USERS).map(|number| Entry::AccessToken(Arc::new(token(number))));
+    let (cache, bytes) = measure(|| restarted(entries));
     let own: usize = cache.entries().map(|entry| secret_length(&entry)).sum();
     let beside = (bytes - own) / USERS;
     assert!(beside <= 2048, "{beside} bytes for each token beside itself");
@@ -131,8 +125,10 @@ fn access_token(number: usize) -> AccessToken {
     }
 }
 
-fn decoded(entry: &Entry) -> Entry {
-    Entry::decode(&entry.encode()).unwrap()
+/// The cache after a restart: all of it read from stored bytes.
+fn restarted(entries: impl Iterator<Item = Entry>) -> TokenCache {
+    let mut decoder = EntryDecoder::default();
+    TokenCache::from_entries(entries.map(|entry| decoder.decode(&entry.encode()).unwrap()))
 }
 
 fn secret_length(entry: &Entry) -> usize {

@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use valetkey_model::{AccountId, ClientId, ScopeSet, Secret, UnixTime};
 
 use super::{ADDED_AT, section};
 use crate::credential::Extra;
+use crate::shared::Shared;
 use crate::{AccessToken, Account, AppMetadata, Document, Entry, Foreign, IdToken, RefreshToken};
 
 /// What is wrong with a member.
@@ -20,10 +21,43 @@ pub struct MemberError {
     pub problem: String,
 }
 
-/// The members of one entry, taken out one by one.
-pub(crate) struct Members<'a>(pub(crate) Vec<(Cow<'a, str>, Value)>);
+/// A member's value as it was read. A text is borrowed where it can be: most become a part of something else.
+pub(crate) enum Given<'a> {
+    Text(Cow<'a, str>),
+    Time(UnixTime),
+    Json(Value),
+}
 
-impl Members<'_> {
+impl From<Value> for Given<'_> {
+    fn from(value: Value) -> Self {
+        match value {
+            Value::String(text) => Self::Text(Cow::Owned(text)),
+            other => Self::Json(other),
+        }
+    }
+}
+
+impl From<Given<'_>> for Value {
+    fn from(given: Given<'_>) -> Self {
+        match given {
+            Given::Text(text) => Self::String(text.into_owned()),
+            Given::Time(time) => time.seconds().into(),
+            Given::Json(value) => value,
+        }
+    }
+}
+
+/// The members of one entry, taken out one by one.
+pub(crate) struct Members<'a, 's> {
+    given: Vec<(Cow<'a, str>, Given<'a>)>,
+    shared: &'s mut Shared,
+}
+
+impl<'a, 's> Members<'a, 's> {
+    pub(crate) fn new(given: Vec<(Cow<'a, str>, Given<'a>)>, shared: &'s mut Shared) -> Self {
+        Self { given, shared }
+    }
+
     /// The entry that these are the members of; `None` when the section is unknown.
     pub(crate) fn into_entry(self, section: &str) -> Option<Result<Entry, MemberError>> {
         Some(match section {
@@ -48,22 +82,21 @@ impl Members<'_> {
         let expires_on = require(self.take_time("expires_on")?, "expires_on")?;
         let refresh_on = match self.take_time("refresh_on")? {
             Some(time) => Some(time),
-            None => self.peek_time("refreshOn"),
+            None => self.peek("refreshOn").and_then(time_of),
         };
         let key_id = self.take_text("key_id")?;
-        let token_type = self.take_text("token_type")?;
+        let token_type = self.take_text("token_type")?.or_else(|| self.peek_text(&["tokenType"]));
+        let token_type = token_type.unwrap_or(Cow::Borrowed("Bearer"));
         Ok(AccessToken {
             environment: self.take_environment()?,
             home_account_id: self.take_home_account_id()?,
             client_id: self.take_client_id()?,
-            realm: self.take_text("realm")?.unwrap_or_default().into(),
+            realm: self.take_name("realm")?.unwrap_or_default(),
             scopes: self.take_scopes()?,
             extension: self.take_text("ext_cache_key")?.map(Arc::from),
             key_id: key_id.or_else(|| self.peek_text(&["kid", "keyId"])).map(Arc::from),
             secret: self.take_secret("secret")?,
-            token_type: token_type
-                .or_else(|| self.peek_text(&["tokenType"]))
-                .map_or_else(|| Arc::from("Bearer"), Arc::from),
+            token_type: self.shared.text(&token_type),
             cached_at: self.take_time("cached_at")?.unwrap_or_default(),
             expires_on,
             extended_expires_on: self.take_time("extended_expires_on")?.unwrap_or(expires_on),
@@ -80,7 +113,7 @@ impl Members<'_> {
             scopes: self.take_scopes()?,
             secret: self.take_secret("secret")?,
             last_modified: self.take_time("last_modification_time")?.unwrap_or_default(),
-            family_id: self.take_text("family_id")?.map(Arc::from),
+            family_id: self.take_name("family_id")?,
             extra: self.into_extra("RefreshToken"),
         })
     }
@@ -90,7 +123,7 @@ impl Members<'_> {
             environment: self.take_environment()?,
             home_account_id: self.take_home_account_id()?,
             client_id: self.take_client_id()?,
-            realm: self.take_text("realm")?.unwrap_or_default().into(),
+            realm: self.take_name("realm")?.unwrap_or_default(),
             secret: self.take_secret("secret")?,
             extra: self.into_extra("IdToken"),
         })
@@ -100,11 +133,11 @@ impl Members<'_> {
         Ok(Account {
             environment: self.take_environment()?,
             home_account_id: require(self.take_home_account_id()?, "home_account_id")?,
-            realm: self.take_text("realm")?.unwrap_or_default().into(),
+            realm: self.take_name("realm")?.unwrap_or_default(),
             local_account_id: self.take_text("local_account_id")?.map(Arc::from),
             username: self.take_text("username")?.unwrap_or_default().into(),
-            authority_type: self.take_text("authority_type")?.unwrap_or_default().into(),
-            account_source: self.take_text("account_source")?.map(Arc::from),
+            authority_type: self.take_name("authority_type")?.unwrap_or_default(),
+            account_source: self.take_name("account_source")?,
             added_at: self.take_time(ADDED_AT)?.unwrap_or_default(),
             extra: self.into_extra(""),
         })
@@ -114,7 +147,7 @@ impl Members<'_> {
         Ok(AppMetadata {
             environment: self.take_environment()?,
             client_id: self.take_client_id()?,
-            family_id: self.take_text("family_id")?.map(Arc::from),
+            family_id: self.take_name("family_id")?,
             extra: self.into_extra(""),
         })
     }
@@ -134,87 +167,94 @@ impl Members<'_> {
         })
     }
 
-    fn take(&mut self, name: &str) -> Option<Value> {
-        let position = self.0.iter().position(|(candidate, _)| candidate == name)?;
-        Some(self.0.swap_remove(position).1)
+    fn take(&mut self, name: &str) -> Option<Given<'a>> {
+        let position = self.given.iter().position(|(candidate, _)| candidate == name)?;
+        Some(self.given.swap_remove(position).1)
     }
 
-    fn take_text(&mut self, name: &'static str) -> Result<Option<String>, MemberError> {
+    fn take_text(&mut self, name: &'static str) -> Result<Option<Cow<'a, str>>, MemberError> {
         match self.take(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text).filter(|text| !text.is_empty())),
+            None | Some(Given::Json(Value::Null)) => Ok(None),
+            Some(Given::Text(text)) => Ok(Some(text).filter(|text| !text.is_empty())),
             Some(_) => Err(error(name, "is no text")),
         }
     }
 
     fn take_time(&mut self, name: &'static str) -> Result<Option<UnixTime>, MemberError> {
         match self.take(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) if text.is_empty() => Ok(None),
-            Some(value) => {
-                time_of(&value).map(Some).ok_or_else(|| error(name, "is no time in whole seconds"))
+            None | Some(Given::Json(Value::Null)) => Ok(None),
+            Some(Given::Text(text)) if text.is_empty() => Ok(None),
+            Some(given) => {
+                time_of(&given).map(Some).ok_or_else(|| error(name, "is no time in whole seconds"))
             }
         }
     }
 
     fn take_secret(&mut self, name: &'static str) -> Result<Secret, MemberError> {
-        require(self.take_text(name)?, name).map(Secret::new)
+        require(self.take_text(name)?, name).map(|text| Secret::new(text.into_owned()))
+    }
+
+    /// A text that many entries have.
+    fn take_name(&mut self, name: &'static str) -> Result<Option<Arc<str>>, MemberError> {
+        Ok(self.take_text(name)?.map(|text| self.shared.text(&text)))
     }
 
     fn take_environment(&mut self) -> Result<Arc<str>, MemberError> {
-        let mut text = require(self.take_text("environment")?, "environment")?;
-        text.make_ascii_lowercase();
-        Ok(text.into())
+        let text = require(self.take_text("environment")?, "environment")?;
+        Ok(self.shared.text(&text.to_ascii_lowercase()))
     }
 
     fn take_home_account_id(&mut self) -> Result<Option<AccountId>, MemberError> {
         let text = self.take_text("home_account_id")?;
-        text.map(|text| AccountId::new(&text))
+        text.map(|text| self.shared.home_account_id(&text))
             .transpose()
             .map_err(|reason| error("home_account_id", reason))
     }
 
     fn take_client_id(&mut self) -> Result<Option<ClientId>, MemberError> {
         let text = self.take_text("client_id")?;
-        text.map(|text| ClientId::new(&text))
+        text.map(|text| self.shared.client_id(&text))
             .transpose()
             .map_err(|reason| error("client_id", reason))
     }
 
     fn take_scopes(&mut self) -> Result<ScopeSet, MemberError> {
-        Ok(ScopeSet::from_target(&self.take_text("target")?.unwrap_or_default()))
+        let target = self.take_text("target")?.unwrap_or_default();
+        Ok(self.shared.scope_set(&target))
     }
 
     /// A member under another library's name (`spec/msal-python.md` section 4.10). It stays where it is, so that this
     /// library finds it again after an export.
-    fn peek_text(&self, names: &[&str]) -> Option<String> {
-        let find = |name| self.0.iter().find(|(candidate, _)| candidate == name);
-        names.iter().find_map(|name| find(*name)?.1.as_str()).map(str::to_owned)
+    fn peek_text(&self, names: &[&str]) -> Option<Cow<'a, str>> {
+        names.iter().find_map(|name| match self.peek(name)? {
+            Given::Text(text) => Some(text.clone()),
+            _ => None,
+        })
     }
 
-    fn peek_time(&self, name: &str) -> Option<UnixTime> {
-        self.0.iter().find(|(candidate, _)| candidate == name).and_then(|(_, it)| time_of(it))
+    fn peek(&self, name: &str) -> Option<&Given<'a>> {
+        self.given.iter().find(|(candidate, _)| candidate == name).map(|(_, given)| given)
     }
 
     /// What is left. `credential_type` says what the section says, unless another library has kinds of its own.
     fn into_extra(self, credential_type: &str) -> Extra {
-        let is_usual = |name: &str, value: &Value| {
-            name == "credential_type" && value.as_str() == Some(credential_type)
+        let is_usual = |name: &str, given: &Given<'_>| {
+            name == "credential_type" && matches!(given, Given::Text(it) if it == credential_type)
         };
-        let left = self.0.into_iter().filter(|(name, value)| !is_usual(name, value));
-        let map: serde_json::Map<_, _> =
-            left.map(|(name, value)| (name.into_owned(), value)).collect();
+        let left = self.given.into_iter().filter(|(name, given)| !is_usual(name, given));
+        let map: Map<_, _> =
+            left.map(|(name, given)| (name.into_owned(), Value::from(given))).collect();
         (!map.is_empty()).then(|| Box::new(map))
     }
 }
 
 /// Whole seconds, as text or as number.
-fn time_of(value: &Value) -> Option<UnixTime> {
-    let seconds = match value {
-        Value::String(text) => text.trim().parse().ok(),
-        number => number.as_i64(),
-    };
-    seconds.map(UnixTime::from_seconds)
+fn time_of(given: &Given<'_>) -> Option<UnixTime> {
+    match given {
+        Given::Time(time) => Some(*time),
+        Given::Text(text) => text.trim().parse().ok().map(UnixTime::from_seconds),
+        Given::Json(number) => number.as_i64().map(UnixTime::from_seconds),
+    }
 }
 
 fn require<T>(value: Option<T>, member: &'static str) -> Result<T, MemberError> {
