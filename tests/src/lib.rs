@@ -1,1 +1,30 @@
-//! valetkey-tests.
+//! The harness of the whole-system tests: the real programs in a temporary folder, at an emulated provider.
+//!
+//! A [`World`] is a [`Machine`] (home, state and runtime folders, a daemon and its log) and an Entra emulator that runs in
+//! the test's own process. A [`Caller`] is a program that uses the daemon, over a [`Connection`] that can say anything, well
+//! formed or not. A [`Browser`] is what brings a person's redirect back.
+//!
+//! It is for tests: whatever goes wrong panics with what a person needs to see. It sets nothing that two tests would share,
+//! knows nothing of the daemon's inside, and does not use the SDK, which is itself under test.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a harness that cannot go on ends its test"
+)]
+
+mod browser;
+mod caller;
+mod connection;
+mod events;
+mod machine;
+mod programs;
+mod world;
+
+pub use browser::{Browser, redirect_port};
+pub use caller::Caller;
+pub use connection::{Answer, Connection, patiently};
+pub use events::Events;
+pub use machine::Machine;
+pub use programs::Program;
+pub use world::{ALICE, BOB, CLIENT_ID, SCOPE, World};
