@@ -66,8 +66,7 @@ impl Entry {
     }
 }
 
-/// Reads the entries of a store. What they have in common (hosts, tenants, ids, scopes) is in memory once, which makes
-/// a cache of them half as large, and loading it twice as fast.
+/// Reads the entries of a store, so that what they have in common (hosts, tenants, ids, scopes) is in memory once.
 #[derive(Default)]
 pub struct EntryDecoder(Shared);
 

@@ -11,7 +11,7 @@ use crate::support::*;
 
 fn one_of_each() -> Vec<Entry> {
     let extra = json!({"ext": {"a": [1, null]}, "name": "Zoë"}).as_object().cloned().map(Box::new);
-    let access_token = AccessToken {
+    let full = AccessToken {
         extension: Some("x".into()),
         key_id: Some("k".into()),
         refresh_on: Some(at(-5)),
@@ -22,14 +22,8 @@ fn one_of_each() -> Vec<Entry> {
     let document = Document { url: "https://x".into(), fetched_at: at(9), body: "{}".into() };
     let foreign = Foreign { section: "Future".into(), body: secret(r#"{"k":{"secret":"S"}}"#) };
     vec![
-        access_token.entry(),
-        AccessToken {
-            home_account_id: None,
-            client_id: None,
-            ..crate::support::access_token("", "")
-        }
-        .with_secret("app")
-        .entry(),
+        full.entry(),
+        AccessToken { home_account_id: None, client_id: None, ..access_token("app", "") }.entry(),
         refresh_token("RT", "a").entry(),
         id_token("IDT").entry(),
         account.entry(),
@@ -37,16 +31,6 @@ fn one_of_each() -> Vec<Entry> {
         Entry::Document(Arc::new(document)),
         Entry::Foreign(Arc::new(foreign)),
     ]
-}
-
-trait WithSecret {
-    fn with_secret(self, text: &str) -> Self;
-}
-
-impl WithSecret for AccessToken {
-    fn with_secret(self, text: &str) -> Self {
-        Self { secret: secret(text), ..self }
-    }
 }
 
 #[test]
