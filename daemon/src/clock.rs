@@ -28,7 +28,9 @@ async fn sleep(duration: Duration) {
     let (by_wall, by_timer) = (SystemTime::now(), Instant::now());
     loop {
         let passed = by_wall.elapsed().unwrap_or_default().max(by_timer.elapsed());
-        let Some(left) = duration.checked_sub(passed).filter(|left| !left.is_zero()) else { return };
+        let Some(left) = duration.checked_sub(passed).filter(|left| !left.is_zero()) else {
+            return;
+        };
         tokio::time::sleep(left.min(SLICE)).await;
     }
 }

@@ -47,7 +47,8 @@ pub fn open(
 
 /// The folder that systemd made for the service comes before the user's own: a system service has no session.
 fn default_endpoint(lookup: Lookup<'_>) -> Result<Endpoint, EndpointError> {
-    let folder = lookup("RUNTIME_DIRECTORY").map(PathBuf::from).filter(|folder| folder.is_absolute());
+    let folder =
+        lookup("RUNTIME_DIRECTORY").map(PathBuf::from).filter(|folder| folder.is_absolute());
     match folder {
         Some(folder) if lookup("VALETKEY_SOCKET").is_none() => {
             Ok(Endpoint::at(folder.join("broker.sock")))
@@ -56,7 +57,8 @@ fn default_endpoint(lookup: Lookup<'_>) -> Result<Endpoint, EndpointError> {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::ffi::OsString;
 

@@ -13,7 +13,9 @@ use crate::paths::Lookup;
 
 /// `VALETKEY_LOG` is no filter.
 #[derive(Debug, thiserror::Error)]
-#[error("read VALETKEY_LOG={text:?}: {reason}; a filter reads like `info` or `warn,valetkey_engine=debug`")]
+#[error(
+    "read VALETKEY_LOG={text:?}: {reason}; a filter reads like `info` or `warn,valetkey_engine=debug`"
+)]
 pub struct InvalidFilter {
     text: String,
     reason: String,
@@ -141,6 +143,9 @@ mod tests {
         assert!(parse_filter(None).is_ok());
         assert!(parse_filter(Some("warn,valetkey_engine=debug")).is_ok());
         let message = parse_filter(Some("valetkey=loud")).unwrap_err().to_string();
-        assert!(message.contains("valetkey=loud") && message.contains("a filter reads like"), "{message}");
+        assert!(
+            message.contains("valetkey=loud") && message.contains("a filter reads like"),
+            "{message}"
+        );
     }
 }

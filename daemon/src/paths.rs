@@ -14,7 +14,9 @@ pub fn process_environment(name: &str) -> Option<OsString> {
 
 /// There is no folder for the state.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("find the state folder: neither VALETKEY_STATE_DIR nor {HOME} is set; set one, or pass --state-dir")]
+#[error(
+    "find the state folder: neither VALETKEY_STATE_DIR nor {HOME} is set; set one, or pass --state-dir"
+)]
 pub struct NoStateDir;
 
 /// The folder of the store.
@@ -75,7 +77,8 @@ fn shared_config_folder(lookup: Lookup<'_>) -> Option<PathBuf> {
     lookup("PROGRAMDATA").map(|base| own_folder(PathBuf::from(base)))
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
 

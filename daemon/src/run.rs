@@ -141,15 +141,13 @@ fn assemble(
         store: Arc::clone(&store) as _,
         redirects: Arc::new(LoopbackListener),
     });
-    let named = |app: &AppConfig| NamedApp { definition: app.definition(), scopes: app.scopes.clone() };
+    let named =
+        |app: &AppConfig| NamedApp { definition: app.definition(), scopes: app.scopes.clone() };
     let named_apps = config.apps.iter().map(|(name, app)| (name.clone(), named(app))).collect();
     Api {
         broker: Broker::new(engine, policy(&config.policy), named_apps),
         store,
-        process: Process {
-            socket: listener.endpoint().to_string(),
-            started: SystemClock.now(),
-        },
+        process: Process { socket: listener.endpoint().to_string(), started: SystemClock.now() },
         stop,
     }
 }
@@ -193,9 +191,7 @@ fn key_choice(name: KeyName) -> KeyChoice {
 
 fn read_passphrase(path: PathBuf) -> Result<Zeroizing<String>, RunError> {
     match std::fs::read_to_string(&path).map(Zeroizing::new) {
-        Ok(content) => {
-            Ok(Zeroizing::new(content.lines().next().unwrap_or_default().to_owned()))
-        }
+        Ok(content) => Ok(Zeroizing::new(content.lines().next().unwrap_or_default().to_owned())),
         Err(source) => Err(RunError::PassphraseFile { path, source }),
     }
 }

@@ -157,7 +157,12 @@ fn gone() -> StoreError {
 
 fn thread_error(report: &SharedReport, source: io::Error) -> VaultError {
     let path = report.lock().unwrap_or_else(PoisonError::into_inner).path.clone().into();
-    VaultError::Io { doing: "start a thread for", path, kind: valetkey_vault::IoKind::Other, source }
+    VaultError::Io {
+        doing: "start a thread for",
+        path,
+        kind: valetkey_vault::IoKind::Other,
+        source,
+    }
 }
 
 const GONE: &str = "the store's thread has ended; see the log";

@@ -70,7 +70,8 @@ impl fmt::Display for Endpoint {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::ffi::OsString;
     use std::path::Path;

@@ -49,10 +49,8 @@ fn is_absent(error: &io::Error) -> bool {
 }
 
 fn check_network(path: &Path, content: &str, config: &Config) -> Result<(), ConfigError> {
-    let limits = [
-        ("connect_timeout", config.network.connect_timeout),
-        ("timeout", config.network.timeout),
-    ];
+    let limits =
+        [("connect_timeout", config.network.connect_timeout), ("timeout", config.network.timeout)];
     for (key, seconds) in limits {
         if !(1..=600).contains(&seconds) {
             let text = format!("`{key}` is {seconds}; it must be 1 to 600 seconds");

@@ -44,7 +44,8 @@ fn name_step(error: &reqwest::Error) -> String {
             return format!("the proxy of HTTPS_PROXY failed ({cause})");
         }
     }
-    let kind = layers(error).find_map(|layer| layer.downcast_ref::<io::Error>()).map(io::Error::kind);
+    let kind =
+        layers(error).find_map(|layer| layer.downcast_ref::<io::Error>()).map(io::Error::kind);
     match kind {
         Some(io::ErrorKind::ConnectionRefused) => "connection refused".to_owned(),
         Some(io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable) => {

@@ -31,7 +31,8 @@ mod tests {
     #[test]
     fn a_form_keeps_its_order_and_escapes_what_would_break_it() {
         let field = |name, value: &str| (name, Zeroizing::new(value.to_owned()));
-        let form = [field("scope", "a b+c"), field("code", "x&y=z%"), field("empty", ""), field("ü", "ü")];
+        let form =
+            [field("scope", "a b+c"), field("code", "x&y=z%"), field("empty", ""), field("ü", "ü")];
         let encoded = encode(&form);
         assert_eq!(
             std::str::from_utf8(&encoded).unwrap(),

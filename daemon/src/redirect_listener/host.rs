@@ -9,7 +9,8 @@ use hyper::header::HOST;
 pub(super) fn is_loopback(headers: &HeaderMap, port: u16) -> bool {
     let mut values = headers.get_all(HOST).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return false };
-    let Some((host, given_port)) = value.to_str().ok().and_then(|text| text.rsplit_once(':')) else {
+    let Some((host, given_port)) = value.to_str().ok().and_then(|text| text.rsplit_once(':'))
+    else {
         return false;
     };
     let is_name = host.eq_ignore_ascii_case("localhost")

@@ -44,7 +44,8 @@ async fn read(request: Request<Incoming>, port: u16) -> Result<Parameters, Statu
         _ => return Err(StatusCode::METHOD_NOT_ALLOWED),
     };
     // A browser that only looks whether somebody is there must not end the flow.
-    let is_response = ["code", "error", "response"].iter().any(|name| parameters.contains_key(*name));
+    let is_response =
+        ["code", "error", "response"].iter().any(|name| parameters.contains_key(*name));
     if is_response { Ok(parameters) } else { Err(StatusCode::NOT_FOUND) }
 }
 

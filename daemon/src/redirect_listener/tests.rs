@@ -44,7 +44,12 @@ async fn a_redirect_by_query_reaches_the_flow_and_the_person_sees_its_page() {
     let mut listening = listen(0).await.unwrap();
     let request = "GET /?code=a%2Bb&state=s HTTP/1.1\nHost: 127.0.0.1:{port}\n\n";
     let (seen, answer) = redirect(&mut listening, "127.0.0.1", request, Page::SignedIn).await;
-    assert_eq!(seen, BTreeMap::from([("code", "a+b"), ("state", "s")].map(|(n, v)| (n.to_owned(), v.to_owned()))));
+    assert_eq!(
+        seen,
+        BTreeMap::from(
+            [("code", "a+b"), ("state", "s")].map(|(n, v)| (n.to_owned(), v.to_owned()))
+        )
+    );
     assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
     for part in [
         "You are signed in",
@@ -65,7 +70,8 @@ async fn a_redirect_by_form_post_over_ipv6_reaches_the_flow() {
     if TcpStream::connect(("::1", listening.port)).await.is_err() {
         return; // A machine without IPv6 has nothing to show here.
     }
-    let request = form("error=access_denied&error_description=no+thanks").replace("localhost", "[::1]");
+    let request =
+        form("error=access_denied&error_description=no+thanks").replace("localhost", "[::1]");
     let page = Page::Refused("<b>no thanks</b>".to_owned());
     let (seen, answer) = redirect(&mut listening, "::1", &request, page).await;
     assert_eq!(seen["error_description"], "no thanks");

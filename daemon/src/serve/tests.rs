@@ -25,7 +25,10 @@ impl Server {
     fn start(limits: Limits) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let endpoint = Endpoint::at(match cfg!(windows) {
-            true => std::path::PathBuf::from(format!(r"\\.\pipe\{}", folder.path().file_name().unwrap().display())),
+            true => std::path::PathBuf::from(format!(
+                r"\\.\pipe\{}",
+                folder.path().file_name().unwrap().display()
+            )),
             false => folder.path().join("broker.sock"),
         });
         let (begun, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
@@ -41,8 +44,7 @@ impl Server {
         let router = Router::new().route("/who", get(who)).route("/slow", get(slow));
         let listener = Listener::bind(&endpoint).unwrap();
         let (shutdown, signal) = Shutdown::new();
-        let task =
-            tokio::spawn(async move { serve(&listener, router, signal, limits).await });
+        let task = tokio::spawn(async move { serve(&listener, router, signal, limits).await });
         Self { endpoint, shutdown, task, release, begun, _folder: folder }
     }
 

@@ -47,7 +47,7 @@ async fn what_was_saved_is_there_after_a_restart_and_only_for_its_user() {
     }
     let store = open(folder.path(), KeyProvider::File, None);
     assert_eq!(keys(&store, &mine).await, [kept.key().to_string()]);
-    assert_eq!(keys(&store, &yours).await, [String::new(); 0]);
+    assert!(keys(&store, &yours).await.is_empty());
     let report = store.report();
     assert_eq!((report.locked, report.key_provider.as_str()), (false, "file"));
     assert_eq!(report.path, folder.path().display().to_string());

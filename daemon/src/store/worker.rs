@@ -94,13 +94,14 @@ impl Worker {
 
     fn load(&self, partition: &Partition) -> Result<Vec<Entry>, StoreError> {
         let loaded = self.vault()?.load(partition.as_str()).map_err(|error| explain(&error))?;
-        let entries = loaded.records.iter().filter_map(|record| match Entry::decode(&record.value) {
-            Ok(entry) => Some(entry),
-            Err(error) => {
-                tracing::warn!(%error, "a stored entry cannot be read and is skipped");
-                None
-            }
-        });
+        let entries =
+            loaded.records.iter().filter_map(|record| match Entry::decode(&record.value) {
+                Ok(entry) => Some(entry),
+                Err(error) => {
+                    tracing::warn!(%error, "a stored entry cannot be read and is skipped");
+                    None
+                }
+            });
         Ok(entries.collect())
     }
 
@@ -128,9 +129,7 @@ impl Worker {
             let outcome = match &shared {
                 Ok(()) => Ok(()),
                 Err(error) if is_single => Err(explain(error)),
-                Err(_) => {
-                    vault.save(partition.as_str(), &changes).map_err(|error| explain(&error))
-                }
+                Err(_) => vault.save(partition.as_str(), &changes).map_err(|error| explain(&error)),
             };
             drop(answer.send(outcome));
         }
@@ -158,7 +157,9 @@ impl Worker {
             State::Locked(_) | State::Unavailable(_) => return Ok(()),
         };
         if provider != KeyProvider::Passphrase {
-            let text = format!("the store's key is in the {provider}, which opens it again; lock that instead");
+            let text = format!(
+                "the store's key is in the {provider}, which opens it again; lock that instead"
+            );
             return Err(Failure::request(ErrorCode::BadRequest, text));
         }
         self.options.passphrase = None;

@@ -65,7 +65,12 @@ async fn our_own_clients_and_curl_are_answered() {
 
 #[tokio::test]
 async fn browsers_are_refused_by_each_of_their_headers() {
-    for header in ["Origin: null", "Referer: https://x", "Sec-Fetch-Site: same-origin", "Sec-Fetch-Mode: cors"] {
+    for header in [
+        "Origin: null",
+        "Referer: https://x",
+        "Sec-Fetch-Site: same-origin",
+        "Sec-Fetch-Mode: cors",
+    ] {
         let head = format!("GET /get\nHost: valetkey\n{header}");
         check_refused(&head, "", ErrorCode::BrowserRefused, "only browsers send").await;
     }
@@ -111,11 +116,13 @@ impl HttpBody for Chunks {
 
 #[tokio::test]
 async fn what_is_not_declared_as_json_is_refused() {
-    for content_type in ["text/plain", "application/x-www-form-urlencoded", "application/json5", ""] {
+    for content_type in ["text/plain", "application/x-www-form-urlencoded", "application/json5", ""]
+    {
         let head = format!("POST /post\nHost: valetkey\nContent-Type: {content_type}");
         check_refused(&head, "{}", ErrorCode::UnsupportedMediaType, "application/json").await;
     }
-    check_refused("POST /post\nHost: valetkey", "{}", ErrorCode::UnsupportedMediaType, "JSON").await;
+    check_refused("POST /post\nHost: valetkey", "{}", ErrorCode::UnsupportedMediaType, "JSON")
+        .await;
 }
 
 #[tokio::test]
