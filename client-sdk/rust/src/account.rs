@@ -1,7 +1,7 @@
 //! `GET /v1/apps/{app}/accounts` and `DELETE /v1/apps/{app}/accounts/{home_account_id}`: who has signed in.
 
 use valetkey_proto::v1::paths::route;
-use valetkey_proto::v1::{Account, Accounts};
+use valetkey_proto::v1::{Account, Accounts, ErrorCode};
 
 use crate::app::{App, BlockingApp};
 use crate::call::Call;
@@ -17,12 +17,12 @@ impl App {
         Ok(self.call(|app| list(app, username)).await?.accounts)
     }
 
-    /// Signs an account out: its tokens are forgotten.
+    /// Signs an account out: its tokens are forgotten. That it is not there is no error.
     ///
     /// # Errors
     /// When the daemon does not confirm it.
     pub async fn remove_account(&self, home_account_id: &str) -> Result<(), Error> {
-        self.call(|app| remove(app, home_account_id)).await
+        gone(self.call(|app| remove(app, home_account_id)).await)
     }
 }
 
@@ -40,7 +40,7 @@ impl BlockingApp {
     /// # Errors
     /// When the daemon does not confirm it.
     pub fn remove_account(&self, home_account_id: &str) -> Result<(), Error> {
-        self.call(|app| remove(app, home_account_id))
+        gone(self.call(|app| remove(app, home_account_id)))
     }
 }
 
@@ -55,4 +55,11 @@ fn list(app: &str, username: Option<&str>) -> Call<Accounts> {
 
 fn remove(app: &str, home_account_id: &str) -> Call<()> {
     Call::delete(&fill(route::ACCOUNT, &[app, home_account_id]))
+}
+
+fn gone(removed: Result<(), Error>) -> Result<(), Error> {
+    match removed {
+        Err(error) if error.is(ErrorCode::UnknownAccount) => Ok(()),
+        outcome => outcome,
+    }
 }

@@ -143,10 +143,11 @@ impl Error {
     /// True when only a person's sign-in brings a token: start a flow.
     pub fn is_sign_in_needed(&self) -> bool {
         self.body().is_some_and(|body| {
-            // Beside the daemon's own code those with which a provider asks for the person (OIDC Core section 3.1.2.6),
+            // Beside the daemon's own codes those with which a provider asks for the person (OIDC Core section 3.1.2.6),
             // and a dead refresh token (RFC 6749 section 5.2). A claims challenge is answered by a sign-in as well.
             let asks_for_the_person = [
                 ErrorCode::SignInNeeded.as_str(),
+                ErrorCode::UnknownAccount.as_str(),
                 "invalid_grant",
                 "interaction_required",
                 "login_required",

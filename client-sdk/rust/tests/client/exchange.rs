@@ -1,10 +1,6 @@
 //! Both clients against a daemon that behaves, and against one that does not.
-#![expect(clippy::unwrap_used, reason = "a test says what failed by panicking")]
-
-mod support;
-
+use crate::support::{Daemon, Reply, Request, new_endpoint};
 use serde_json::{Value, json};
-use support::{Daemon, Reply, Request, new_endpoint};
 use valetkey_client::v1::{Apps, OpenAppRequest, TokenRequest, TokenResponse};
 use valetkey_client::{Client, Endpoint, Error, NoDaemon, ProtocolError, blocking};
 

@@ -1,0 +1,6 @@
+//! Both clients against a daemon that plays a script.
+#![expect(clippy::unwrap_used, reason = "a test says what failed by panicking")]
+
+mod exchange;
+mod support;
+mod vectors;

@@ -1,0 +1,153 @@
+//! The three roles: the test, an application, and the daemon, for which a shell script stands in.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+
+use tokio::io::AsyncReadExt;
+use valetkey_client::{Endpoint, Error, blocking};
+use valetkey_ipc::{BindError, Listener};
+
+pub fn main() {
+    match std::env::args().nth(1).as_deref() {
+        Some("serve") => serve(),
+        Some("ask") => ask(),
+        // The names that a test runner asks for mean nothing here.
+        _ => {
+            many_callers_at_once_end_with_one_daemon_of_its_own();
+            a_daemon_that_ends_at_once_is_told_with_its_status();
+            a_program_that_cannot_be_run_is_told();
+            nothing_is_started_when_the_environment_says_so();
+            println!("test result: ok. 4 passed");
+        }
+    }
+}
+
+/// A folder with a stand-in for the daemon.
+struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    fn new(script: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut options = fs::OpenOptions::new();
+        let mut file = options
+            .write(true)
+            .create_new(true)
+            .mode(0o700)
+            .open(folder.path().join("daemon"))
+            .unwrap();
+        write!(file, "#!/bin/sh\n{script}\n").unwrap();
+        Self { folder }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn start_asking(&self) -> Child {
+        Command::new(std::env::current_exe().unwrap())
+            .arg("ask")
+            .env_remove("VALETKEY_AUTOSTART")
+            .env("VALETKEY_SOCKET", self.path("broker.sock"))
+            .env("VALETKEY_STATE_DIR", self.path("state"))
+            .env("VALETKEY_DAEMON", self.path("daemon"))
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn many_callers_at_once_end_with_one_daemon_of_its_own() {
+    let own = std::env::current_exe().unwrap();
+    let place = Place::new(&format!("exec {} serve", own.display()));
+    let callers: Vec<_> = (0..8).map(|_| place.start_asking()).collect();
+    let answers: Vec<_> =
+        callers.into_iter().map(|caller| said(&caller.wait_with_output().unwrap())).collect();
+    // Every caller was answered, and by the same process, which leads a session of its own.
+    let daemon = answers[0].strip_prefix("daemon ").unwrap_or_else(|| panic!("{answers:?}")).trim();
+    assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+    let log = place.path("state/valetkeyd.log");
+    assert_eq!(fs::metadata(&log).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(fs::metadata(place.path("state")).unwrap().permissions().mode() & 0o777, 0o700);
+    let (process, session) = daemon.split_once(' ').unwrap();
+    assert_eq!(process, session);
+    Command::new("kill").arg(process).status().unwrap();
+}
+
+fn a_daemon_that_ends_at_once_is_told_with_its_status() {
+    let place = Place::new("exit 3");
+    let output = place.start_asking().wait_with_output().unwrap();
+    let daemon = place.path("daemon");
+    assert_eq!(
+        said(&output),
+        format!("error start {}: it ended with exit status: 3\n", daemon.display())
+    );
+}
+
+fn a_program_that_cannot_be_run_is_told() {
+    let place = Place::new("");
+    fs::remove_file(place.path("daemon")).unwrap();
+    let output = place.start_asking().wait_with_output().unwrap();
+    let expected = format!("error start {}: No such file", place.path("daemon").display());
+    assert!(said(&output).starts_with(&expected), "{}", said(&output));
+}
+
+fn nothing_is_started_when_the_environment_says_so() {
+    let place = Place::new("exit 3");
+    let output = Command::new(std::env::current_exe().unwrap())
+        .arg("ask")
+        .env("VALETKEY_AUTOSTART", "0")
+        .env("VALETKEY_SOCKET", place.path("broker.sock"))
+        .output()
+        .unwrap();
+    let expected =
+        format!("error connect to {}: no daemon is running", place.path("broker.sock").display());
+    assert!(said(&output).starts_with(&expected), "{}", said(&output));
+}
+
+/// An application: says what the daemon at the other end answered.
+fn ask() {
+    match blocking::Client::new().unwrap().apps() {
+        Ok(apps) => println!("daemon {}", apps[0].app),
+        Err(error @ Error::NoDaemon { .. }) => println!("error {error}"),
+        Err(error) => panic!("{error:?}"),
+    }
+}
+
+/// The daemon: answers every request with its process and session.
+fn serve() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let listener = match Listener::bind(&Endpoint::of_this_user().unwrap()) {
+            Err(BindError::AlreadyRunning { .. }) => return,
+            bound => bound.unwrap(),
+        };
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            tokio::spawn(answer(stream));
+        }
+    });
+}
+
+async fn answer(mut stream: valetkey_ipc::Stream) {
+    let mut request = [0; 4096];
+    if stream.read(&mut request).await.unwrap() == 0 {
+        return;
+    }
+    let process = std::process::id();
+    let session = rustix::process::getsid(None).unwrap();
+    let body = format!(
+        r#"{{"apps":[{{"app":"{process} {session}","kind":"public","client_id":"c","authority":"a"}}]}}"#
+    );
+    let length = body.len();
+    let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}");
+    tokio::io::AsyncWriteExt::write_all(&mut stream, answer.as_bytes()).await.unwrap();
+}
