@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tokio::sync::broadcast;
 use valetkey_engine::{
-    AccountsRequest, AppId, ClientApplication, Engine, Event, Flow, FlowStatus, FoundAccount, TokenAnswer, User,
+    AccountsRequest, AppId, ClientApplication, Engine, Event, Flow, FlowStatus, FoundAccount,
+    TokenAnswer, User,
 };
 use valetkey_model::{AccountId, Caller, CorrelationId};
 use valetkey_policy::{Policy, decide};
@@ -41,7 +42,11 @@ pub struct Opened {
 
 impl Broker {
     /// A broker over `engine`, with the applications that the configuration declares.
-    pub fn new(engine: Arc<Engine>, policy: Policy, named_apps: BTreeMap<String, NamedApp>) -> Self {
+    pub fn new(
+        engine: Arc<Engine>,
+        policy: Policy,
+        named_apps: BTreeMap<String, NamedApp>,
+    ) -> Self {
         Self { engine, policy, named_apps }
     }
 
@@ -62,7 +67,11 @@ impl Broker {
     ///
     /// # Errors
     /// When the definition cannot be, the name is unknown, or the policy says no.
-    pub async fn open_app(&self, caller: &Caller, request: &v1::OpenAppRequest) -> Result<Opened, Failure> {
+    pub async fn open_app(
+        &self,
+        caller: &Caller,
+        request: &v1::OpenAppRequest,
+    ) -> Result<Opened, Failure> {
         let definition = from_wire::definition(self.resolve_name(request)?)?;
         let authorized = decide(&self.policy, caller, definition)?;
         let user = self.user(caller).await?;
@@ -70,7 +79,10 @@ impl Broker {
         Ok(Opened { user, app })
     }
 
-    fn resolve_name<'a>(&'a self, request: &'a v1::OpenAppRequest) -> Result<&'a v1::OpenAppRequest, Failure> {
+    fn resolve_name<'a>(
+        &'a self,
+        request: &'a v1::OpenAppRequest,
+    ) -> Result<&'a v1::OpenAppRequest, Failure> {
         let Some(name) = &request.name else { return Ok(request) };
         let alone = v1::OpenAppRequest { name: Some(name.clone()), ..Default::default() };
         if *request != alone {
@@ -87,9 +99,13 @@ impl Broker {
     /// The name and declaration that the configuration has for an application, if it does.
     pub fn named_app(&self, app: &AppId) -> Option<(&str, &NamedApp)> {
         let has_id = |named: &NamedApp| {
-            from_wire::definition(&named.definition).is_ok_and(|definition| definition.app_id() == *app)
+            from_wire::definition(&named.definition)
+                .is_ok_and(|definition| definition.app_id() == *app)
         };
-        self.named_apps.iter().find(|(_, named)| has_id(named)).map(|(name, named)| (name.as_str(), named))
+        self.named_apps
+            .iter()
+            .find(|(_, named)| has_id(named))
+            .map(|(name, named)| (name.as_str(), named))
     }
 
     /// The names that the configuration declares.
@@ -165,14 +181,23 @@ impl Broker {
     ///
     /// # Errors
     /// When the caller has none.
-    pub async fn find_flow(&self, caller: &Caller, id: &str) -> Result<(Arc<User>, Arc<Flow>), Failure> {
+    pub async fn find_flow(
+        &self,
+        caller: &Caller,
+        id: &str,
+    ) -> Result<(Arc<User>, Arc<Flow>), Failure> {
         let user = self.user(caller).await?;
         let flow = self.engine.find_flow(&user, id)?;
         Ok((user, flow))
     }
 
     /// Where a flow stands, once it has ended or `patience` is over.
-    pub async fn wait_for_flow(&self, user: &Arc<User>, flow: &Arc<Flow>, patience: Duration) -> FlowStatus {
+    pub async fn wait_for_flow(
+        &self,
+        user: &Arc<User>,
+        flow: &Arc<Flow>,
+        patience: Duration,
+    ) -> FlowStatus {
         self.engine.wait_for_flow(user, flow, patience).await
     }
 
@@ -180,9 +205,15 @@ impl Broker {
     ///
     /// # Errors
     /// When the policy says no.
-    pub fn accounts(&self, caller: &Caller, opened: Opened, correlation_id: CorrelationId) -> Result<Vec<FoundAccount>, Failure> {
+    pub fn accounts(
+        &self,
+        caller: &Caller,
+        opened: Opened,
+        correlation_id: CorrelationId,
+    ) -> Result<Vec<FoundAccount>, Failure> {
         let Opened { user, app } = opened;
-        let request = decide(&self.policy, caller, AccountsRequest { app, account: None, correlation_id })?;
+        let request =
+            decide(&self.policy, caller, AccountsRequest { app, account: None, correlation_id })?;
         Ok(self.engine.accounts(&user, &request))
     }
 

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use valetkey_engine::{
-    AccountSelector, ClientApplication, Definition, FlowKind, FlowRequest, Hints, InstanceDiscovery, SilentRequest,
+    AccountSelector, ClientApplication, Definition, FlowKind, FlowRequest, Hints,
+    InstanceDiscovery, SilentRequest,
 };
 use valetkey_model::{Authority, AuthorityOptions, ClientId, CorrelationId, ScopeSet};
 use valetkey_proto::v1;
@@ -26,11 +27,15 @@ const MAX_TEXT: usize = 64 * 1024;
 /// When a member is missing, cannot be, or contradicts another.
 pub fn definition(request: &v1::OpenAppRequest) -> Result<Definition, Failure> {
     let client_id = request.client_id.as_deref().ok_or_else(|| {
-        Failure::bad_member("client_id", "missing; give it, or the `name` of an application in the configuration")
+        Failure::bad_member(
+            "client_id",
+            "missing; give it, or the `name` of an application in the configuration",
+        )
     })?;
     let v1::ClientKind::Public = request.kind;
     let definition = Definition {
-        client_id: ClientId::new(client_id).map_err(|error| Failure::bad_member("client_id", error))?,
+        client_id: ClientId::new(client_id)
+            .map_err(|error| Failure::bad_member("client_id", error))?,
         authority: authority(request)?,
         instance_discovery: match &request.instance_discovery {
             None | Some(v1::InstanceDiscovery::Enabled(true)) => InstanceDiscovery::Enabled,
@@ -51,7 +56,10 @@ fn authority(request: &v1::OpenAppRequest) -> Result<Authority, Failure> {
     let given = |text: &Option<String>| text.as_ref().filter(|text| !text.is_empty()).cloned();
     let (text, oidc) = match (given(&request.authority), given(&request.oidc_authority)) {
         (Some(_), Some(_)) => {
-            return Err(Failure::bad_member("oidc_authority", "give either authority or oidc_authority, not both"));
+            return Err(Failure::bad_member(
+                "oidc_authority",
+                "give either authority or oidc_authority, not both",
+            ));
         }
         (None, Some(text)) => (text, true),
         (Some(text), None) => (text, false),
@@ -83,7 +91,10 @@ pub fn silent_request(
             None => AccountSelector::Only,
         },
         force_refresh: request.force_refresh,
-        claims_challenge: request.claims_challenge.map(|claims| short("claims_challenge", claims)).transpose()?,
+        claims_challenge: request
+            .claims_challenge
+            .map(|claims| short("claims_challenge", claims))
+            .transpose()?,
         min_validity: request.min_validity.unwrap_or(0),
         correlation_id,
     })
@@ -99,7 +110,9 @@ pub fn flow_request(
     correlation_id: CorrelationId,
 ) -> Result<FlowRequest, Failure> {
     refuse_foreign_members(&request)?;
-    if let Some(param) = request.params.keys().find(|param| !AUTHORIZE_PARAMS.contains(&param.as_str())) {
+    if let Some(param) =
+        request.params.keys().find(|param| !AUTHORIZE_PARAMS.contains(&param.as_str()))
+    {
         let reason = format!("{param:?} is none of {}", AUTHORIZE_PARAMS.join(", "));
         return Err(Failure::bad_member("params", reason));
     }
@@ -123,7 +136,10 @@ pub fn flow_request(
         app,
         kind,
         scopes: scopes("scopes", &request.scopes)?,
-        claims_challenge: request.claims_challenge.map(|claims| short("claims_challenge", claims)).transpose()?,
+        claims_challenge: request
+            .claims_challenge
+            .map(|claims| short("claims_challenge", claims))
+            .transpose()?,
         hints: Hints {
             prompt: request.prompt,
             login_hint: request.login_hint,
@@ -153,7 +169,9 @@ fn refuse_foreign_members(request: &v1::StartFlowRequest) -> Result<(), Failure>
     ];
     debug_assert!(is_given.iter().all(|(_, _, kinds)| !kinds.contains(&DeviceCode)));
     match is_given.iter().find(|(_, given, kinds)| *given && !kinds.contains(&request.kind)) {
-        Some((member, ..)) => Err(Failure::bad_member(member, "does not go with this kind of flow")),
+        Some((member, ..)) => {
+            Err(Failure::bad_member(member, "does not go with this kind of flow"))
+        }
         None => Ok(()),
     }
 }
@@ -164,8 +182,12 @@ fn refuse_foreign_members(request: &v1::StartFlowRequest) -> Result<(), Failure>
 /// When it could forge a header or a log line.
 pub fn correlation_id(given: Option<&str>, fresh: CorrelationId) -> Result<CorrelationId, Failure> {
     match given {
-        Some(text) if !text.is_ascii() => Err(Failure::bad_member("correlation_id", "must be ASCII")),
-        Some(text) => CorrelationId::new(text).map_err(|error| Failure::bad_member("correlation_id", error)),
+        Some(text) if !text.is_ascii() => {
+            Err(Failure::bad_member("correlation_id", "must be ASCII"))
+        }
+        Some(text) => {
+            CorrelationId::new(text).map_err(|error| Failure::bad_member("correlation_id", error))
+        }
         None => Ok(fresh),
     }
 }
@@ -187,8 +209,13 @@ fn short(member: &str, text: String) -> Result<String, Failure> {
 
 fn header_text(member: &str, text: Option<&str>) -> Result<Option<String>, Failure> {
     match text {
-        Some(text) if text.len() > 256 || !text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) => {
-            Err(Failure::bad_member(member, "goes into a header: at most 256 printable ASCII characters"))
+        Some(text)
+            if text.len() > 256 || !text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) =>
+        {
+            Err(Failure::bad_member(
+                member,
+                "goes into a header: at most 256 printable ASCII characters",
+            ))
         }
         text => Ok(text.filter(|text| !text.is_empty()).map(str::to_owned)),
     }

@@ -16,6 +16,7 @@ pub mod hardening;
 pub mod http_client;
 pub mod logging;
 pub mod paths;
+pub mod program;
 pub mod redirect_listener;
 pub mod rng;
 pub mod run;

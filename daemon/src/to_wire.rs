@@ -3,16 +3,25 @@
 
 use serde_json::{Map, Value};
 use valetkey_engine::ports::StoreError;
-use valetkey_engine::{Error, Event, Flow, FlowStatus, FoundAccount, Happening, Invitation, TokenAnswer};
+use valetkey_engine::{
+    Error, Event, Flow, FlowStatus, FoundAccount, Happening, Invitation, TokenAnswer,
+};
 use valetkey_model::{CorrelationId, UnixTime};
-use valetkey_oauth::{DiscoveryError, TokenResponseError, OAuthError, RedirectError};
+use valetkey_oauth::{DiscoveryError, OAuthError, RedirectError, TokenResponseError};
 use valetkey_proto::v1::{self, ErrorBody, ErrorCode};
 
 use crate::failure::Failure;
 
 /// Members of a provider's answer that the wire has under names of its own.
-const NAMED_TOKEN_MEMBERS: [&str; 7] =
-    ["access_token", "token_type", "expires_in", "expires_on", "scope", "id_token", "refresh_token"];
+const NAMED_TOKEN_MEMBERS: [&str; 7] = [
+    "access_token",
+    "token_type",
+    "expires_in",
+    "expires_on",
+    "scope",
+    "id_token",
+    "refresh_token",
+];
 
 /// A token result with MSAL's keys.
 pub fn token(answer: &TokenAnswer, now: UnixTime) -> v1::TokenResponse {
@@ -80,7 +89,9 @@ pub fn flow(flow: &Flow, status: &FlowStatus, joined: bool, now: UnixTime) -> v1
         auth_uri: visit.map(|visit| visit.auth_uri.clone()),
         redirect_uri: visit.and_then(|visit| visit.redirect_uri.clone()),
         // An application that receives the redirect itself must be able to recognise it; nobody else needs the state.
-        auth_state: visit.filter(|_| kind == v1::FlowKind::AuthCode).map(|visit| visit.state.clone()),
+        auth_state: visit
+            .filter(|_| kind == v1::FlowKind::AuthCode)
+            .map(|visit| visit.state.clone()),
         scope: Some(flow.scopes.target().to_owned()),
         result,
         error,
@@ -121,9 +132,10 @@ fn error(error: &Error, correlation_id: &CorrelationId) -> (u16, ErrorBody) {
         Error::AccountAmbiguous { usernames } => return ambiguous(usernames, correlation_id),
         Error::UnknownAccount(_) => Code::UnknownAccount,
         Error::ReservedScope(_) => Code::ReservedScope,
-        Error::Claims(_) | Error::BadValue { .. } | Error::NotCompletedByCaller(_) | Error::NotOffered(_) => {
-            Code::BadRequest
-        }
+        Error::Claims(_)
+        | Error::BadValue { .. }
+        | Error::NotCompletedByCaller(_)
+        | Error::NotOffered(_) => Code::BadRequest,
         Error::UnknownFlow => Code::UnknownFlow,
         Error::FlowClosed => Code::FlowClosed,
         Error::TooMany { .. } => Code::TooManyRequests,
@@ -132,9 +144,12 @@ fn error(error: &Error, correlation_id: &CorrelationId) -> (u16, ErrorBody) {
         Error::Redirect(error) => return redirect(error, correlation_id),
         Error::IdToken(_) => Code::NonceMismatch,
         Error::Discovery(error) => discovery_code(error),
-        Error::Token(TokenResponseError::Refused(refusal)) => return refused(refusal, correlation_id),
+        Error::Token(TokenResponseError::Refused(refusal)) => {
+            return refused(refusal, correlation_id);
+        }
         Error::Token(TokenResponseError::Unavailable { retry_after, .. }) => {
-            let (status, mut body) = own(Code::ProviderUnavailable, error.to_string(), correlation_id);
+            let (status, mut body) =
+                own(Code::ProviderUnavailable, error.to_string(), correlation_id);
             body.retry_after = retry_after.and_then(|seconds| u64::try_from(seconds).ok());
             return (status, body);
         }
@@ -162,7 +177,11 @@ fn discovery_code(error: &DiscoveryError) -> ErrorCode {
 }
 
 /// An error of our own, with the table's advice as its hint.
-pub fn own(code: ErrorCode, description: String, correlation_id: &CorrelationId) -> (u16, ErrorBody) {
+pub fn own(
+    code: ErrorCode,
+    description: String,
+    correlation_id: &CorrelationId,
+) -> (u16, ErrorBody) {
     let body = ErrorBody {
         error: code.as_str().to_owned(),
         error_description: description,
@@ -174,14 +193,16 @@ pub fn own(code: ErrorCode, description: String, correlation_id: &CorrelationId)
 }
 
 fn ambiguous(usernames: &[String], correlation_id: &CorrelationId) -> (u16, ErrorBody) {
-    let description = format!("several accounts are signed in; name one of: {}", usernames.join(", "));
+    let description =
+        format!("several accounts are signed in; name one of: {}", usernames.join(", "));
     own(ErrorCode::AccountAmbiguous, description, correlation_id)
 }
 
 /// The provider's own words and codes. The status says whether a person is needed (409), or waiting (429), or else that
 /// the request was not to the provider's liking (400).
 fn refused(refusal: &OAuthError, correlation_id: &CorrelationId) -> (u16, ErrorBody) {
-    let named = ["error", "error_description", "error_codes", "suberror", "claims", "correlation_id"];
+    let named =
+        ["error", "error_description", "error_codes", "suberror", "claims", "correlation_id"];
     let status = match () {
         () if refusal.status == 429 => 429,
         () if refusal.needs_interaction() => 409,
@@ -194,7 +215,10 @@ fn refused(refusal: &OAuthError, correlation_id: &CorrelationId) -> (u16, ErrorB
         suberror: refusal.suberror.clone(),
         classification: refusal.classification().map(str::to_owned),
         claims: refusal.claims.clone(),
-        correlation_id: refusal.correlation_id.clone().unwrap_or_else(|| correlation_id.as_str().to_owned()),
+        correlation_id: refusal
+            .correlation_id
+            .clone()
+            .unwrap_or_else(|| correlation_id.as_str().to_owned()),
         retry_after: refusal.retry_after.and_then(|seconds| u64::try_from(seconds).ok()),
         hint: refusal.needs_interaction().then(|| ErrorCode::SignInNeeded.row().action.to_owned()),
         others: without(&refusal.fields, &named),
@@ -209,7 +233,9 @@ fn redirect(error: &RedirectError, correlation_id: &CorrelationId) -> (u16, Erro
         RedirectError::Empty => ErrorCode::BadRequest,
         RedirectError::Refused { error, error_description, error_uri } => {
             let mut others = Map::new();
-            others.extend(error_uri.iter().map(|uri| ("error_uri".to_owned(), Value::from(uri.as_str()))));
+            others.extend(
+                error_uri.iter().map(|uri| ("error_uri".to_owned(), Value::from(uri.as_str()))),
+            );
             let body = ErrorBody {
                 error: error.clone(),
                 error_description: error_description.clone().unwrap_or_default(),
@@ -224,5 +250,9 @@ fn redirect(error: &RedirectError, correlation_id: &CorrelationId) -> (u16, Erro
 }
 
 fn without(fields: &Map<String, Value>, names: &[&str]) -> Map<String, Value> {
-    fields.iter().filter(|(name, _)| !names.contains(&name.as_str())).map(|(n, v)| (n.clone(), v.clone())).collect()
+    fields
+        .iter()
+        .filter(|(name, _)| !names.contains(&name.as_str()))
+        .map(|(n, v)| (n.clone(), v.clone()))
+        .collect()
 }

@@ -1,2 +1,45 @@
-//! x
-fn main() {}
+//! `valetkey-demo`: the newcomer's first command. It tells the whole story on one machine in a few seconds.
+//!
+//! A provider on loopback (the Entra emulator), the real daemon in a process of its own, apps in processes of their own, a
+//! temporary folder for everything. What it prints was measured in this very run, and what it claims is checked: it exits
+//! with 1 when a claim does not hold. It touches neither the user's own daemon nor anything outside its folder.
+
+mod apps;
+mod figures;
+mod stage;
+mod story;
+mod tell;
+
+use std::process::ExitCode;
+
+/// The first argument that makes this program one of the story's other processes.
+const AS_DAEMON: &str = "as-daemon";
+const AS_SECOND_APP: &str = "as-second-app";
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1);
+    match arguments.next() {
+        Some(role) if role == AS_DAEMON => {
+            valetkeyd::program::main(["valetkeyd".into()].into_iter().chain(arguments), None)
+        }
+        Some(role) if role == AS_SECOND_APP => finish(apps::run_second_app(arguments)),
+        Some(option) if option == "--browser" => finish(story::tell(true)),
+        None => finish(story::tell(false)),
+        Some(_) => {
+            eprintln!(
+                "usage: valetkey-demo [--browser]\n\n  --browser  sign in yourself, in your browser, instead of by script"
+            );
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn finish(outcome: Result<(), Box<dyn std::error::Error>>) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nvaletkey-demo: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -94,6 +94,7 @@ pub enum AuthorityError {
 pub struct Authority {
     url: Url,
     given: Box<str>,
+    site: Box<str>,
     environment: Box<str>,
     kind: AuthorityKind,
     known_to_developer: bool,
@@ -123,12 +124,19 @@ impl Authority {
             return Err(AuthorityError::NoTenant { text: text.to_owned() });
         }
         let known_to_developer = !options.validate || kind != AuthorityKind::Entra;
-        let environment = match (host.to_string(), url.port()) {
+        let site = match (host.to_string(), url.port()) {
             (host, Some(port)) => format!("{host}:{port}"),
             (host, None) => host,
         };
+        let environment = match kind {
+            AuthorityKind::Oidc | AuthorityKind::Dsts => {
+                format!("{site}{}", url.path().trim_end_matches('/')).to_ascii_lowercase()
+            }
+            _ => site.clone(),
+        };
         let given = text.trim().into();
-        Ok(Self { url, given, environment: environment.into(), kind, known_to_developer })
+        let (site, environment) = (site.into(), environment.into());
+        Ok(Self { url, given, site, environment, kind, known_to_developer })
     }
 
     /// Which dialect it speaks.
@@ -141,8 +149,14 @@ impl Authority {
         self.url.host_str().unwrap_or_default()
     }
 
-    /// The cache's `environment`: the host, and its port where that is not the scheme's own. (MSAL drops the port, which
-    /// would let two providers on one machine see each other's refresh tokens.)
+    /// The host, and its port where that is not the scheme's own: what a policy names.
+    pub fn site(&self) -> &str {
+        &self.site
+    }
+
+    /// The cache's `environment`: the [site](Self::site), and for a generic provider the issuer's path as well. (MSAL takes
+    /// the bare host. That would let two providers on one machine, or two realms of one server, see each other's accounts
+    /// and be sent each other's refresh tokens.)
     pub fn environment(&self) -> &str {
         &self.environment
     }
@@ -281,7 +295,12 @@ mod tests {
                 "contoso.ciamlogin.com",
                 "contoso.onmicrosoft.com",
             ),
-            ("https://host.net/dstsv2/tenant", AuthorityKind::Dsts, "host.net", "dstsv2"),
+            (
+                "https://host.net/dstsv2/tenant",
+                AuthorityKind::Dsts,
+                "host.net/dstsv2/tenant",
+                "dstsv2",
+            ),
             ("http://127.0.0.1:8080/common", AuthorityKind::Entra, "127.0.0.1:8080", "common"),
         ] {
             let authority = parse(text).unwrap();
@@ -306,6 +325,17 @@ mod tests {
             let message = parse(text).unwrap_err().to_string();
             assert!(message.contains(expected), "{text}: {message}");
         }
+    }
+
+    #[test]
+    fn two_realms_of_one_server_are_two_environments() {
+        let options = AuthorityOptions { oidc: true, ..Default::default() };
+        let environment = |text| Authority::parse(text, options).unwrap().environment().to_owned();
+        assert_eq!(
+            environment("https://sso.example.com/realms/One/"),
+            "sso.example.com/realms/one"
+        );
+        assert_eq!(environment("https://sso.example.com/realms/two"), "sso.example.com/realms/two");
     }
 
     #[test]

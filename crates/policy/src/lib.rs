@@ -69,11 +69,11 @@ impl<T> Authorized<T> {
 pub enum Denial {
     /// The system service speaks to configured providers only.
     #[error(
-        "this broker does not speak to {environment}; its administrator can add it to [policy] authorities"
+        "this broker does not speak to {site}; its administrator can add it to [policy] authorities"
     )]
     Authority {
         /// The provider that was asked for.
-        environment: String,
+        site: String,
     },
 }
 
@@ -86,12 +86,12 @@ pub fn decide<T: Subject>(
     caller: &Caller,
     request: T,
 ) -> Result<Authorized<T>, Denial> {
-    let environment = request.authority().environment();
+    let site = request.authority().site();
     match &policy.authorities {
         Admission::Any => {}
-        Admission::Hosts(hosts) if hosts.iter().any(|host| host == environment) => {}
+        Admission::Hosts(hosts) if hosts.iter().any(|host| host == site) => {}
         Admission::Hosts(_) => {
-            return Err(Denial::Authority { environment: environment.to_owned() });
+            return Err(Denial::Authority { site: site.to_owned() });
         }
     }
     Ok(Authorized { caller: caller.clone(), request })

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::{Response, StatusCode};
-use axum::Extension;
 use serde::Deserialize;
 use valetkey_model::{AccountId, Caller};
 use valetkey_proto::v1::Accounts;
@@ -34,8 +34,12 @@ pub(super) async fn get(
     match found.await {
         Ok(mut accounts) => {
             let wanted = filter.username.unwrap_or_default().to_lowercase();
-            accounts.retain(|account| wanted.is_empty() || account.username.to_lowercase() == wanted);
-            json(StatusCode::OK, &Accounts { accounts: accounts.iter().map(to_wire::account).collect() })
+            accounts
+                .retain(|account| wanted.is_empty() || account.username.to_lowercase() == wanted);
+            json(
+                StatusCode::OK,
+                &Accounts { accounts: accounts.iter().map(to_wire::account).collect() },
+            )
         }
         Err(failure) => failed(&failure, &correlation_id),
     }
@@ -48,8 +52,8 @@ pub(super) async fn delete(
 ) -> Response<Body> {
     let correlation_id = api.broker.engine().new_correlation_id();
     let signed_out = async {
-        let account =
-            AccountId::new(&account).map_err(|error| Failure::bad_member("home_account_id", error))?;
+        let account = AccountId::new(&account)
+            .map_err(|error| Failure::bad_member("home_account_id", error))?;
         let opened = api.broker.find_app(&caller, &app).await?;
         api.broker.sign_out(&caller, opened, account, correlation_id.clone()).await
     };

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{Response, StatusCode};
-use axum::Extension;
 use valetkey_engine::ClientApplication;
 use valetkey_model::Caller;
 use valetkey_proto::v1::{App, Apps, ClientKind, ErrorCode, OpenAppRequest};
@@ -39,7 +39,9 @@ pub(super) async fn get(
         }
         let user = api.broker.user(&caller).await?;
         let mut apps: Vec<_> = user.apps().iter().map(|app| describe(&api.broker, app)).collect();
-        apps.sort_by(|one, other| (&one.name, &one.client_id, &one.app).cmp(&(&other.name, &other.client_id, &other.app)));
+        apps.sort_by(|one, other| {
+            (&one.name, &one.client_id, &one.app).cmp(&(&other.name, &other.client_id, &other.app))
+        });
         Ok::<_, Failure>(Apps { apps })
     };
     match listed.await {
@@ -58,7 +60,9 @@ pub(super) async fn delete(
         let opened = api.broker.find_app(&caller, &app).await?;
         match opened.user.close_app(opened.app.id()) {
             true => Ok(()),
-            false => Err(Failure::request(ErrorCode::UnknownApp, format!("no open application {app:?}"))),
+            false => {
+                Err(Failure::request(ErrorCode::UnknownApp, format!("no open application {app:?}")))
+            }
         }
     };
     match closed.await {

@@ -10,8 +10,8 @@ use axum::http::Response;
 use axum::response::IntoResponse;
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use futures_util::stream;
-use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
 use valetkey_engine::Event;
 use valetkey_model::{Caller, UnixTime};
 use valetkey_proto::v1;
@@ -29,13 +29,14 @@ pub(super) async fn get(
         Err(failure) => return failed(&failure, &api.broker.engine().new_correlation_id()),
     };
     let stop = api.stop.clone();
-    let events = stream::unfold((api, receiver, stop), |(api, mut receiver, mut stop)| async move {
-        let event = tokio::select! {
-            () = stop.requested() => None,
-            event = next(&mut receiver, || api.broker.engine().now()) => event,
-        }?;
-        Some((Ok::<_, Infallible>(event), (api, receiver, stop)))
-    });
+    let events =
+        stream::unfold((api, receiver, stop), |(api, mut receiver, mut stop)| async move {
+            let event = tokio::select! {
+                () = stop.requested() => None,
+                event = next(&mut receiver, || api.broker.engine().now()) => event,
+            }?;
+            Some((Ok::<_, Infallible>(event), (api, receiver, stop)))
+        });
     // The comment line tells a reader that the stream is open before anything has happened.
     Sse::new(events).keep_alive(KeepAlive::default()).into_response()
 }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::{Response, StatusCode};
-use axum::Extension;
 use serde::Deserialize;
 use valetkey_model::Caller;
 use valetkey_proto::v1::paths::MAX_WAIT_SECONDS;
@@ -25,10 +25,11 @@ pub(super) async fn start(
     Json(request): Json<StartFlowRequest>,
 ) -> Response<Body> {
     let fresh = api.broker.engine().new_correlation_id();
-    let correlation_id = match from_wire::correlation_id(request.correlation_id.as_deref(), fresh.clone()) {
-        Ok(id) => id,
-        Err(failure) => return failed(&failure, &fresh),
-    };
+    let correlation_id =
+        match from_wire::correlation_id(request.correlation_id.as_deref(), fresh.clone()) {
+            Ok(id) => id,
+            Err(failure) => return failed(&failure, &fresh),
+        };
     let started = async {
         let opened = api.broker.find_app(&caller, &app).await?;
         api.broker.start_flow(&caller, opened, request, correlation_id.clone()).await
@@ -80,8 +81,10 @@ pub(super) async fn complete(
 ) -> Response<Body> {
     let completed = async {
         let (user, flow) = api.broker.find_flow(&caller, &flow).await?;
-        let scopes = request.scopes.map(|scopes| from_wire::scopes("scopes", &scopes)).transpose()?;
-        let status = api.broker.engine().complete_flow(&user, &flow, request.auth_response, scopes).await?;
+        let scopes =
+            request.scopes.map(|scopes| from_wire::scopes("scopes", &scopes)).transpose()?;
+        let status =
+            api.broker.engine().complete_flow(&user, &flow, request.auth_response, scopes).await?;
         Ok::<_, Failure>((flow, status))
     };
     match completed.await {

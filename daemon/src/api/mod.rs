@@ -71,7 +71,11 @@ async fn not_found(State(api): State<Arc<Api>>, uri: Uri) -> Response<Body> {
     answer::failed(&failure, &api.broker.engine().new_correlation_id())
 }
 
-async fn method_not_allowed(State(api): State<Arc<Api>>, method: Method, uri: Uri) -> Response<Body> {
+async fn method_not_allowed(
+    State(api): State<Arc<Api>>,
+    method: Method,
+    uri: Uri,
+) -> Response<Body> {
     let description = format!("{method} is not for {:?}", uri.path());
     let failure = Failure::request(ErrorCode::MethodNotAllowed, description);
     answer::failed(&failure, &api.broker.engine().new_correlation_id())

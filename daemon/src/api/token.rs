@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{Response, StatusCode};
-use axum::Extension;
 use valetkey_model::Caller;
 use valetkey_proto::v1::TokenRequest;
 
@@ -21,10 +21,11 @@ pub(super) async fn post(
     Json(request): Json<TokenRequest>,
 ) -> Response<Body> {
     let fresh = api.broker.engine().new_correlation_id();
-    let correlation_id = match from_wire::correlation_id(request.correlation_id.as_deref(), fresh.clone()) {
-        Ok(id) => id,
-        Err(failure) => return failed(&failure, &fresh),
-    };
+    let correlation_id =
+        match from_wire::correlation_id(request.correlation_id.as_deref(), fresh.clone()) {
+            Ok(id) => id,
+            Err(failure) => return failed(&failure, &fresh),
+        };
     let acquired = async {
         let opened = api.broker.find_app(&caller, &app).await?;
         api.broker.acquire(&caller, opened, request, correlation_id.clone()).await

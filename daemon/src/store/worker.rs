@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::PoisonError;
 
 use tokio::sync::{mpsc, oneshot};
-use valetkey_cache::Entry;
+use valetkey_cache::{Entry, EntryDecoder};
 use valetkey_engine::ports::StoreError;
 use valetkey_model::Partition;
 use valetkey_proto::v1::ErrorCode;
@@ -94,8 +94,10 @@ impl Worker {
 
     fn load(&self, partition: &Partition) -> Result<Vec<Entry>, StoreError> {
         let loaded = self.vault()?.load(partition.as_str()).map_err(|error| explain(&error))?;
+        // One decoder for all, so that texts which thousands of entries have in common are kept once.
+        let mut decoder = EntryDecoder::default();
         let entries =
-            loaded.records.iter().filter_map(|record| match Entry::decode(&record.value) {
+            loaded.records.iter().filter_map(|record| match decoder.decode(&record.value) {
                 Ok(entry) => Some(entry),
                 Err(error) => {
                     tracing::warn!(%error, "a stored entry cannot be read and is skipped");

@@ -1,0 +1,221 @@
+//! The story itself, chapter by chapter.
+
+use std::time::Duration;
+
+use valetkey_client::v1::{Flow, FlowKind, StartFlowRequest, TokenSource};
+use valetkey_client::{App, Client};
+
+use crate::apps::{SCOPE, open_first_app, silent, start_python_app, start_second_app};
+use crate::figures::{median, show};
+use crate::stage::{Failure, Stage, now};
+use crate::tell::Teller;
+
+/// Who signs in when nobody is asked to.
+const PERSON: &str = "alice@contoso.com";
+/// How many callers hit the expired token at once.
+const CALLERS: usize = 100;
+/// Shorter than the five minutes under which a token counts as expired.
+const EXPIRED_SECONDS: i64 = 200;
+/// How long a token lives, as a rule.
+const HOUR: i64 = 3600;
+/// How many times a cached token is asked for, to measure.
+const HITS: usize = 2000;
+
+/// Tells the story; with `browser`, the person at this machine signs in.
+#[tokio::main]
+pub async fn tell(browser: bool) -> Result<(), Failure> {
+    let mut teller = Teller::new();
+    teller.title("valetkey: one sign-in for every app on the machine");
+    let mut stage = Stage::open().await?;
+
+    teller.chapter("A provider and the daemon");
+    teller.say(&format!(
+        "provider   {} (rotates refresh tokens, punishes reuse)",
+        stage.provider.base_url()
+    ));
+    let start = stage.start_daemon().await?;
+    teller.say(&format!(
+        "daemon     {}, first answer after {}",
+        stage.endpoint().display(),
+        show(start)
+    ));
+    teller.say(&format!("all in     {} (gone at the end)", stage.folder().display()));
+
+    let client = stage.client();
+    let app = open_first_app(&client, &stage).await?;
+    sign_in(&mut teller, &stage, &client, &app, browser).await?;
+    share(&mut teller, &stage).await?;
+    measure_hits(&mut teller, &app).await?;
+    herd(&mut teller, &stage, &app).await?;
+    survive(&mut teller, &mut stage).await?;
+
+    teller.title("Nobody signed in twice, and no app has ever seen a refresh token.");
+    println!();
+    Ok(())
+}
+
+async fn sign_in(
+    teller: &mut Teller,
+    stage: &Stage,
+    client: &Client,
+    app: &App,
+    browser: bool,
+) -> Result<(), Failure> {
+    teller.chapter("One person signs in, once");
+    // The first token is to be found expired later on.
+    stage.set_access_token_lifetime(EXPIRED_SECONDS);
+    let kind = if browser { FlowKind::Interactive } else { FlowKind::DeviceCode };
+    let flow = app.start_flow(&StartFlowRequest::new(kind, vec![SCOPE.to_owned()])).await?;
+    if browser {
+        open_browser(teller, &flow)?
+    } else {
+        enter_code(teller, stage, &flow)?
+    }
+    let token = client.finish_flow(flow).await?;
+    let name = token.id_token_claims.as_ref().and_then(|claims| claims.get("preferred_username"));
+    let name = name.and_then(|name| name.as_str()).unwrap_or("somebody");
+    teller.holds(&format!("signed in as {name}; the sign-in was on the disk before this line"));
+    check(!token.others.contains_key("refresh_token"), "no refresh token crossed the socket")?;
+    teller.holds("the app got an access token, and no refresh token");
+    Ok(())
+}
+
+fn enter_code(teller: &Teller, stage: &Stage, flow: &Flow) -> Result<(), Failure> {
+    let device = flow.device.as_ref().ok_or("the flow has no device code")?;
+    let text = |name: &str| {
+        device.get(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned()
+    };
+    teller.say(&format!(
+        "app one    \"Open {} and enter {}\"",
+        text("verification_uri"),
+        text("user_code")
+    ));
+    stage.provider.control().approve_device(&text("user_code"), PERSON)?;
+    teller.say(&format!(
+        "person     enters the code as {PERSON} (played by a script; --browser lets you do it)"
+    ));
+    Ok(())
+}
+
+fn open_browser(teller: &Teller, flow: &Flow) -> Result<(), Failure> {
+    let url = flow.auth_uri.as_deref().ok_or("the flow has no page to open")?;
+    teller.say(&format!("app one    opens your browser at\n              {url}"));
+    let opener = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
+    let opener = std::env::var("BROWSER").unwrap_or_else(|_| opener.to_owned());
+    if std::process::Command::new(opener).arg(url).spawn().is_err() {
+        teller.say("           (no browser could be started: open the address yourself)");
+    }
+    Ok(())
+}
+
+async fn share(teller: &mut Teller, stage: &Stage) -> Result<(), Failure> {
+    teller.chapter("Other apps share the sign-in");
+    // From here on tokens live an hour, as Entra's do.
+    stage.set_access_token_lifetime(HOUR);
+    let before = sign_ins(stage);
+    let callers = herd_once(stage).await?;
+    teller.say(&format!(
+        "the first token is about to expire; {CALLERS} callers ask for one at the same moment"
+    ));
+    teller.figure("callers answered", &callers.answered.to_string());
+    teller.figure("requests that went to the provider", &callers.requests.to_string());
+    teller.figure("until the last one was answered", &show(callers.took));
+    check(callers.answered == CALLERS, "every caller is answered")?;
+    check(callers.requests == 1, "one request went out")?;
+    teller.holds("one refresh for all of them");
+    let seconds = start_second_app(stage).await?;
+    teller
+        .holds(&format!("app two, another process, has a token for {seconds} s, and asked nobody"));
+    match start_python_app(stage).await? {
+        Some(told) => teller
+            .holds(&format!("app three, Python written for MSAL with one changed import: {told}")),
+        None => teller.say("(no python3 here, so the third app stays at home)"),
+    }
+    check(sign_ins(stage) == before, "nobody signed in again")
+}
+
+/// What came of many callers at once.
+struct Herd {
+    answered: usize,
+    requests: u64,
+    took: Duration,
+}
+
+/// Lets many callers ask at once, each over a connection of its own.
+async fn herd_once(stage: &Stage) -> Result<Herd, Failure> {
+    let before = stage.refreshes();
+    let mut callers = Vec::new();
+    for _ in 0..CALLERS {
+        let app = open_first_app(&stage.client(), stage).await?;
+        callers.push(async move { app.acquire_token_silent(&silent()).await });
+    }
+    let started = now();
+    let tasks: Vec<_> = callers.into_iter().map(tokio::spawn).collect();
+    let mut answered = 0;
+    for task in tasks {
+        task.await??;
+        answered += 1;
+    }
+    Ok(Herd { answered, requests: stage.refreshes() - before, took: started.elapsed() })
+}
+
+async fn measure_hits(teller: &mut Teller, app: &App) -> Result<(), Failure> {
+    teller.chapter("A token that is at hand");
+    let mut times = Vec::with_capacity(HITS);
+    for _ in 0..HITS {
+        let started = now();
+        let token = app.acquire_token_silent(&silent()).await?;
+        times.push(started.elapsed());
+        check(token.token_source == TokenSource::Cache, "it comes from the cache")?;
+    }
+    teller.figure(
+        &format!("median of {HITS} calls, from app to daemon and back"),
+        &show(median(times)),
+    );
+    Ok(())
+}
+
+async fn herd(teller: &mut Teller, stage: &Stage, app: &App) -> Result<(), Failure> {
+    teller.chapter("A caller that insists");
+    let before = stage.refreshes();
+    let mut request = silent();
+    request.force_refresh = true;
+    let started = now();
+    let token = app.acquire_token_silent(&request).await?;
+    check(token.token_source == TokenSource::IdentityProvider, "it comes from the provider")?;
+    check(stage.refreshes() == before + 1, "one request went out")?;
+    teller.figure("a forced refresh: provider, durable save, answer", &show(started.elapsed()));
+    Ok(())
+}
+
+async fn survive(teller: &mut Teller, stage: &mut Stage) -> Result<(), Failure> {
+    teller.chapter("The daemon is killed");
+    let before = sign_ins(stage);
+    stage.kill_daemon().await?;
+    teller.say("SIGKILL: no warning, no time to save anything");
+    let start = stage.start_daemon().await?;
+    teller.figure("started again, first answer after", &show(start));
+    let app = open_first_app(&stage.client(), stage).await?;
+    let token = app.acquire_token_silent(&silent()).await?;
+    check(token.token_source == TokenSource::Cache, "the token survived")?;
+    let seconds = start_second_app(stage).await?;
+    check(sign_ins(stage) == before, "nobody signed in again")?;
+    teller.holds(&format!(
+        "both apps go on where they were ({seconds} s left); nobody has to sign in again"
+    ));
+    Ok(())
+}
+
+/// How often somebody signed in at the provider.
+fn sign_ins(stage: &Stage) -> u64 {
+    let counters = stage.provider.control().counters();
+    counters
+        .iter()
+        .filter(|(grant, _)| *grant != "refresh_token")
+        .map(|(_, count)| count.answered)
+        .sum()
+}
+
+fn check(holds: bool, claim: &str) -> Result<(), Failure> {
+    if holds { Ok(()) } else { Err(format!("this was claimed and does not hold: {claim}").into()) }
+}

@@ -1,0 +1,67 @@
+//! The program around [`run`]: command line, logs, runtime, exit code.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::endpoint::Inherited;
+use crate::paths::process_environment;
+use crate::{Options, hardening, logging, run};
+
+/// The token broker of this computer. It runs in the foreground; programs reach it over its socket.
+#[derive(Parser)]
+#[command(name = "valetkeyd", version, about)]
+struct Arguments {
+    /// Listen here instead of where VALETKEY_SOCKET, systemd or the session says
+    #[arg(long, value_name = "PATH")]
+    socket: Option<PathBuf>,
+    /// Keep the store here instead of in VALETKEY_STATE_DIR or the user's state folder
+    #[arg(long, value_name = "PATH")]
+    state_dir: Option<PathBuf>,
+    /// Read this configuration instead of VALETKEY_CONFIG or the usual files
+    #[arg(long, value_name = "PATH")]
+    config: Option<PathBuf>,
+}
+
+/// Runs the daemon with this command line until a signal asks it to stop.
+pub fn main(
+    arguments: impl IntoIterator<Item = OsString>,
+    inherited: Option<Inherited>,
+) -> ExitCode {
+    let arguments = Arguments::parse_from(arguments);
+    if let Err(error) = logging::start(&process_environment) {
+        return fail(&error.to_string());
+    }
+    hardening::apply();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .thread_name("valetkeyd")
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&format!("start the runtime: {error}")),
+    };
+    let options = Options {
+        socket: arguments.socket,
+        state_dir: arguments.state_dir,
+        config: arguments.config,
+        inherited,
+    };
+    match runtime.block_on(run(options, &process_environment)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is_already_running() => {
+            eprintln!("valetkeyd: {error}; nothing to do");
+            ExitCode::SUCCESS
+        }
+        Err(error) => fail(&error.to_string()),
+    }
+}
+
+/// Says on stderr why the program ends.
+pub fn fail(message: &str) -> ExitCode {
+    eprintln!("valetkeyd: {message}");
+    ExitCode::FAILURE
+}
