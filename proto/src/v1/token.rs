@@ -21,7 +21,9 @@ pub struct TokenRequest {
     /// Silent by default.
     #[serde(default)]
     pub grant: Grant,
-    /// The resource's scopes, without `openid`, `profile` and `offline_access`.
+    /// The resource's scopes, without `openid`, `profile` and `offline_access`; by default those that the configuration
+    /// has for a named application.
+    #[serde(default)]
     pub scopes: Vec<String>,
     /// A home account id or a user name. Needed when several accounts have signed in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
