@@ -5,6 +5,7 @@
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::shell::{Failure, Outcome, Workspace, run as run_program, succeeds};
 
@@ -19,6 +20,8 @@ pub(crate) enum Need {
     Node(&'static str),
     /// A file of the repository.
     File(&'static str),
+    /// To be root, or to become it without a password: for a suite that makes namespaces and mounts.
+    Root,
 }
 
 /// Meets needs, each of them once.
@@ -42,6 +45,7 @@ impl<'a> Setup<'a> {
                 Need::Python => install_python_packages(self.workspace)?,
                 Need::Node(folder) => install_node_packages(self.workspace, folder)?,
                 Need::File(path) => require_file(self.workspace, path)?,
+                Need::Root => program_as_root(self.workspace, "true").map(drop)?,
             }
             self.met.insert(*need);
         }
@@ -72,21 +76,21 @@ fn install_debian_packages(workspace: &Workspace, packages: &[&str]) -> Outcome 
     }
     let names = missing.join(" ");
     let by_hand = format!("install by hand what gives you: {names}");
-    let Some(become_root) = find_way_to_root(workspace) else {
+    if !succeeds(workspace.program("apt-get").arg("--version")) {
         return Err(Failure::new(
-            format!("missing Debian packages, and not root: {names}"),
+            format!("no apt-get to install Debian packages: {names}"),
             by_hand,
         ));
-    };
+    }
     let apt_get = |arguments: &[&str]| {
-        let mut words = become_root.to_vec();
-        words.extend(["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"]);
-        let mut command = workspace.program(words[0]);
-        command.args(&words[1..]).args(arguments);
+        let mut command = program_as_root(workspace, "env").map_err(|_| {
+            Failure::new(format!("missing Debian packages, and not root: {names}"), &by_hand)
+        })?;
+        command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get"]).args(arguments);
         run_program(&mut command, &by_hand)
     };
     let mut install = vec!["install", "--yes", "--quiet=2", "--no-install-recommends"];
-    install.extend(missing);
+    install.extend(&missing);
     // A package list that is absent or old makes the first try fail; only then is a new one worth its time.
     apt_get(&install).or_else(|_| {
         apt_get(&["update", "--quiet=2"])?;
@@ -96,25 +100,26 @@ fn install_debian_packages(workspace: &Workspace, packages: &[&str]) -> Outcome 
 
 fn is_installed(workspace: &Workspace, package: &str) -> bool {
     let mut query = workspace.program("dpkg-query");
-    query
-        .args(["--show", "--showformat=${db:Status-Status}", package])
-        .stdin(std::process::Stdio::null());
+    query.args(["--show", "--showformat=${db:Status-Status}", package]);
     query.output().is_ok_and(|output| output.stdout == b"installed")
 }
 
-/// The words to put before a command that needs root, if it can be had without asking for a password.
-fn find_way_to_root(workspace: &Workspace) -> Option<&'static [&'static str]> {
-    let is_root =
-        workspace.program("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n");
-    if !succeeds(workspace.program("apt-get").arg("--version")) {
-        None
-    } else if is_root {
-        Some(&[])
-    } else if succeeds(workspace.program("sudo").args(["--non-interactive", "true"])) {
-        Some(&["sudo", "--non-interactive"])
-    } else {
-        None
+/// A program run as root, where that can be had without asking for a password.
+pub(crate) fn program_as_root(workspace: &Workspace, program: &str) -> Outcome<Command> {
+    let identity = workspace.program("id").arg("-u").output();
+    if identity.is_ok_and(|output| output.stdout == b"0\n") {
+        return Ok(workspace.program(program));
     }
+    let mut command = workspace.program("sudo");
+    command.arg("--non-interactive");
+    if succeeds(workspace.program("sudo").args(["--non-interactive", "true"])) {
+        command.arg(program);
+        return Ok(command);
+    }
+    Err(Failure::new(
+        "not root, and sudo is not there or asks for a password",
+        "run `sudo --validate` first",
+    ))
 }
 
 fn install_python_packages(workspace: &Workspace) -> Outcome {

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::process::Command;
 
 use crate::report::{Report, Verdict};
-use crate::setup::{Need, Setup, python};
+use crate::setup::{Need, Setup, program_as_root, python};
 use crate::shell::{Failure, Outcome, Workspace, run as run_program, succeeds};
 use crate::windows;
 
@@ -73,7 +73,19 @@ const SUITES: &[Suite] = &[
         what: "the Python SDK against the real daemon",
         needs: &[Need::Python, Need::File("client-sdk/python/tests")],
         when: When::Always,
-        run: test_python_sdk,
+        run: |workspace| test_python(workspace, "client-sdk/python/tests"),
+    },
+    Suite {
+        name: "systemd",
+        what: "the user units under a real systemd, in namespaces of their own",
+        needs: &[Need::Root, Need::Debian(&["curl", "dbus", "python3", "systemd"])],
+        when: When::Always,
+        run: |workspace| {
+            build_programs(workspace)?;
+            let mut test = program_as_root(workspace, "timeout")?;
+            test.args(["10m", "bash", "tests/systemd/run-user-units.sh"]);
+            run_program(test.arg(workspace.target.join("debug")), MEND)
+        },
     },
     Suite {
         name: "system",
@@ -81,6 +93,13 @@ const SUITES: &[Suite] = &[
         needs: &[Need::Python, PROVIDER[0], PROVIDER[1]],
         when: When::Always,
         run: test_system,
+    },
+    Suite {
+        name: "programs",
+        what: "applications written for MSAL run unchanged but for one import",
+        needs: &[Need::Python, PROVIDER[0], PROVIDER[1]],
+        when: When::Always,
+        run: |workspace| test_python(workspace, "tests/python"),
     },
     Suite {
         name: "windows",
@@ -182,10 +201,10 @@ fn test_system(workspace: &Workspace) -> Outcome {
     run_program(&mut test, MEND)
 }
 
-fn test_python_sdk(workspace: &Workspace) -> Outcome {
+fn test_python(workspace: &Workspace, folder: &str) -> Outcome {
     build_programs(workspace)?;
     let mut test = workspace.program_within(10, python(workspace));
-    test.args(["-m", "pytest", "--quiet", "-p", "no:cacheprovider", "client-sdk/python/tests"]);
+    test.args(["-m", "pytest", "--quiet", "-p", "no:cacheprovider", folder]);
     test.env("PYTHONPATH", workspace.root.join("client-sdk/python/src"));
     test.env("PYTHONDONTWRITEBYTECODE", "1").env("PATH", path_with_programs(workspace));
     run_program(&mut test, MEND)
@@ -226,7 +245,19 @@ mod tests {
 
     #[test]
     fn suites_are_chosen_by_name() {
-        check(&[], Ok(&["rust", "doc", "keyring", "provider", "python-sdk", "system"]));
+        check(
+            &[],
+            Ok(&[
+                "rust",
+                "doc",
+                "keyring",
+                "provider",
+                "python-sdk",
+                "systemd",
+                "system",
+                "programs",
+            ]),
+        );
         check(&["windows", "doc"], Ok(&["windows", "doc"]));
         check(&["nothing"], Err("there is no suite \"nothing\""));
     }

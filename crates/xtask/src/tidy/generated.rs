@@ -9,10 +9,16 @@ struct Generated {
     test: &'static [&'static str],
 }
 
-const GENERATED: &[Generated] = &[Generated {
-    files: &["proto/openapi.json", "proto/error-codes.md"],
-    test: &["--package", "valetkey-proto", "--features", "schema", "generated"],
-}];
+const GENERATED: &[Generated] = &[
+    Generated {
+        files: &["proto/openapi.json", "proto/error-codes.md"],
+        test: &["--package", "valetkey-proto", "--features", "schema", "generated"],
+    },
+    Generated {
+        files: &["packaging/config.schema.json"],
+        test: &["--package", "valetkeyd", "--features", "schema", "schema_is_the_generated_one"],
+    },
+];
 
 const WHY: &str = "what is generated is committed, so that its changes are reviewed; it must be what the source says";
 
