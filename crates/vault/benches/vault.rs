@@ -1,0 +1,98 @@
+//! Loading, saving and opening, beside what bounds them from below or would be used instead.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::hint::black_box;
+use std::path::Path;
+
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use valetkey_vault::{KeyChoice, KeyProvider, OpenOptions, Opened, RecordChange, Vault, open};
+use zeroize::Zeroizing;
+
+const RECORD_BYTES: usize = 2048;
+const PARTITION: &str = "user 1000";
+
+fn open_vault(dir: &Path) -> Vault {
+    let key = KeyChoice::Only(KeyProvider::File);
+    match open(&OpenOptions { key, ..OpenOptions::new(dir, 0) }) {
+        Ok(Opened::Ready(vault)) => vault,
+        other => panic!("open: {other:?}"),
+    }
+}
+
+fn put(number: usize, fill: u8) -> RecordChange {
+    let value = Zeroizing::new(vec![fill; RECORD_BYTES]);
+    RecordChange::Put { key: format!("accesstoken-{number}"), value }
+}
+
+fn filled(records: usize) -> (tempfile::TempDir, Vault) {
+    let dir = tempfile::tempdir().unwrap();
+    let vault = open_vault(&dir.path().join("state"));
+    let numbers: Vec<usize> = (0..records).collect();
+    for some in numbers.chunks(10_000) {
+        let changes: Vec<_> = some.iter().map(|number| put(*number, 1)).collect();
+        vault.save(PARTITION, &changes).unwrap();
+    }
+    (dir, vault)
+}
+
+fn load(c: &mut Criterion) {
+    let (dir, vault) = filled(10_000);
+    let mut group = c.benchmark_group("10000 records of 2 KiB");
+    group.sample_size(20);
+    group.bench_function("load", |b| {
+        b.iter_with_large_drop(|| black_box(vault.load(PARTITION).unwrap()));
+    });
+    drop(vault);
+    let database = dir.path().join("state/vault.redb");
+    group.bench_function("read the file", |b| {
+        b.iter(|| black_box(std::fs::read(&database).unwrap()))
+    });
+    let state = dir.path().join("state");
+    group.bench_function("open", |b| {
+        b.iter_batched(|| (), |()| open_vault(&state), BatchSize::PerIteration);
+    });
+    group.bench_function("open after someone wrote to the file", |b| {
+        let touch = || {
+            let file = std::fs::File::options().write(true).open(&database).unwrap();
+            file.set_modified(std::time::UNIX_EPOCH).unwrap();
+        };
+        b.iter_batched(touch, |()| open_vault(&state), BatchSize::PerIteration);
+    });
+    group.finish();
+}
+
+fn save(c: &mut Criterion) {
+    let mut group = c.benchmark_group("save one record of 2 KiB");
+    group.sample_size(50);
+    for records in [10, 10_000, 100_000] {
+        let (dir, vault) = filled(records);
+        let mut number = 0;
+        group.bench_function(format!("among {records}"), |b| {
+            b.iter(|| {
+                number = (number + 7919) % records;
+                vault.save(PARTITION, &[put(number, 2)]).unwrap();
+            });
+        });
+        if records <= 10_000 {
+            group.bench_function(format!("rewrite a file of {records}"), |b| {
+                let all = vec![2; records * RECORD_BYTES];
+                b.iter(|| write_and_sync(&dir.path().join("whole"), &all));
+            });
+        }
+        group.bench_function(format!("among {records}, bare fsync of 2 KiB"), |b| {
+            b.iter(|| write_and_sync(&dir.path().join("one"), &[2; RECORD_BYTES]));
+        });
+    }
+    group.finish();
+}
+
+fn write_and_sync(path: &Path, content: &[u8]) {
+    use std::io::Write;
+    let mut file = std::fs::File::create(path).unwrap();
+    file.write_all(content).unwrap();
+    file.sync_all().unwrap();
+}
+
+criterion_group!(benches, load, save);
+criterion_main!(benches);

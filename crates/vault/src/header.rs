@@ -1,0 +1,194 @@
+//! The header of a store: everything that must be known before its key is.
+//!
+//! A file of its own, and not a row of the database, for two reasons. The format version can be
+//! read whatever becomes of the database's own format, so that an old build refuses a newer store
+//! instead of taking it for damaged. And when the database is damaged, the provider and the key
+//! live on: nothing falls back to a weaker provider because of a bad disk block.
+//!
+//! The file is one line of JSON and one line with its SHA-256 in hex. The digest tells damage from
+//! a wrong passphrase. All formats to come keep these two lines and `"format"`; a provider or key
+//! derivation that this build does not know comes with a higher format. The file is written once,
+//! before the first record, and never rewritten.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::error::VaultError;
+use crate::key::KeyRecord;
+use crate::options::{Randomness, RandomnessUnavailable, random};
+use crate::record::DATA_KEY_ID;
+use crate::seal::{Key, digest, open_small, seal_small};
+use crate::state_dir::StateDir;
+
+pub(crate) const HEADER_NAME: &str = "vault.header";
+
+/// The newest format that this build reads, and the one that it writes.
+const FORMAT: u32 = 1;
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Header {
+    format: u32,
+    /// 128 random bits in hex: tells the keys of two stores apart within one keyring.
+    pub(crate) store_id: String,
+    pub(crate) key: KeyRecord,
+    data_keys: Vec<WrappedKey>,
+}
+
+/// A data key under the wrapping key: base64 of salt, ciphertext and tag.
+#[derive(Clone, Serialize, Deserialize)]
+struct WrappedKey {
+    id: u32,
+    wrapped: String,
+}
+
+impl std::fmt::Debug for WrappedKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WrappedKey").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// What was found where the header should be.
+#[derive(Debug)]
+pub(crate) enum HeaderFile {
+    Missing,
+    Damaged,
+    Sound(Header),
+}
+
+#[derive(Deserialize)]
+struct FormatOnly {
+    format: u32,
+}
+
+impl Header {
+    /// A header with a fresh data key, and that key.
+    pub(crate) fn create(
+        store_id: String,
+        key: KeyRecord,
+        wrapping_key: &Key,
+        randomness: &dyn Randomness,
+    ) -> Result<(Self, Key), RandomnessUnavailable> {
+        let data_key = Zeroizing::new(random(randomness)?);
+        let mut header = Self { format: FORMAT, store_id, key, data_keys: Vec::new() };
+        let bound = header.bound_to_data_key(DATA_KEY_ID);
+        let wrapped = seal_small(wrapping_key, random(randomness)?, &bound, data_key.as_slice());
+        header.data_keys.push(WrappedKey { id: DATA_KEY_ID, wrapped: BASE64.encode(wrapped) });
+        Ok((header, data_key))
+    }
+
+    /// Reads the header; refuses a newer format.
+    pub(crate) fn read(dir: &StateDir) -> Result<HeaderFile, VaultError> {
+        match dir.read(HEADER_NAME)? {
+            None => Ok(HeaderFile::Missing),
+            Some(content) => Self::parse(&content),
+        }
+    }
+
+    fn parse(content: &[u8]) -> Result<HeaderFile, VaultError> {
+        let Some(json) = checked_line(content) else { return Ok(HeaderFile::Damaged) };
+        match serde_json::from_slice::<FormatOnly>(json) {
+            Ok(FormatOnly { format: found }) if found > FORMAT => {
+                return Err(VaultError::NewerFormat { found, supported: FORMAT });
+            }
+            Ok(_) => {}
+            Err(_) => return Ok(HeaderFile::Damaged),
+        }
+        Ok(serde_json::from_slice(json).map_or(HeaderFile::Damaged, HeaderFile::Sound))
+    }
+
+    pub(crate) fn write(&self, dir: &StateDir) -> Result<(), VaultError> {
+        dir.replace(HEADER_NAME, &with_digest(&self.to_json()))
+    }
+
+    /// The data key; `None` if the wrapping key is not the one that the store was made with.
+    pub(crate) fn unwrap_data_key(&self, wrapping_key: &Key) -> Option<Key> {
+        let wrapped = self.data_keys.iter().find(|key| key.id == DATA_KEY_ID)?;
+        let sealed = BASE64.decode(&wrapped.wrapped).ok()?;
+        let data_key =
+            open_small(wrapping_key, &self.bound_to_data_key(DATA_KEY_ID), &sealed).ok()?;
+        Some(Zeroizing::new(data_key.as_slice().try_into().ok()?))
+    }
+
+    /// The associated data of a wrapped key: nobody can give a key to another store, or lower the
+    /// cost of the passphrase, without the wrapping key.
+    fn bound_to_data_key(&self, id: u32) -> Vec<u8> {
+        let bound = Self { data_keys: Vec::new(), ..self.clone() };
+        [b"valetkey data key".as_slice(), &id.to_le_bytes(), &bound.to_json()].concat()
+    }
+
+    fn to_json(&self) -> Vec<u8> {
+        #[expect(clippy::expect_used, reason = "strings and numbers alone, no map with odd keys")]
+        serde_json::to_vec(self).expect("plain data serializes")
+    }
+}
+
+fn with_digest(json: &[u8]) -> Vec<u8> {
+    [json, b"\n", hex(&digest(json)).as_bytes(), b"\n"].concat()
+}
+
+/// The first line, if the second is its digest.
+fn checked_line(content: &[u8]) -> Option<&[u8]> {
+    let end = content.iter().position(|byte| *byte == b'\n')?;
+    let json = &content[..end];
+    (with_digest(json) == content).then_some(json)
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::SystemRandomness;
+
+    fn header() -> (Header, Key) {
+        let wrapping_key = Zeroizing::new([1; 32]);
+        Header::create("5703e1d".into(), KeyRecord::File, &wrapping_key, &SystemRandomness).unwrap()
+    }
+
+    #[test]
+    fn the_data_key_comes_back_with_the_right_wrapping_key_only() {
+        let (header, data_key) = header();
+        assert_eq!(header.unwrap_data_key(&Zeroizing::new([1; 32])), Some(data_key));
+        assert_eq!(header.unwrap_data_key(&Zeroizing::new([2; 32])), None);
+    }
+
+    #[test]
+    fn a_wrapped_key_opens_in_its_own_header_only() {
+        let (mut header, _) = header();
+        header.store_id = "0ther".into();
+        assert_eq!(header.unwrap_data_key(&Zeroizing::new([1; 32])), None);
+    }
+
+    #[test]
+    fn every_flipped_bit_and_every_missing_byte_is_noticed() {
+        let sound = with_digest(&header().0.to_json());
+        assert!(matches!(Header::parse(&sound), Ok(HeaderFile::Sound(_))));
+        for bit in 0..sound.len() * 8 {
+            let mut flipped = sound.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(matches!(Header::parse(&flipped), Ok(HeaderFile::Damaged)), "bit {bit}");
+        }
+        for length in 0..sound.len() {
+            assert!(matches!(Header::parse(&sound[..length]), Ok(HeaderFile::Damaged)), "{length}");
+        }
+    }
+
+    #[test]
+    fn a_newer_format_is_refused_whatever_else_it_says() {
+        let newer = with_digest(br#"{"format":2,"key":{"provider":"tpm"},"surprise":true}"#);
+        assert!(matches!(
+            Header::parse(&newer),
+            Err(VaultError::NewerFormat { found: 2, supported: 1 })
+        ));
+    }
+
+    #[test]
+    fn the_debug_text_shows_no_wrapped_key() {
+        let (header, _) = header();
+        assert!(!format!("{header:?}").contains(&header.data_keys[0].wrapped));
+    }
+}

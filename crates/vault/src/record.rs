@@ -1,0 +1,204 @@
+//! One record, sealed: what is written, and what its place in the database is called.
+//!
+//! ```text
+//! row    = HMAC(index key, partition)[..16] || HMAC(index key, partition, key)[..16]
+//! stored = format: u8 || data key id: u32 || sealed(plain)
+//! plain  = value || partition || key || partition length: u32 || key length: u32
+//! ```
+//!
+//! The row is a keyed hash, so that no user name or client id shows in the file, yet the records of
+//! a partition lie together. It is bound into the seal together with format and data key id: a
+//! stored record that is moved to another row, partition or store no longer opens. The data key id
+//! leaves room for a data key of each partition. The value comes first so that it can be cut out
+//! of the decrypted buffer without a second copy.
+
+use zeroize::Zeroizing;
+
+use crate::error::VaultError;
+use crate::seal::{
+    Altered, Key, SALT_LENGTH, Salt, TAG_LENGTH, keyed_hash, open_in_place, seal_in_place,
+};
+
+/// The name of a record in the database.
+pub(crate) type Row = [u8; 32];
+
+/// The part of a [`Row`] that all records of a partition share.
+pub(crate) type RowPrefix = [u8; 16];
+
+/// The only data key so far.
+pub(crate) const DATA_KEY_ID: u32 = 0;
+
+const RECORD_FORMAT: u8 = 1;
+/// Format and data key id.
+const HEAD_LENGTH: usize = 1 + 4;
+const LENGTHS: usize = 4 + 4;
+
+/// The keys that a data key yields: one to seal records, one to name them.
+pub(crate) struct RecordKeys {
+    seal: Key,
+    index: Key,
+}
+
+/// A record that opened.
+#[derive(PartialEq)]
+pub(crate) struct OpenedRecord {
+    pub(crate) partition: String,
+    pub(crate) key: String,
+    pub(crate) value: Zeroizing<Vec<u8>>,
+}
+
+impl RecordKeys {
+    pub(crate) fn derive(data_key: &Key) -> Self {
+        Self {
+            seal: keyed_hash(data_key, &[b"valetkey record seal"]),
+            index: keyed_hash(data_key, &[b"valetkey record index"]),
+        }
+    }
+
+    /// What a database made with these keys says of itself; tells nothing about them.
+    pub(crate) fn proof(&self) -> Key {
+        keyed_hash(&self.index, &[b"proof"])
+    }
+
+    /// What the rows of all records of `partition` begin with.
+    pub(crate) fn prefix(&self, partition: &str) -> RowPrefix {
+        prefix_of(&keyed_hash(&self.index, &[b"partition", partition.as_bytes()]))
+    }
+
+    pub(crate) fn row(&self, partition: &str, key: &str) -> Row {
+        let name = keyed_hash(&self.index, &[b"record", partition.as_bytes(), key.as_bytes()]);
+        let mut row = [0; 32];
+        row[..16].copy_from_slice(&self.prefix(partition));
+        row[16..].copy_from_slice(&name[..16]);
+        row
+    }
+
+    /// What to store under `row`.
+    pub(crate) fn seal(
+        &self,
+        row: &Row,
+        (partition, key): (&str, &str),
+        value: &[u8],
+        salt: &Salt,
+    ) -> Result<Vec<u8>, VaultError> {
+        let length = |text: &str| u32::try_from(text.len()).map_err(|_| VaultError::NameTooLong);
+        let (partition_length, key_length) = (length(partition)?, length(key)?);
+        let plain_length = value.len() + partition.len() + key.len() + LENGTHS;
+        // The final capacity from the start: growth would leave copies of the plain text behind.
+        let mut stored = Vec::with_capacity(HEAD_LENGTH + SALT_LENGTH + plain_length + TAG_LENGTH);
+        stored.push(RECORD_FORMAT);
+        stored.extend(DATA_KEY_ID.to_le_bytes());
+        stored.extend(salt);
+        stored.extend(value);
+        stored.extend(partition.as_bytes());
+        stored.extend(key.as_bytes());
+        stored.extend(partition_length.to_le_bytes());
+        stored.extend(key_length.to_le_bytes());
+        let (head, plain) = stored.split_at_mut(HEAD_LENGTH + SALT_LENGTH);
+        let bound = bound_to(&head[..HEAD_LENGTH], row);
+        let tag = seal_in_place(&self.seal, salt, &bound, plain);
+        stored.extend(tag);
+        Ok(stored)
+    }
+
+    /// Opens what is stored under `row`.
+    pub(crate) fn open(&self, row: &Row, stored: &[u8]) -> Result<OpenedRecord, Altered> {
+        let (head, rest) = stored.split_first_chunk::<HEAD_LENGTH>().ok_or(Altered)?;
+        let (salt, rest) = rest.split_first_chunk::<SALT_LENGTH>().ok_or(Altered)?;
+        let (plain, tag) = rest.split_last_chunk::<TAG_LENGTH>().ok_or(Altered)?;
+        let mut plain = Zeroizing::new(plain.to_vec());
+        open_in_place(&self.seal, salt, &bound_to(head, row), &mut plain, tag)?;
+        if head[0] != RECORD_FORMAT {
+            return Err(Altered);
+        }
+        split(plain).ok_or(Altered)
+    }
+}
+
+/// What the seal of a record binds beside its content.
+fn bound_to(head: &[u8], row: &Row) -> [u8; HEAD_LENGTH + 32] {
+    let mut bound = [0; HEAD_LENGTH + 32];
+    bound[..HEAD_LENGTH].copy_from_slice(head);
+    bound[HEAD_LENGTH..].copy_from_slice(row);
+    bound
+}
+
+fn split(mut plain: Zeroizing<Vec<u8>>) -> Option<OpenedRecord> {
+    let (names, key_length) = plain.split_last_chunk::<4>()?;
+    let (names, partition_length) = names.split_last_chunk::<4>()?;
+    let key_length = u32::from_le_bytes(*key_length) as usize;
+    let partition_length = u32::from_le_bytes(*partition_length) as usize;
+    let key_start = names.len().checked_sub(key_length)?;
+    let partition_start = key_start.checked_sub(partition_length)?;
+    let partition = str::from_utf8(&names[partition_start..key_start]).ok()?.to_owned();
+    let key = str::from_utf8(&names[key_start..]).ok()?.to_owned();
+    plain.truncate(partition_start);
+    Some(OpenedRecord { partition, key, value: plain })
+}
+
+/// The partition that a row is in.
+pub(crate) fn prefix_of(row: &Row) -> RowPrefix {
+    let mut prefix = [0; 16];
+    prefix.copy_from_slice(&row[..16]);
+    prefix
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAMES: [(&str, &str); 3] = [("user 1000", "k"), ("user 1000", "l"), ("user 1001", "k")];
+
+    fn keys(seed: u8) -> RecordKeys {
+        RecordKeys::derive(&Zeroizing::new([seed; 32]))
+    }
+
+    fn stored() -> (Row, Vec<u8>) {
+        let row = keys(1).row("user 1000", "k");
+        let stored = keys(1).seal(&row, ("user 1000", "k"), b"value", &[7; SALT_LENGTH]);
+        (row, stored.unwrap())
+    }
+
+    #[test]
+    fn a_record_opens_with_its_names_and_value() {
+        let (row, stored) = stored();
+        let opened = keys(1).open(&row, &stored).ok().unwrap();
+        assert_eq!((opened.partition.as_str(), opened.key.as_str()), ("user 1000", "k"));
+        assert_eq!(opened.value.as_slice(), b"value");
+    }
+
+    #[test]
+    fn a_record_opens_in_its_own_row_only() {
+        let (_, stored) = stored();
+        for (at, (partition, key)) in NAMES.into_iter().enumerate() {
+            let opened = keys(1).open(&keys(1).row(partition, key), &stored);
+            assert_eq!(opened.is_ok(), at == 0, "{partition} {key}");
+        }
+    }
+
+    #[test]
+    fn a_record_does_not_open_with_another_data_key() {
+        let (row, stored) = stored();
+        assert!(keys(2).open(&row, &stored).is_err());
+    }
+
+    #[test]
+    fn every_flipped_bit_and_every_missing_byte_is_noticed() {
+        let (row, stored) = stored();
+        for bit in 0..stored.len() * 8 {
+            let mut flipped = stored.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(keys(1).open(&row, &flipped).is_err(), "bit {bit}");
+        }
+        for length in 0..stored.len() {
+            assert!(keys(1).open(&row, &stored[..length]).is_err(), "length {length}");
+        }
+    }
+
+    #[test]
+    fn the_rows_of_a_partition_share_its_prefix() {
+        assert_eq!(keys(1).row("ab", "c")[..16], keys(1).prefix("ab"));
+        assert_ne!(keys(1).prefix("ab"), keys(1).prefix("abc"));
+        assert_ne!(keys(1).prefix("ab"), keys(2).prefix("ab"));
+    }
+}
