@@ -44,9 +44,10 @@ pub async fn tell(browser: bool) -> Result<(), Failure> {
     let client = stage.client();
     let app = open_first_app(&client, &stage).await?;
     sign_in(&mut teller, &stage, &client, &app, browser).await?;
+    expire(&mut teller, &stage).await?;
     share(&mut teller, &stage).await?;
     measure_hits(&mut teller, &app).await?;
-    herd(&mut teller, &stage, &app).await?;
+    insist(&mut teller, &stage, &app).await?;
     survive(&mut teller, &mut stage).await?;
 
     teller.title("Nobody signed in twice, and no app has ever seen a refresh token.");
@@ -62,7 +63,7 @@ async fn sign_in(
     browser: bool,
 ) -> Result<(), Failure> {
     teller.chapter("One person signs in, once");
-    // The first token is to be found expired later on.
+    // So short that it counts as expired at once.
     stage.set_access_token_lifetime(EXPIRED_SECONDS);
     let kind = if browser { FlowKind::Interactive } else { FlowKind::DeviceCode };
     let flow = app.start_flow(&StartFlowRequest::new(kind, vec![SCOPE.to_owned()])).await?;
@@ -108,27 +109,33 @@ fn open_browser(teller: &Teller, flow: &Flow) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn share(teller: &mut Teller, stage: &Stage) -> Result<(), Failure> {
-    teller.chapter("Other apps share the sign-in");
+async fn expire(teller: &mut Teller, stage: &Stage) -> Result<(), Failure> {
+    teller.chapter("The token expires");
     // From here on tokens live an hour, as Entra's do.
     stage.set_access_token_lifetime(HOUR);
-    let before = sign_ins(stage);
-    let callers = herd_once(stage).await?;
-    teller.say(&format!(
-        "the first token is about to expire; {CALLERS} callers ask for one at the same moment"
-    ));
-    teller.figure("callers answered", &callers.answered.to_string());
-    teller.figure("requests that went to the provider", &callers.requests.to_string());
-    teller.figure("until the last one was answered", &show(callers.took));
-    check(callers.answered == CALLERS, "every caller is answered")?;
-    check(callers.requests == 1, "one request went out")?;
+    let herd = ask_at_once(stage).await?;
+    teller.say(&format!("{CALLERS} callers ask for a new one at the same moment"));
+    teller.figure("callers answered", &herd.answered.to_string());
+    teller.figure("requests that went to the provider", &herd.requests.to_string());
+    teller.figure("until the last one was answered", &show(herd.took));
+    check(herd.answered == CALLERS, "every caller is answered")?;
+    check(herd.requests == 1, "one request went out")?;
     teller.holds("one refresh for all of them");
+    Ok(())
+}
+
+async fn share(teller: &mut Teller, stage: &Stage) -> Result<(), Failure> {
+    teller.chapter("Other apps share the sign-in");
+    let before = sign_ins(stage);
     let seconds = start_second_app(stage).await?;
     teller
         .holds(&format!("app two, another process, has a token for {seconds} s, and asked nobody"));
     match start_python_app(stage).await? {
-        Some(told) => teller
-            .holds(&format!("app three, Python written for MSAL with one changed import: {told}")),
+        Some(told) => {
+            teller.holds(&format!(
+                "app three, Python written for MSAL with one changed import: {told}"
+            ));
+        }
         None => teller.say("(no python3 here, so the third app stays at home)"),
     }
     check(sign_ins(stage) == before, "nobody signed in again")
@@ -142,7 +149,7 @@ struct Herd {
 }
 
 /// Lets many callers ask at once, each over a connection of its own.
-async fn herd_once(stage: &Stage) -> Result<Herd, Failure> {
+async fn ask_at_once(stage: &Stage) -> Result<Herd, Failure> {
     let before = stage.refreshes();
     let mut callers = Vec::new();
     for _ in 0..CALLERS {
@@ -175,7 +182,7 @@ async fn measure_hits(teller: &mut Teller, app: &App) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn herd(teller: &mut Teller, stage: &Stage, app: &App) -> Result<(), Failure> {
+async fn insist(teller: &mut Teller, stage: &Stage, app: &App) -> Result<(), Failure> {
     teller.chapter("A caller that insists");
     let before = stage.refreshes();
     let mut request = silent();
