@@ -8,4 +8,6 @@
 //! With the feature `schema` the crate also makes `openapi.json` and `error-codes.md`, which are committed and checked by
 //! a test.
 
+#[cfg(feature = "schema")]
+pub mod openapi;
 pub mod v1;

@@ -1,0 +1,258 @@
+//! Every verb on every path: what goes in, what comes out, what can go wrong in particular.
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+
+use crate::v1::ErrorCode::{self, *};
+use crate::v1::paths::route;
+use crate::v1::{
+    Accounts, App, Apps, CompleteFlowRequest, Event, Flow, OpenAppRequest, StartFlowRequest,
+    Status, TokenRequest, TokenResponse, UnlockRequest,
+};
+
+pub(super) type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
+
+pub(super) struct Operation {
+    pub(super) method: &'static str,
+    pub(super) path: &'static str,
+    pub(super) id: &'static str,
+    pub(super) summary: &'static str,
+    pub(super) description: &'static str,
+    pub(super) query: &'static [Parameter],
+    pub(super) request: Option<SchemaOf>,
+    pub(super) answers: &'static [Answer],
+    /// Those that say something about this operation; any may answer with the others.
+    pub(super) errors: &'static [ErrorCode],
+}
+
+pub(super) struct Parameter {
+    pub(super) name: &'static str,
+    pub(super) kind: &'static str,
+    pub(super) description: &'static str,
+}
+
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) description: &'static str,
+    pub(super) content_type: &'static str,
+    pub(super) schema: Option<SchemaOf>,
+}
+
+fn schema<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<T>()
+}
+
+const fn json<T: JsonSchema>(status: u16, description: &'static str) -> Answer {
+    Answer { status, description, content_type: "application/json", schema: Some(schema::<T>) }
+}
+
+const fn done(description: &'static str) -> Answer {
+    Answer { status: 204, description, content_type: "", schema: None }
+}
+
+const NOTHING: Operation = Operation {
+    method: "get",
+    path: "",
+    id: "",
+    summary: "",
+    description: "",
+    query: &[],
+    request: None,
+    answers: &[],
+    errors: &[],
+};
+
+pub(super) const OPERATIONS: &[Operation] = &[
+    Operation {
+        path: route::STATUS,
+        id: "status",
+        summary: "What runs, and how safely it keeps what it holds.",
+        answers: &[json::<Status>(200, "The daemon's state.")],
+        ..NOTHING
+    },
+    Operation {
+        path: route::OPENAPI,
+        id: "openapi",
+        summary: "This document.",
+        answers: &[json::<serde_json::Value>(200, "OpenAPI 3.1.")],
+        ..NOTHING
+    },
+    Operation {
+        path: route::APPS,
+        id: "listApps",
+        summary: "The open applications of the calling user, and those that the configuration declares.",
+        answers: &[json::<Apps>(200, "The applications.")],
+        ..NOTHING
+    },
+    Operation {
+        method: "post",
+        path: route::APPS,
+        id: "openApp",
+        summary: "Opens a client application: creates it, or finds the one that was defined in the same way.",
+        description: "The id is a digest of the definition: the same for every process and after every restart. Nothing is \
+            sent to the provider.",
+        request: Some(schema::<OpenAppRequest>),
+        answers: &[json::<App>(200, "The open application.")],
+        errors: &[BadRequest, InvalidAuthority, UnknownApp, TooManyRequests],
+        ..NOTHING
+    },
+    Operation {
+        method: "delete",
+        path: route::APP,
+        id: "closeApp",
+        summary: "Closes an application. Its tokens stay: signing out is another matter.",
+        answers: &[done("It is closed.")],
+        errors: &[UnknownApp],
+        ..NOTHING
+    },
+    Operation {
+        path: route::ACCOUNTS,
+        id: "listAccounts",
+        summary: "The accounts that the application may use.",
+        query: &[Parameter {
+            name: "username",
+            kind: "string",
+            description: "Only those of this user name; case is ignored.",
+        }],
+        answers: &[json::<Accounts>(200, "The accounts.")],
+        errors: &[UnknownApp, StoreLocked],
+        ..NOTHING
+    },
+    Operation {
+        method: "delete",
+        path: route::ACCOUNT,
+        id: "removeAccount",
+        summary: "Signs an account out: its tokens are forgotten.",
+        answers: &[done("It is signed out.")],
+        errors: &[UnknownApp, UnknownAccount, StoreLocked],
+        ..NOTHING
+    },
+    Operation {
+        method: "post",
+        path: route::TOKEN,
+        id: "acquireToken",
+        summary: "A token without asking a person: from the cache, else by a refresh.",
+        description: "However many callers need the same token at the same time, the provider is asked once. What the \
+            provider refuses is passed through under its own `error`.",
+        request: Some(schema::<TokenRequest>),
+        answers: &[json::<TokenResponse>(200, "The token.")],
+        errors: &[
+            BadRequest,
+            ReservedScope,
+            AccessDenied,
+            UnknownApp,
+            UnknownAccount,
+            SignInNeeded,
+            AccountAmbiguous,
+            StoreLocked,
+            Throttled,
+            ProviderMisbehaved,
+            ProviderUnreachable,
+            ProviderUnavailable,
+            StoreUnavailable,
+        ],
+        ..NOTHING
+    },
+    Operation {
+        method: "post",
+        path: route::FLOWS,
+        id: "startFlow",
+        summary: "Starts a sign-in that a person takes part in, or joins the one that is open for the same purpose.",
+        request: Some(schema::<StartFlowRequest>),
+        answers: &[
+            json::<Flow>(201, "A new flow."),
+            json::<Flow>(200, "The flow that was open already; `joined` is true."),
+        ],
+        errors: &[
+            BadRequest,
+            ReservedScope,
+            InvalidAuthority,
+            AccessDenied,
+            UnknownApp,
+            StoreLocked,
+            TooManyRequests,
+            ProviderMisbehaved,
+            ProviderUnreachable,
+            ProviderUnavailable,
+        ],
+        ..NOTHING
+    },
+    Operation {
+        path: route::FLOW,
+        id: "waitForFlow",
+        summary: "Where a flow stands.",
+        description: "A long poll: answers at once when the flow has ended, else after `wait` seconds. How a sign-in failed is in \
+            the flow's `error`, and the status is 200 then too.",
+        query: &[Parameter {
+            name: "wait",
+            kind: "number",
+            description: "Seconds to wait for the end; 0 by default, 60 at most.",
+        }],
+        answers: &[json::<Flow>(200, "The flow.")],
+        errors: &[UnknownFlow],
+        ..NOTHING
+    },
+    Operation {
+        method: "delete",
+        path: route::FLOW,
+        id: "cancelFlow",
+        summary: "Ends a flow for all who wait for it.",
+        answers: &[done("It has ended.")],
+        errors: &[UnknownFlow],
+        ..NOTHING
+    },
+    Operation {
+        method: "post",
+        path: route::COMPLETE,
+        id: "completeFlow",
+        summary: "Hands in the parameters of a redirect that the application received itself.",
+        request: Some(schema::<CompleteFlowRequest>),
+        answers: &[json::<Flow>(200, "The flow, which has ended.")],
+        errors: &[
+            BadRequest,
+            StateMismatch,
+            IssuerMismatch,
+            NonceMismatch,
+            UnknownFlow,
+            FlowClosed,
+            ProviderMisbehaved,
+            ProviderUnreachable,
+            ProviderUnavailable,
+        ],
+        ..NOTHING
+    },
+    Operation {
+        path: route::EVENTS,
+        id: "events",
+        summary: "What happens to the calling user's accounts, while it happens.",
+        description: "Server-sent events: `event` is the kind, `data` an Event as JSON on one line. Comment lines keep the \
+            stream alive. Pass over kinds that you do not know.",
+        answers: &[Answer {
+            status: 200,
+            description: "The stream.",
+            content_type: "text/event-stream",
+            schema: Some(schema::<Event>),
+        }],
+        errors: &[StoreLocked],
+        ..NOTHING
+    },
+    Operation {
+        method: "post",
+        path: route::LOCK,
+        id: "lock",
+        summary: "Drops keys and tokens from memory until the store is unlocked.",
+        description: "Only a store with a passphrase can be locked: any other would open itself again.",
+        answers: &[done("It is locked.")],
+        errors: &[BadRequest],
+        ..NOTHING
+    },
+    Operation {
+        method: "post",
+        path: route::UNLOCK,
+        id: "unlock",
+        summary: "Hands in the store's passphrase.",
+        request: Some(schema::<UnlockRequest>),
+        answers: &[done("It is unlocked.")],
+        errors: &[BadRequest, AccessDenied, StoreLocked],
+        ..NOTHING
+    },
+];
