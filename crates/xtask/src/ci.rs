@@ -8,10 +8,11 @@ type Check = fn(&Workspace) -> Outcome;
 
 const CHECKS: &[(&str, Check)] = &[
     ("fmt", check_format),
-    ("tidy", tidy::run),
+    ("tidy", tidy::check_source),
     ("clippy", check_lints),
     ("rustdoc", check_docs),
     ("deny", deny::run),
+    ("generated", tidy::check_generated),
 ];
 
 pub(crate) fn run(workspace: &Workspace) -> Outcome {
