@@ -2,4 +2,12 @@
 //!
 //! Nothing here belongs in a product: every crate but the demo may name it among its development dependencies only.
 
+pub mod clock;
 pub mod entra;
+pub mod gate;
+pub mod http;
+pub mod idle;
+pub mod redirects;
+pub mod rng;
+pub mod store;
+pub mod world;

@@ -1,0 +1,118 @@
+//! A token store in memory: what is in it survives the engine, and its disk fails when a test says so.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use valetkey_cache::{Change, Entry, EntryKey};
+use valetkey_engine::ports::{BoxFuture, StoreError, TokenStore};
+use valetkey_model::Partition;
+
+use crate::gate::Gate;
+
+/// Entries by partition and key, and a log of what was saved.
+#[derive(Default)]
+pub struct MemoryStore {
+    /// Holds saves before they are written.
+    pub gate: Gate,
+    disk: Mutex<Disk>,
+}
+
+#[derive(Default)]
+struct Disk {
+    entries: HashMap<Partition, BTreeMap<EntryKey, Entry>>,
+    saves: Vec<Vec<Change>>,
+    fault: Option<StoreError>,
+}
+
+impl MemoryStore {
+    /// From now on the disk takes nothing.
+    pub fn fill_disk(&self) {
+        self.lock().fault = Some(StoreError::Unavailable("disk full".to_owned()));
+    }
+
+    /// From now on nothing can be read or written.
+    pub fn lock_up(&self) {
+        self.lock().fault = Some(StoreError::Locked("waiting for a passphrase".to_owned()));
+    }
+
+    /// All is well again.
+    pub fn recover(&self) {
+        self.lock().fault = None;
+    }
+
+    /// True while nothing can be written.
+    pub fn is_failing(&self) -> bool {
+        self.lock().fault.is_some()
+    }
+
+    /// What was saved, in order.
+    pub fn saves(&self) -> Vec<Vec<Change>> {
+        self.lock().saves.clone()
+    }
+
+    /// What is stored of a partition, by key.
+    pub fn entries(&self, partition: &Partition) -> Vec<Entry> {
+        let disk = self.lock();
+        disk.entries.get(partition).into_iter().flat_map(BTreeMap::values).cloned().collect()
+    }
+
+    /// The stored refresh tokens of a partition.
+    pub fn refresh_tokens(&self, partition: &Partition) -> Vec<String> {
+        let secret = |entry| match entry {
+            Entry::RefreshToken(token) => Some(token.secret.expose().to_owned()),
+            _ => None,
+        };
+        self.entries(partition).into_iter().filter_map(secret).collect()
+    }
+
+    /// Stores an entry as an earlier run would have.
+    pub fn put(&self, partition: &Partition, entry: Entry) {
+        self.lock().entries.entry(partition.clone()).or_default().insert(entry.key(), entry);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Disk> {
+        self.disk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Disk {
+    fn write(&mut self, partition: &Partition, changes: &[Change]) -> Result<(), StoreError> {
+        if let Some(fault) = &self.fault {
+            return Err(fault.clone());
+        }
+        let entries = self.entries.entry(partition.clone()).or_default();
+        for change in changes {
+            match change {
+                Change::Put(entry) => drop(entries.insert(entry.key(), entry.clone())),
+                Change::Remove(entry) => drop(entries.remove(&entry.key())),
+            }
+        }
+        self.saves.push(changes.to_vec());
+        Ok(())
+    }
+}
+
+impl TokenStore for MemoryStore {
+    fn load<'a>(
+        &'a self,
+        partition: &'a Partition,
+    ) -> BoxFuture<'a, Result<Vec<Entry>, StoreError>> {
+        Box::pin(async move {
+            if let Some(fault @ StoreError::Locked(_)) = &self.lock().fault {
+                return Err(fault.clone());
+            }
+            Ok(self.entries(partition))
+        })
+    }
+
+    fn save<'a>(
+        &'a self,
+        partition: &'a Partition,
+        changes: &'a [Change],
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            self.gate.pass().await;
+            self.lock().write(partition, changes)
+        })
+    }
+}
