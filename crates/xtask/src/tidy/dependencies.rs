@@ -48,8 +48,8 @@ const MAY: &[(&str, &[&str], &str)] = &[
     ),
     (
         "valetkey-demo",
-        &["valetkey-client", "valetkey-testkit"],
-        "the demo shows what an application does",
+        &["valetkey-client", "valetkey-testkit", "valetkeyd"],
+        "the demo shows what an application does; it is the daemon's program too, since cargo builds no other for it",
     ),
     (
         "valetkeyd",
