@@ -214,13 +214,13 @@ impl Answer {
 }
 
 /// A request with the `Host` of our own clients. `headers` ends each of its lines with CR LF.
-pub(crate) fn request(method: &str, path: &str, headers: &str, body: &[u8]) -> Vec<u8> {
+pub fn request(method: &str, path: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     let head = format!("{method} {path} HTTP/1.1\r\nHost: valetkey\r\n{headers}\r\n");
     [head.as_bytes(), body].concat()
 }
 
 /// A `POST` of JSON.
-pub(crate) fn post(path: &str, body: &Value) -> Vec<u8> {
+pub fn post(path: &str, body: &Value) -> Vec<u8> {
     let body = body.to_string();
     let headers = format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
     request("POST", path, &headers, body.as_bytes())

@@ -23,7 +23,7 @@ mod world;
 
 pub use browser::{Browser, redirect_port};
 pub use caller::Caller;
-pub use connection::{Answer, Connection, patiently};
+pub use connection::{Answer, Connection, patiently, post, request};
 pub use events::Events;
 pub use machine::Machine;
 pub use programs::Program;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::{Response, StatusCode};
 use serde::Deserialize;
 use valetkey_model::{AccountId, Caller};
@@ -12,6 +12,7 @@ use valetkey_proto::v1::Accounts;
 
 use super::Api;
 use super::answer::{empty, failed, json};
+use super::guard::{Path, Query};
 use crate::failure::Failure;
 use crate::to_wire;
 

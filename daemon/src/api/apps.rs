@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{Response, StatusCode};
 use valetkey_engine::ClientApplication;
 use valetkey_model::Caller;
@@ -12,7 +12,7 @@ use valetkey_proto::v1::{App, Apps, ClientKind, ErrorCode, OpenAppRequest};
 
 use super::Api;
 use super::answer::{empty, failed, json};
-use super::guard::Json;
+use super::guard::{Json, Path};
 use crate::broker::Broker;
 use crate::failure::Failure;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Extension;
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::{Response, StatusCode};
 use serde::Deserialize;
 use valetkey_model::Caller;
@@ -14,7 +14,7 @@ use valetkey_proto::v1::{CompleteFlowRequest, StartFlowRequest};
 
 use super::Api;
 use super::answer::{empty, failed, json};
-use super::guard::Json;
+use super::guard::{Json, Path, Query};
 use crate::failure::Failure;
 use crate::{from_wire, to_wire};
 

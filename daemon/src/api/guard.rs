@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
-use axum::extract::FromRequest;
+use axum::extract::{FromRequest, FromRequestParts};
+use axum::http::request::Parts;
 use axum::http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header,
 };
@@ -54,6 +55,34 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     async fn from_request(request: Request<Body>, _state: &S) -> Result<Self, Response<Body>> {
         let body = read_body(request.into_body()).await.map_err(Refusal::into_response)?;
         parse(&body).map(Self).map_err(Refusal::into_response)
+    }
+}
+
+/// The path's parameters.
+pub struct Path<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = Response<Body>;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response<Body>> {
+        match axum::extract::Path::from_request_parts(parts, state).await {
+            Ok(axum::extract::Path(parameters)) => Ok(Self(parameters)),
+            Err(rejection) => Err(refuse(ErrorCode::BadRequest, rejection.body_text()).into_response()),
+        }
+    }
+}
+
+/// The query's parameters.
+pub struct Query<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Response<Body>;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response<Body>> {
+        match axum::extract::Query::from_request_parts(parts, state).await {
+            Ok(axum::extract::Query(parameters)) => Ok(Self(parameters)),
+            Err(rejection) => Err(refuse(ErrorCode::BadRequest, rejection.body_text()).into_response()),
+        }
     }
 }
 
@@ -139,6 +168,10 @@ async fn read_body(body: Body) -> Result<Bytes, Refusal> {
 
 /// The path to the wrong member costs a second parse, which only wrong requests pay for.
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
+    // serde reads a struct from a list as well, by the order of its members, which nobody means.
+    if body.trim_ascii_start().starts_with(b"[") {
+        return Err(refuse(ErrorCode::BadRequest, "the body must be a JSON object, not a list"));
+    }
     if let Ok(value) = serde_json::from_slice(body) {
         return Ok(value);
     }

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{Response, StatusCode};
 use valetkey_model::Caller;
 use valetkey_proto::v1::TokenRequest;
 
 use super::Api;
 use super::answer::{failed, json};
-use super::guard::Json;
+use super::guard::{Json, Path};
 use crate::{from_wire, to_wire};
 
 pub(super) async fn post(
