@@ -1,0 +1,77 @@
+"""The fixture ``world``: a home, a daemon in it, and what a test starts there. It is taken down, and searched for secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from .providers import CertifiedProvider, EntraEmulator, Provider
+from .world import Daemon, Home, Program
+
+
+class World:
+    """One user's machine."""
+
+    def __init__(self) -> None:
+        self.home = Home()
+        self.daemon = Daemon(self.home)
+        self.programs: list[Program] = []
+        self.providers: list[Provider] = []
+
+    def start_emulator(self, *flags: str) -> EntraEmulator:
+        return self._keep(EntraEmulator(*flags))
+
+    def start_certified_provider(self, *flags: str, tls: bool = False, issuer: str = "issuer") -> CertifiedProvider:
+        folder = self.home.folder / "tls"
+        folder.mkdir()
+        return self._keep(CertifiedProvider(*flags, issuer=issuer, tls_folder=folder if tls else None))
+
+    def start(self, name: str, config: dict, module: str = "valetkey", **environment: str) -> Program:
+        """A program of ``programs/``."""
+        program = Program(self.home, name, module, config, **environment)
+        self.programs.append(program)
+        return program
+
+    def run(self, name: str, config: dict, module: str = "valetkey", **environment: str) -> dict[str, Any]:
+        """A program from start to end: the last thing that it shows."""
+        return self.start(name, config, module, **environment).finish()
+
+    def sign_in(self, provider: Provider, user: str = "alice", module: str = "valetkey", **config: str) -> dict[str, Any]:
+        """By a device code; what the program shows of the token."""
+        program = self.start("device_flow", provider.config(**config), module)
+        provider.approve(program.read()["user_code"], user)
+        return program.finish()
+
+    def check_for_secrets(self) -> None:
+        """Neither the log nor the store may hold a token or code in clear."""
+        secrets = [secret.encode() for provider in self.providers for secret in provider.secrets()]
+        files = [self.daemon.log, *(path for path in self.home.state.rglob("*") if path.is_file())]
+        for path in files:
+            content = path.read_bytes()
+            assert [secret for secret in secrets if secret in content] == [], f"{path} holds secrets in clear"
+
+    def close(self) -> None:
+        for program in self.programs:
+            program.end()
+        self.daemon.kill()
+        for provider in self.providers:
+            provider.close()
+        self.home.remove()
+
+    def _keep(self, provider: Any) -> Any:
+        self.providers.append(provider)
+        self.home.environment.update(provider.trust)
+        return provider
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    world = World()
+    try:
+        yield world
+        if world.daemon.log.exists():
+            world.check_for_secrets()
+    finally:
+        world.close()

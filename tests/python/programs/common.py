@@ -1,0 +1,30 @@
+"""What the programs share, as an application's own module would: settings, a cache file for MSAL, and a way to print."""
+
+import atexit
+import json
+import os
+import sys
+
+
+def settings():
+    with open(sys.argv[1]) as file:
+        return json.load(file)
+
+
+def persistent(cache):
+    """MSAL's way of keeping tokens from one run to the next; a broker keeps them by itself."""
+    path = os.path.join(os.environ["HOME"], "msal-cache.json")
+    if os.path.exists(path):
+        with open(path) as file:
+            cache.deserialize(file.read())
+    atexit.register(lambda: save(cache, path) if cache.has_state_changed else None)
+    return cache
+
+
+def save(cache, path):
+    with open(path, "w") as file:
+        file.write(cache.serialize())
+
+
+def show(**values):
+    print(json.dumps(values), flush=True)
