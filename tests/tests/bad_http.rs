@@ -2,9 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a test says what failed by panicking")]
 
 use serde_json::json;
-use valetkey_tests::{Caller, Machine, World, patiently, post, request};
 #[cfg(unix)]
 use valetkey_tests::Connection;
+use valetkey_tests::{Caller, Machine, World, patiently, post, request};
 
 /// A connection whose sending half can be closed by itself; a pipe's cannot.
 #[cfg(unix)]

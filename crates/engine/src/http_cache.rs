@@ -66,7 +66,7 @@ impl HttpCache {
     pub fn keep(&mut self, request: &HttpRequest, answer: &HttpResponse, now: UnixTime) {
         let Some((key, seconds)) = rule_for(request, answer, now) else { return };
         self.drop_expired(now);
-        self.forget(&key);
+        self.forget_key(&key);
         while self.answers.len() >= CAPACITY {
             let Some((_, oldest)) = self.by_expiry.pop_first() else { break };
             self.answers.remove(&oldest);
@@ -78,17 +78,22 @@ impl HttpCache {
         self.answers.insert(key, Kept { answer: answer.clone(), kept_at: now, until, order });
     }
 
+    /// Forgets the answer to `request`, which turned out to be of no use.
+    pub fn forget(&mut self, request: &HttpRequest) {
+        keys_of(request).iter().for_each(|key| self.forget_key(key));
+    }
+
     fn find_key(&mut self, key: &Key, now: UnixTime) -> Option<Repeated> {
         let kept = self.answers.get(key)?;
         // A clock that was set back must not freeze a provider out: an answer from the future is no answer.
         if kept.until <= now || kept.kept_at > now {
-            self.forget(key);
+            self.forget_key(key);
             return None;
         }
         Some(Repeated { answer: kept.answer.clone(), seconds_left: kept.until.seconds_since(now) })
     }
 
-    fn forget(&mut self, key: &Key) {
+    fn forget_key(&mut self, key: &Key) {
         if let Some(kept) = self.answers.remove(key) {
             self.by_expiry.remove(&(kept.until, kept.order));
         }
@@ -122,12 +127,16 @@ fn rule_for(request: &HttpRequest, answer: &HttpResponse, now: UnixTime) -> Opti
     }
     let retry_after = parse_retry_after(&answer.headers, now);
     let is_success = (200..300).contains(&answer.status);
+    let is_device_poll = request.form_value("device_code").is_some();
+    if is_device_poll && retry_after.is_none() {
+        // Polling has a rhythm of its own (RFC 8628 section 3.5), and a person who waits for its end.
+        return None;
+    }
     if !is_success && (answer.status == 429 || answer.status >= 500 || retry_after.is_some()) {
         let seconds =
             retry_after.map_or(THROTTLE_SECONDS, |seconds| seconds.min(LONGEST_THROTTLE_SECONDS));
         return (seconds > 0).then(|| (throttle_key(request), seconds));
     }
-    let is_device_poll = request.form_value("device_code").is_some();
     (answer.status == 400 && !is_device_poll)
         .then(|| (bad_request_key(request), BAD_REQUEST_SECONDS))
 }

@@ -127,8 +127,8 @@ fn one_users_throttling_is_not_repeated_to_another() {
     for name in USER_MEMBERS {
         let one = post(&[common, (name, "one")]);
         let other = post(&[common, (name, "other")]);
-        check(&one, &answer(429, None), &other, None);
-        check(&one, &answer(429, None), &one, Some(60));
+        check(&one, &answer(429, Some("60")), &other, None);
+        check(&one, &answer(429, Some("60")), &one, Some(60));
     }
 }
 
@@ -145,10 +145,11 @@ fn a_refusal_is_repeated_to_the_identical_request_alone() {
 }
 
 #[test]
-fn a_device_poll_is_never_refused_from_the_cache_but_throttled() {
+fn a_device_poll_is_never_refused_from_the_cache_but_throttled_when_the_provider_says_so() {
     let poll = post(&[("client_id", "editor"), ("device_code", "d")]);
     check(&poll, &answer(400, None), &poll, None);
     check(&poll, &answer(429, Some("7")), &poll, Some(7));
+    check(&poll, &answer(503, None), &poll, None);
 }
 
 #[test]
