@@ -32,12 +32,13 @@ pub struct BlockingApp {
 /// What defines the application, and what the daemon made of it.
 #[derive(Debug)]
 struct Definition {
-    request: OpenAppRequest,
+    /// None for a handle on an application that somebody else defined.
+    request: Option<OpenAppRequest>,
     opened: Mutex<Arc<v1::App>>,
 }
 
 impl Definition {
-    fn new(request: OpenAppRequest, opened: v1::App) -> Arc<Self> {
+    fn new(request: Option<OpenAppRequest>, opened: v1::App) -> Arc<Self> {
         Arc::new(Self { request, opened: Mutex::new(Arc::new(opened)) })
     }
 
@@ -45,8 +46,10 @@ impl Definition {
         Arc::clone(&self.opened.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn open_call(&self) -> Call<v1::App> {
-        open(&self.request)
+    /// How to open it again, if that is what the outcome asks for.
+    fn reopen_after<T>(&self, outcome: &Result<T, Error>) -> Option<Call<v1::App>> {
+        let is_forgotten = outcome.as_ref().is_err_and(|error| error.is(ErrorCode::UnknownApp));
+        self.request.as_ref().filter(|_| is_forgotten).map(open)
     }
 
     /// The id stays as it is, unless a configuration defines its name otherwise by now.
@@ -65,7 +68,7 @@ impl Client {
     /// When the definition is not acceptable.
     pub async fn open_app(&self, definition: OpenAppRequest) -> Result<App, Error> {
         let opened = self.call(open(&definition)).await?;
-        Ok(App { client: self.clone(), definition: Definition::new(definition, opened) })
+        Ok(App { client: self.clone(), definition: Definition::new(Some(definition), opened) })
     }
 
     /// Opens the client application of this name in the daemon's configuration.
@@ -82,6 +85,11 @@ impl Client {
     /// When the daemon does not answer with them.
     pub async fn apps(&self) -> Result<Vec<v1::App>, Error> {
         Ok(self.call(list()).await?.apps)
+    }
+
+    /// A handle on one of [`Client::apps`]. Only who defined it can open it again, so this one may become `unknown_app`.
+    pub fn handle(&self, app: v1::App) -> App {
+        App { client: self.clone(), definition: Definition::new(None, app) }
     }
 }
 
@@ -103,13 +111,10 @@ impl App {
         &self,
         build: impl Fn(&str) -> Call<T>,
     ) -> Result<T, Error> {
-        match self.client.call(build(&self.describe().app)).await {
-            Err(error) if error.is(ErrorCode::UnknownApp) => {
-                let opened = self.client.call(self.definition.open_call()).await?;
-                self.client.call(build(&self.definition.reopened(opened).app)).await
-            }
-            outcome => outcome,
-        }
+        let outcome = self.client.call(build(&self.describe().app)).await;
+        let Some(reopen) = self.definition.reopen_after(&outcome) else { return outcome };
+        let opened = self.client.call(reopen).await?;
+        self.client.call(build(&self.definition.reopened(opened).app)).await
     }
 }
 
@@ -120,7 +125,10 @@ impl blocking::Client {
     /// When the definition is not acceptable.
     pub fn open_app(&self, definition: OpenAppRequest) -> Result<BlockingApp, Error> {
         let opened = self.call(open(&definition))?;
-        Ok(BlockingApp { client: self.clone(), definition: Definition::new(definition, opened) })
+        Ok(BlockingApp {
+            client: self.clone(),
+            definition: Definition::new(Some(definition), opened),
+        })
     }
 
     /// As [`Client::open_named_app`].
@@ -137,6 +145,11 @@ impl blocking::Client {
     /// When the daemon does not answer with them.
     pub fn apps(&self) -> Result<Vec<v1::App>, Error> {
         Ok(self.call(list())?.apps)
+    }
+
+    /// As [`Client::handle`].
+    pub fn handle(&self, app: v1::App) -> BlockingApp {
+        BlockingApp { client: self.clone(), definition: Definition::new(None, app) }
     }
 }
 
@@ -158,13 +171,10 @@ impl BlockingApp {
         &self,
         build: impl Fn(&str) -> Call<T>,
     ) -> Result<T, Error> {
-        match self.client.call(build(&self.describe().app)) {
-            Err(error) if error.is(ErrorCode::UnknownApp) => {
-                let opened = self.client.call(self.definition.open_call())?;
-                self.client.call(build(&self.definition.reopened(opened).app))
-            }
-            outcome => outcome,
-        }
+        let outcome = self.client.call(build(&self.describe().app));
+        let Some(reopen) = self.definition.reopen_after(&outcome) else { return outcome };
+        let opened = self.client.call(reopen)?;
+        self.client.call(build(&self.definition.reopened(opened).app))
     }
 }
 

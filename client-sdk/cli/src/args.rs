@@ -1,0 +1,160 @@
+//! What a person types.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+/// Sign in once, for every program of this machine.
+#[derive(Debug, Parser)]
+#[command(name = "valetkey", version, after_help = EXIT_CODES, max_term_width = 100)]
+pub struct Arguments {
+    /// How to print: text for people, JSON for programs
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    pub output: Format,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// How to print.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Sign in, in a browser or with a code for another device
+    Login(LoginArgs),
+    /// Print an access token
+    Token(TokenArgs),
+    /// List who has signed in: to one application, or to any
+    Accounts(AccountsArgs),
+    /// Sign out
+    Logout(LogoutArgs),
+    /// List the applications that are open or configured
+    Apps,
+    /// Tell what runs, and how the tokens are protected
+    Status,
+    /// Print the path of the daemon's socket
+    Path,
+    /// Print what happens, while it happens
+    Events,
+    /// Drop keys and tokens from memory until the store is unlocked
+    Lock,
+    /// Hand in the store's passphrase, from the terminal or from standard input
+    Unlock,
+    /// Print a completion script
+    Completions {
+        /// For which shell
+        shell: Shell,
+    },
+}
+
+/// Which application. Required by its commands, save for `accounts`.
+#[derive(Args, Debug)]
+pub struct AppArgs {
+    /// Name of the application in the daemon's configuration
+    #[arg(value_name = "APP", conflicts_with_all = ["client_id", "authority", "oidc_authority"])]
+    pub app: Option<String>,
+    /// Client id of an application that is not in the configuration
+    #[arg(long, value_name = "ID")]
+    pub client_id: Option<String>,
+    /// Its authority at Microsoft Entra ID, with the tenant
+    #[arg(long, value_name = "URL", requires = "client_id", conflicts_with = "oidc_authority")]
+    pub authority: Option<String>,
+    /// Its authority anywhere else: the issuer of an OpenID Connect provider
+    #[arg(long, value_name = "URL", requires = "client_id")]
+    pub oidc_authority: Option<String>,
+}
+
+/// For what the token is good.
+#[derive(Args, Debug)]
+pub struct ScopeArgs {
+    /// Scope to ask for; repeat it, or separate several by spaces
+    #[arg(long = "scope", value_name = "SCOPE")]
+    scopes: Vec<String>,
+    /// A resource's claims challenge, as JSON
+    #[arg(long, value_name = "JSON")]
+    pub claims: Option<String>,
+}
+
+impl ScopeArgs {
+    /// One by one.
+    pub fn scopes(&self) -> Vec<String> {
+        self.scopes.iter().flat_map(|scopes| scopes.split_whitespace()).map(str::to_owned).collect()
+    }
+}
+
+#[derive(Args, Debug)]
+pub struct LoginArgs {
+    #[command(flatten)]
+    pub app: AppArgs,
+    #[command(flatten)]
+    pub scope: ScopeArgs,
+    /// Sign in on another device, with a code
+    #[arg(long)]
+    pub device_code: bool,
+    /// Print the address instead of opening a browser
+    #[arg(long, conflicts_with = "device_code")]
+    pub no_browser: bool,
+    /// User name to start with
+    #[arg(long, value_name = "NAME")]
+    pub login_hint: Option<String>,
+    /// What the provider asks: login, select_account, consent, …
+    #[arg(long, value_name = "PROMPT")]
+    pub prompt: Option<String>,
+    /// Seconds to wait for the sign-in
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub timeout: Option<u32>,
+    /// Draw no QR code
+    #[arg(long)]
+    pub no_qr: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct TokenArgs {
+    #[command(flatten)]
+    pub app: AppArgs,
+    #[command(flatten)]
+    pub scope: ScopeArgs,
+    /// User name or home account id; needed when several have signed in
+    #[arg(long, value_name = "ACCOUNT")]
+    pub account: Option<String>,
+    /// Ask the provider, even though a token is at hand
+    #[arg(long)]
+    pub force_refresh: bool,
+    /// Seconds that the token must still be good for
+    #[arg(long, value_name = "SECONDS")]
+    pub min_validity: Option<u32>,
+}
+
+#[derive(Args, Debug)]
+pub struct AccountsArgs {
+    #[command(flatten)]
+    pub app: AppArgs,
+}
+
+#[derive(Args, Debug)]
+pub struct LogoutArgs {
+    #[command(flatten)]
+    pub app: AppArgs,
+    /// User name or home account id; needed when several have signed in
+    #[arg(long, value_name = "ACCOUNT", conflicts_with = "all")]
+    pub account: Option<String>,
+    /// Sign everybody out
+    #[arg(long)]
+    pub all: bool,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done
+  1    failed
+  2    the command line is wrong
+  3    a person must sign in: `valetkey login`
+  4    denied, by the person or by policy
+  5    there is no daemon, and none could be started
+  130  interrupted
+
+Results are printed to standard output, errors to standard error. With `--output json` an
+error is one line of JSON with `error`, `error_description` and `hint`.";

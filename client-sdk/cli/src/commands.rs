@@ -1,0 +1,40 @@
+//! One file for each verb.
+
+mod accounts;
+mod apps;
+mod completions;
+mod events;
+mod lock;
+mod login;
+mod logout;
+mod path;
+mod status;
+mod token;
+
+use valetkey_client::blocking::Client;
+
+use crate::args::Command;
+use crate::console::Console;
+use crate::failure::Failure;
+
+/// Does what was asked for.
+pub(crate) fn run(command: Command, console: &Console) -> Result<(), Failure> {
+    match command {
+        Command::Path => return path::run(console),
+        Command::Completions { shell } => return completions::run(shell, console),
+        _ => {}
+    }
+    let client = Client::new()?;
+    match command {
+        Command::Login(arguments) => login::run(&client, &arguments, console),
+        Command::Token(arguments) => token::run(&client, &arguments, console),
+        Command::Accounts(arguments) => accounts::run(&client, &arguments, console),
+        Command::Logout(arguments) => logout::run(&client, &arguments, console),
+        Command::Apps => apps::run(&client, console),
+        Command::Status => status::run(&client, console),
+        Command::Events => events::run(&client, console),
+        Command::Lock => lock::lock(&client, console),
+        Command::Unlock => lock::unlock(&client, console),
+        Command::Path | Command::Completions { .. } => Ok(()),
+    }
+}

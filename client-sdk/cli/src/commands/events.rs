@@ -1,0 +1,38 @@
+//! `valetkey events`: a line for each event, until Ctrl-C or the end of the daemon.
+
+use serde_json::Value;
+use valetkey_client::blocking::Client;
+use valetkey_client::v1::Event;
+
+use crate::console::Console;
+use crate::failure::Failure;
+use crate::text::clean;
+use crate::time::timestamp;
+
+pub(super) fn run(client: &Client, console: &Console) -> Result<(), Failure> {
+    for event in client.events()? {
+        let event = event?;
+        let line = match console.is_json() {
+            true => serde_json::to_string(&event).unwrap_or_default(),
+            false => describe(&event),
+        };
+        console.print(&(line + "\n"))?;
+    }
+    Ok(())
+}
+
+fn describe(event: &Event) -> String {
+    let kind = match serde_json::to_value(event.event) {
+        Ok(Value::String(kind)) => kind.replace('_', " "),
+        _ => String::new(),
+    };
+    let details = [
+        ("client", &event.client_id),
+        ("account", &event.home_account_id),
+        ("scope", &event.scope),
+    ];
+    let details = details.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
+    let details: String =
+        details.map(|(name, value)| format!("  {name}={}", clean(value))).collect();
+    format!("{}  {kind}{details}", timestamp(event.at))
+}

@@ -1,0 +1,76 @@
+//! Waiting for the person, who may give up: Ctrl-C cancels the flow, unless somebody else began it.
+
+use std::process;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use valetkey_client::blocking::Client;
+use valetkey_client::v1::{ErrorCode, Flow, FlowState, TokenResponse};
+
+use crate::console::Console;
+use crate::failure::{FAILED, Failure, INTERRUPTED};
+use crate::spinner::Spinner;
+
+/// The token of the flow, when the person is done.
+pub(super) fn finish(
+    client: &Client,
+    flow: Flow,
+    timeout: Option<u32>,
+    console: &Console,
+) -> Result<TokenResponse, Failure> {
+    let interrupted = cancel_on_interrupt(client, &flow);
+    let spinner = Spinner::start(console, "waiting for the sign-in");
+    let ended = wait(client, flow, timeout);
+    drop(spinner);
+    if interrupted.load(Ordering::SeqCst) {
+        let what = "the sign-in was cancelled".to_owned();
+        return Err(Failure::own("interrupted", INTERRUPTED, what, ""));
+    }
+    Ok(client.finish_flow(ended?)?)
+}
+
+fn wait(client: &Client, mut flow: Flow, timeout: Option<u32>) -> Result<Flow, Failure> {
+    let deadline = timeout.map(|seconds| now() + Duration::from_secs(seconds.into()));
+    while flow.state == FlowState::Pending {
+        let left =
+            deadline.map_or(LONGEST_WAIT, |deadline| deadline.saturating_duration_since(now()));
+        if left.is_zero() {
+            give_up(client, &flow);
+            let what = "nobody finished the sign-in in time".to_owned();
+            let next = "run it again, with a longer `--timeout`";
+            return Err(Failure::own(ErrorCode::FlowTimedOut.as_str(), FAILED, what, next));
+        }
+        flow = client.poll_flow(&flow.flow, left.min(LONGEST_WAIT))?;
+    }
+    Ok(flow)
+}
+
+#[expect(clippy::disallowed_methods, reason = "a person at a terminal waits in real time")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+fn give_up(client: &Client, flow: &Flow) {
+    if !flow.joined {
+        // It ends by itself too, only later.
+        let _ = client.cancel_flow(&flow.flow);
+    }
+}
+
+/// True in it once Ctrl-C was typed. The wait then ends since the flow does, or the process ends at once.
+fn cancel_on_interrupt(client: &Client, flow: &Flow) -> Arc<AtomicBool> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let (client, flow, seen) = (client.clone(), flow.clone(), Arc::clone(&interrupted));
+    let handler = move || {
+        let is_first = !seen.swap(true, Ordering::SeqCst);
+        if !is_first || flow.joined || client.cancel_flow(&flow.flow).is_err() {
+            process::exit(INTERRUPTED.into());
+        }
+    };
+    // Without a handler Ctrl-C ends the process, and the flow ends later by itself.
+    let _ = ctrlc::set_handler(handler);
+    interrupted
+}
+
+const LONGEST_WAIT: Duration = Duration::from_secs(30);

@@ -1,0 +1,52 @@
+//! `valetkey logout`: an account's tokens are forgotten.
+
+use serde_json::json;
+use valetkey_client::blocking::{App, Client};
+use valetkey_client::v1::Account;
+
+use crate::accounts::{is_meant, label};
+use crate::args::LogoutArgs;
+use crate::console::Console;
+use crate::failure::{FAILED, Failure};
+
+pub(super) fn run(
+    client: &Client,
+    arguments: &LogoutArgs,
+    console: &Console,
+) -> Result<(), Failure> {
+    let app = arguments.app.open(client)?;
+    let accounts = choose(&app, arguments)?;
+    for account in &accounts {
+        app.remove_account(&account.home_account_id)?;
+        if !console.is_json() {
+            console.print(&format!("Signed out: {}\n", label(account)))?;
+        }
+    }
+    match console.is_json() {
+        true => console.print_json(&json!({ "accounts": accounts })),
+        false if accounts.is_empty() => {
+            console.tell("Nobody has signed in.\n");
+            Ok(())
+        }
+        false => Ok(()),
+    }
+}
+
+fn choose(app: &App, arguments: &LogoutArgs) -> Result<Vec<Account>, Failure> {
+    let mut accounts = app.accounts(None)?;
+    if arguments.all {
+        return Ok(accounts);
+    }
+    if let Some(word) = &arguments.account {
+        accounts.retain(|account| is_meant(account, word));
+        if accounts.is_empty() {
+            let what = format!("nobody of the name {word} has signed in");
+            let next = format!("`valetkey accounts{}` lists who has", arguments.app.words());
+            return Err(Failure::own("unknown_account", FAILED, what, &next));
+        }
+    }
+    match accounts.len() {
+        0 | 1 => Ok(accounts),
+        _ => Err(Failure::ambiguous(accounts)),
+    }
+}

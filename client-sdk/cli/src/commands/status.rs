@@ -1,0 +1,63 @@
+//! `valetkey status`: what runs, and how safely it keeps what it holds.
+
+use valetkey_client::blocking::Client;
+use valetkey_client::v1::{Counts, Status};
+
+use crate::console::Console;
+use crate::failure::Failure;
+use crate::text::clean;
+use crate::time::span;
+
+pub(super) fn run(client: &Client, console: &Console) -> Result<(), Failure> {
+    let status = client.status()?;
+    if console.is_json() {
+        return console.print_json(&status);
+    }
+    let lines = describe(&status);
+    let text: String = lines
+        .iter()
+        .map(|(name, value)| format!("{}  {}\n", console.bold(&format!("{name:<7}")), clean(value)))
+        .collect();
+    console.print(&text)
+}
+
+fn describe(status: &Status) -> Vec<(&'static str, String)> {
+    let Status { version, pid, uptime_seconds, socket, locked, key, store, counts } = status;
+    let mut lines = vec![
+        ("daemon", format!("valetkeyd {version}, process {pid}, up for {}", span(*uptime_seconds))),
+        ("socket", socket.clone()),
+        ("store", store.path.clone()),
+        ("key", format!("{}: {}", key.provider, key.protection)),
+        ("holds", describe_counts(counts)),
+    ];
+    if *locked {
+        lines.push((
+            "locked",
+            "the store waits for its passphrase: run `valetkey unlock`".to_owned(),
+        ));
+    }
+    if store.unsaved > 0 {
+        let changes = count(store.unsaved, "change");
+        lines.push((
+            "unsaved",
+            format!("{changes} could not be written: free some space on the disk"),
+        ));
+    }
+    lines.extend(store.problems.iter().map(|problem| ("problem", problem.clone())));
+    lines
+}
+
+fn describe_counts(counts: &Counts) -> String {
+    [
+        count(counts.apps, "application"),
+        count(counts.accounts, "account"),
+        count(counts.access_tokens, "access token"),
+        count(counts.refresh_tokens, "refresh token"),
+        count(counts.flows, "open sign-in"),
+    ]
+    .join(", ")
+}
+
+fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}

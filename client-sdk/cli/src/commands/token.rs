@@ -1,0 +1,61 @@
+//! `valetkey token`: the access token alone, for `curl -H "Authorization: Bearer $(valetkey token …)"`.
+
+use valetkey_client::Error;
+use valetkey_client::blocking::{App, Client};
+use valetkey_client::v1::{ErrorCode, TokenRequest};
+
+use crate::args::TokenArgs;
+use crate::console::Console;
+use crate::failure::Failure;
+use crate::text::quote;
+
+pub(super) fn run(
+    client: &Client,
+    arguments: &TokenArgs,
+    console: &Console,
+) -> Result<(), Failure> {
+    let app = arguments.app.open(client)?;
+    let request = TokenRequest {
+        scopes: arguments.scope.scopes(),
+        account: arguments.account.clone(),
+        force_refresh: arguments.force_refresh,
+        claims_challenge: arguments.scope.claims.clone(),
+        min_validity: arguments.min_validity,
+        ..TokenRequest::default()
+    };
+    let token =
+        app.acquire_token_silent(&request).map_err(|error| explain(&app, arguments, error))?;
+    match console.is_json() {
+        true => console.print_json(&token),
+        false => console.print(&format!("{}\n", token.access_token)),
+    }
+}
+
+/// Says what to type next, which the daemon cannot know.
+fn explain(app: &App, arguments: &TokenArgs, error: Error) -> Failure {
+    if error.is_sign_in_needed() {
+        let next = format!("run `{}`", sign_in(arguments, &error));
+        return Failure::from(error).advise(next);
+    }
+    if error.is(ErrorCode::AccountAmbiguous) {
+        return Failure::from(error).choose(app.accounts(None).unwrap_or_default());
+    }
+    error.into()
+}
+
+/// The command that brings what was missing.
+fn sign_in(arguments: &TokenArgs, error: &Error) -> String {
+    let mut command = format!("valetkey login{}", arguments.app.words());
+    for scope in arguments.scope.scopes() {
+        command += &format!(" --scope {}", quote(&scope));
+    }
+    // A home account id is no name that a provider could show.
+    if let Some(name) = arguments.account.as_ref().filter(|account| account.contains('@')) {
+        command += &format!(" --login-hint {}", quote(name));
+    }
+    let challenge = error.body().and_then(|body| body.claims.as_ref());
+    if let Some(claims) = challenge.or(arguments.scope.claims.as_ref()) {
+        command += &format!(" --claims {}", quote(claims));
+    }
+    command
+}

@@ -1,0 +1,42 @@
+//! Which application is meant.
+
+use valetkey_client::blocking::{App, Client};
+use valetkey_client::v1::OpenAppRequest;
+
+use crate::args::AppArgs;
+use crate::failure::{Failure, USAGE};
+use crate::text::quote;
+
+impl AppArgs {
+    /// Opens it.
+    pub(crate) fn open(&self, client: &Client) -> Result<App, Failure> {
+        let definition = self.definition().ok_or_else(|| {
+            let what = "name an application of the configuration, or give `--client-id`".to_owned();
+            Failure::own("no_app", USAGE, what, "`valetkey apps` lists those that there are")
+        })?;
+        Ok(client.open_app(definition)?)
+    }
+
+    /// What was said of it, if anything was.
+    pub(crate) fn definition(&self) -> Option<OpenAppRequest> {
+        (self.app.is_some() || self.client_id.is_some()).then(|| OpenAppRequest {
+            name: self.app.clone(),
+            client_id: self.client_id.clone(),
+            authority: self.authority.clone(),
+            oidc_authority: self.oidc_authority.clone(),
+            ..OpenAppRequest::default()
+        })
+    }
+
+    /// The same words again, for a command to type.
+    pub(crate) fn words(&self) -> String {
+        let options = [
+            ("", &self.app),
+            (" --client-id", &self.client_id),
+            (" --authority", &self.authority),
+            (" --oidc-authority", &self.oidc_authority),
+        ];
+        let said = options.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
+        said.map(|(name, value)| format!("{name} {}", quote(value))).collect()
+    }
+}

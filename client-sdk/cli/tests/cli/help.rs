@@ -1,0 +1,26 @@
+//! What the program says of itself.
+
+use crate::support::new_endpoint;
+use crate::{outcome, run, valetkey};
+
+#[test]
+fn help_documents_the_verbs_and_the_exit_codes() {
+    let (endpoint, _folder) = new_endpoint();
+    let expected = include_str!("help.txt");
+    assert_eq!(run(&mut valetkey(&endpoint, &["--help"]), ""), outcome(expected, "", 0));
+}
+
+#[test]
+fn the_command_line_is_free_of_contradictions() {
+    valetkey_cli::command().debug_assert();
+}
+
+#[test]
+fn every_shell_has_its_completions() {
+    let (endpoint, _folder) = new_endpoint();
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let result = run(&mut valetkey(&endpoint, &["completions", shell]), "");
+        assert_eq!((result.stderr.as_str(), result.exit), ("", 0), "{shell}");
+        assert!(result.stdout.contains("oidc-authority"), "{shell}");
+    }
+}
