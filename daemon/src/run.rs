@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
 use valetkey_engine::ports::Clock;
 use valetkey_engine::{Engine, Ports};
 use valetkey_ipc::{BindError, Listener};
@@ -94,25 +95,42 @@ pub async fn run(options: Options, lookup: Lookup<'_>) -> Result<(), RunError> {
     let engine = Arc::clone(api.broker.engine());
 
     tell_service_manager(Stage::Ready);
-    tracing::info!(endpoint = %listener.endpoint(), state = %store.report().path, "ready");
-    let serving = serve(&listener, api::router(api), signal, Limits::default());
-    let (outcome, ()) = tokio::join!(stop_on_signal(&shutdown), serving);
-    outcome?;
-    finish_flights(&engine).await;
+    tracing::info!(endpoint = %listener.endpoint(), "ready");
+    let limits = Limits::default();
+    let saving = tokio::spawn(save_left_overs(Arc::clone(&engine)));
+    let serving = serve(&listener, api::router(api), signal, limits);
+    let (deadline, ()) = tokio::join!(stop_on_signal(&shutdown, limits.grace), serving);
+    finish_flights(&engine, deadline?).await;
+    saving.abort();
     engine.save_unsaved().await;
     tracing::info!("stopped");
     Ok(())
 }
 
+/// What could not be saved (disk full, read-only) is tried again while nobody asks for anything, too.
+async fn save_left_overs(engine: Arc<Engine>) {
+    loop {
+        tokio::time::sleep(SAVING_PAUSE).await;
+        engine.save_unsaved().await;
+    }
+}
+
+/// Waits for a signal, and answers until when everything has to be over.
+async fn stop_on_signal(shutdown: &Shutdown, grace: Duration) -> Result<Instant, RunError> {
+    let outcome = termination().await.map_err(RunError::Signals);
+    tell_service_manager(Stage::Stopping);
+    shutdown.request();
+    outcome.map(|()| Instant::now() + grace)
+}
+
 /// A refresh whose caller hung up may hold the only copy of a rotated refresh token: it is let finish.
-async fn finish_flights(engine: &Engine) {
-    let grace = Limits::default().grace;
+async fn finish_flights(engine: &Engine, deadline: Instant) {
     let landed = async {
         while engine.flights_under_way() > 0 {
             tokio::time::sleep(LANDING_CHECK).await;
         }
     };
-    if tokio::time::timeout(grace, landed).await.is_err() {
+    if tokio::time::timeout_at(deadline, landed).await.is_err() {
         tracing::warn!("refreshes were still under way at the end of the grace period");
     }
 }
@@ -120,12 +138,8 @@ async fn finish_flights(engine: &Engine) {
 /// How often a stopping daemon looks whether its refreshes have landed.
 const LANDING_CHECK: Duration = Duration::from_millis(20);
 
-async fn stop_on_signal(shutdown: &Shutdown) -> Result<(), RunError> {
-    let outcome = termination().await.map_err(RunError::Signals);
-    tell_service_manager(Stage::Stopping);
-    shutdown.request();
-    outcome
-}
+/// How long to leave a disk alone that took no change.
+const SAVING_PAUSE: Duration = Duration::from_secs(30);
 
 fn assemble(
     config: &Config,

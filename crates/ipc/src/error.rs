@@ -92,7 +92,8 @@ pub enum FolderProblem {
     },
     /// Others could replace the socket.
     #[error(
-        "its mode {mode:04o} lets others write to it; run `chmod 700` on it, or set VALETKEY_SOCKET to another path"
+        "its mode {mode:04o} lets others write to it; run `chmod 700` on it if it is your own, else set \
+         VALETKEY_SOCKET to a path in a folder that is"
     )]
     WritableByOthers {
         /// The permission bits.
