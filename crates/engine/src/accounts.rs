@@ -39,14 +39,21 @@ impl Engine {
     /// # Errors
     /// When the account is not there, or the removal cannot be saved.
     pub async fn sign_out(
-        &self,
-        user: &User,
+        self: &Arc<Self>,
+        user: &Arc<User>,
         authorized: &Authorized<AccountsRequest>,
     ) -> Result<(), Error> {
-        let request = authorized.request();
+        let (this, user) = (Arc::clone(self), Arc::clone(user));
+        let request = authorized.request().clone();
+        // A task of its own: a caller who hangs up must not leave the disk and the memory differing about who is signed in.
+        let task = tokio::spawn(async move { this.remove_account(&user, &request).await });
+        task.await.unwrap_or(Err(Error::Bug("a sign-out died")))
+    }
+
+    async fn remove_account(&self, user: &User, request: &AccountsRequest) -> Result<(), Error> {
         let Some(account) = &request.account else { return Err(Error::Bug("sign-out of nobody")) };
         let definition = request.app.definition();
-        let hosts = hosts_of(&definition.authority);
+        let hosts: Vec<_> = hosts_of(&definition.authority).collect();
         if !hosts.iter().any(|host| user.cache().account(host, account).is_some()) {
             return Err(Error::UnknownAccount(account.as_str().to_owned()));
         }
@@ -123,7 +130,7 @@ pub(crate) fn select_account(
 fn find_named(cache: &TokenCache, authority: &Authority, name: &str) -> Result<AccountId, Error> {
     let unknown = || Error::UnknownAccount(name.to_owned());
     if let Ok(id) = AccountId::new(name)
-        && hosts_of(authority).iter().any(|host| cache.account(host, &id).is_some())
+        && hosts_of(authority).any(|host| cache.account(host, &id).is_some())
     {
         return Ok(id);
     }
@@ -133,13 +140,13 @@ fn find_named(cache: &TokenCache, authority: &Authority, name: &str) -> Result<A
 }
 
 fn accounts_at(cache: &TokenCache, authority: &Authority) -> Vec<FoundAccount> {
-    let found = hosts_of(authority).into_iter().map(|host| cache.accounts(host));
-    found.into_iter().find(|accounts| !accounts.is_empty()).unwrap_or_default()
+    let mut found = hosts_of(authority).map(|host| cache.accounts(host));
+    found.find(|accounts| !accounts.is_empty()).unwrap_or_default()
 }
 
 /// The provider's host, then the other names of it that Microsoft publishes. Known to us, so no network is asked.
-pub(crate) fn hosts_of(authority: &Authority) -> Vec<&str> {
+pub(crate) fn hosts_of(authority: &Authority) -> impl Iterator<Item = &str> {
     let own = authority.environment();
     let is_entra = authority.kind() == AuthorityKind::Entra;
-    std::iter::once(own).chain(known_aliases(own).filter(|_| is_entra)).collect()
+    std::iter::once(own).chain(known_aliases(own).filter(move |_| is_entra))
 }

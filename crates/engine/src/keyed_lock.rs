@@ -1,6 +1,6 @@
 //! One lock for each key that is in use.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
@@ -11,6 +11,15 @@ use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 pub struct KeyedLocks(Mutex<HashMap<String, Arc<AsyncMutex<()>>>>);
 
 impl KeyedLocks {
+    /// Waits for the locks of all `keys`. Always in the same order, so that no two who wait can block each other.
+    pub async fn lock_all(&self, keys: &BTreeSet<String>) -> Vec<OwnedMutexGuard<()>> {
+        let mut guards = Vec::with_capacity(keys.len());
+        for key in keys {
+            guards.push(self.lock(key.clone()).await);
+        }
+        guards
+    }
+
     /// Waits for the lock of `key`; released when the guard is dropped.
     pub async fn lock(&self, key: String) -> OwnedMutexGuard<()> {
         let lock = {

@@ -1,6 +1,6 @@
 //! Finding out a provider's endpoints: when first needed, kept for a day, and never in the way of a cached token.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use valetkey_cache::{Change, Document, Entry};
 use valetkey_model::UnixTime;
@@ -12,6 +12,7 @@ use valetkey_oauth::{
 use crate::application::{ClientApplication, InstanceDiscovery};
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::flight::Landed;
 use crate::user::User;
 
 /// How long metadata are believed, in seconds. After that they are asked for again, and used all the same when the
@@ -19,32 +20,51 @@ use crate::user::User;
 const FRESH_SECONDS: i64 = 24 * 3600;
 
 impl Engine {
-    /// The provider's metadata: known, stored, or asked for.
+    /// The provider's metadata: known, stored, or asked for, for which N callers make one request.
     pub(crate) async fn discover(
+        self: &Arc<Self>,
+        user: &Arc<User>,
+        app: &Arc<ClientApplication>,
+    ) -> Result<Arc<ProviderMetadata>, Error> {
+        let request = build_discovery_request(&app.definition().authority);
+        let stored = user.cache().document(request.url.as_str()).cloned();
+        if let Some(document) = stored.filter(|document| is_fresh(document, self.now())) {
+            if let Some(metadata) = app.known_metadata() {
+                return Ok(metadata);
+            }
+            if let Ok(metadata) = read_document(app, &document) {
+                app.remember_metadata(&metadata);
+                return Ok(metadata);
+            }
+        }
+        let key = (app.definition().authority.clone(), asks_microsoft(app));
+        let flight = || {
+            let (this, user, app) = (Arc::clone(self), Arc::clone(user), Arc::clone(app));
+            async move {
+                let outcome = this.fetch_or_reuse_metadata(&user, &app).await;
+                Landed { outcome, good_until: None }
+            }
+        };
+        let landed = user.discoveries.join(key, self.now(), flight).await;
+        let metadata = landed.unwrap_or(Err(Error::Bug("a discovery died")))?;
+        app.remember_metadata(&metadata);
+        Ok(metadata)
+    }
+
+    /// Asks the provider; while it is out of order, what it said before is good enough.
+    async fn fetch_or_reuse_metadata(
         &self,
         user: &User,
         app: &ClientApplication,
     ) -> Result<Arc<ProviderMetadata>, Error> {
         let request = build_discovery_request(&app.definition().authority);
         let stored = user.cache().document(request.url.as_str()).cloned();
-        if let Some(document) = &stored
-            && is_fresh(document, self.now())
-        {
-            if let Some(metadata) = app.known_metadata() {
-                return Ok(metadata);
-            }
-            if let Ok(metadata) = read_document(app, document) {
-                app.remember_metadata(&metadata);
-                return Ok(metadata);
-            }
-        }
         match self.fetch_metadata(user, app, request).await {
-            Ok(metadata) => Ok(metadata),
             Err(
                 error
                 @ (Error::Transport(_) | Error::Discovery(DiscoveryError::Unavailable { .. })),
             ) => stored.and_then(|document| read_document(app, &document).ok()).ok_or(error),
-            Err(error) => Err(error),
+            outcome => outcome,
         }
     }
 
@@ -70,22 +90,36 @@ impl Engine {
         request: HttpRequest,
     ) -> Result<Arc<ProviderMetadata>, Error> {
         let authority = &app.definition().authority;
-        let vouched = authority.has_well_known_host() || authority.is_known_to_developer();
-        let request = if vouched
-            || app.definition().instance_discovery == InstanceDiscovery::Disabled
-        {
-            request
+        let url = request.url.clone();
+        let request = if asks_microsoft(app) {
+            let question = build_instance_discovery_request(authority, None);
+            let read = |answer: &HttpResponse| parse_instance_discovery(authority, answer);
+            HttpRequest::get(self.get(user, question, read).await?.0)
         } else {
-            let answer = self.send(user, build_instance_discovery_request(authority, None)).await?;
-            let url = parse_instance_discovery(authority, &answer)?;
-            HttpRequest::get(url)
+            request
         };
-        let url = build_discovery_request(authority).url;
-        let answer = self.send(user, request).await?;
-        let metadata = Arc::new(parse_provider_metadata(authority, &answer)?);
-        app.remember_metadata(&metadata);
+        let read = |answer: &HttpResponse| parse_provider_metadata(authority, answer);
+        let (metadata, answer) = self.get(user, request, read).await?;
         self.keep_document(user, url.as_str(), &answer).await;
-        Ok(metadata)
+        Ok(Arc::new(metadata))
+    }
+
+    /// Gets a document. The HTTP cache keeps it for a day, but not one that is of no use: the sign-in page of a hotel's
+    /// network would otherwise stand in the provider's place long after the guest has left.
+    async fn get<T>(
+        &self,
+        user: &User,
+        request: HttpRequest,
+        read: impl FnOnce(&HttpResponse) -> Result<T, DiscoveryError>,
+    ) -> Result<(T, HttpResponse), Error> {
+        let answer = self.send(user, request.clone()).await?;
+        match read(&answer) {
+            Ok(document) => Ok((document, answer)),
+            Err(error) => {
+                user.http_cache.lock().unwrap_or_else(PoisonError::into_inner).forget(&request);
+                Err(error.into())
+            }
+        }
     }
 
     /// Keeps the document, so that a restart needs no network. Failing to is no failure of the request.
@@ -97,6 +131,14 @@ impl Engine {
             tracing::warn!(%error, "provider metadata could not be saved");
         }
     }
+}
+
+/// Whether Microsoft is asked about the host first: one that it is not known to have, and that nobody vouches for.
+fn asks_microsoft(app: &ClientApplication) -> bool {
+    let definition = app.definition();
+    let vouched =
+        definition.authority.has_well_known_host() || definition.authority.is_known_to_developer();
+    !vouched && definition.instance_discovery == InstanceDiscovery::Enabled
 }
 
 fn is_fresh(document: &Document, now: UnixTime) -> bool {

@@ -1,8 +1,9 @@
 //! Silent tokens: from the cache, else by a refresh token; `silent.rs` decides, this does it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::OwnedMutexGuard;
 use valetkey_cache::AccessToken;
 use valetkey_model::{AccountId, UnixTime};
 use valetkey_oauth::{
@@ -33,6 +34,8 @@ pub(crate) struct FlightKey {
     account: AccountId,
     scopes: String,
     claims: Option<String>,
+    /// Who wants a new token must not be given what others were content with.
+    force_refresh: bool,
 }
 
 /// When refreshes ahead of need may be tried again.
@@ -49,26 +52,6 @@ struct Errand<'a> {
 }
 
 impl Engine {
-    /// The answer, when it is at hand and fresh: no await, no network, no write.
-    pub fn find_fresh_token(
-        &self,
-        user: &User,
-        authorized: &Authorized<SilentRequest>,
-    ) -> Option<TokenAnswer> {
-        let request = authorized.request();
-        let metadata = request.app.known_metadata()?;
-        let cache = user.cache();
-        let account =
-            select_account(&cache, &request.app.definition().authority, &request.account).ok()?;
-        match decide(&cache, request, metadata.realm(), &account, self.now()) {
-            Decision::Fresh(token) => {
-                request.app.with_telemetry(|log| log.record_hit());
-                Some(TokenAnswer::Cached(token))
-            }
-            Decision::Aging(..) | Decision::Refresh(_) | Decision::SignIn(_) => None,
-        }
-    }
-
     /// A token without asking the person: cached, or refreshed, for which N callers make one request.
     ///
     /// # Errors
@@ -78,11 +61,11 @@ impl Engine {
         user: &Arc<User>,
         authorized: &Authorized<SilentRequest>,
     ) -> Result<TokenAnswer, Error> {
-        if let Some(answer) = self.find_fresh_token(user, authorized) {
+        let request = authorized.request();
+        if let Some(answer) = self.answer_at_once(user, request) {
             return Ok(answer);
         }
         user.save_unsaved(&*self.ports.store).await?;
-        let request = authorized.request();
         check_request(request)?;
         let authority = &request.app.definition().authority;
         let selected = select_account(&user.cache(), authority, &request.account);
@@ -97,13 +80,32 @@ impl Engine {
         };
         let decision = decide(&user.cache(), request, provider.realm(), &account, self.now());
         match decision {
-            Decision::Fresh(token) => Ok(TokenAnswer::Cached(token)),
+            Decision::Fresh(token) => Ok(answer_from_cache(request, token)),
             Decision::Aging(token, _) => Ok(self.refresh_behind(user, request, account, token)),
             Decision::Refresh(_) => self.fly(user, request, account).await,
             Decision::SignIn(reason) => {
                 self.tell_sign_in_needed(user, request, Some(&account));
                 Err(Error::SignInNeeded(reason))
             }
+        }
+    }
+
+    /// The answer that neither the provider nor the disk can hold up: a token at hand, fresh or aging.
+    fn answer_at_once(
+        self: &Arc<Self>,
+        user: &Arc<User>,
+        request: &SilentRequest,
+    ) -> Option<TokenAnswer> {
+        let provider = self.known_metadata(user, &request.app)?;
+        let authority = &request.app.definition().authority;
+        let cache = user.cache();
+        let account = select_account(&cache, authority, &request.account).ok()?;
+        let decision = decide(&cache, request, provider.realm(), &account, self.now());
+        drop(cache);
+        match decision {
+            Decision::Fresh(token) => Some(answer_from_cache(request, token)),
+            Decision::Aging(token, _) => Some(self.refresh_behind(user, request, account, token)),
+            Decision::Refresh(_) | Decision::SignIn(_) => None,
         }
     }
 
@@ -115,7 +117,6 @@ impl Engine {
         account: AccountId,
         token: Arc<AccessToken>,
     ) -> TokenAnswer {
-        request.app.with_telemetry(|log| log.record_hit());
         if user.refresh_ahead.may_start(&FlightKey::of(request, &account), self.now()) {
             let (this, user, request) = (Arc::clone(self), Arc::clone(user), request.clone());
             tokio::spawn(async move {
@@ -125,7 +126,7 @@ impl Engine {
                 }
             });
         }
-        TokenAnswer::Cached(token)
+        answer_from_cache(request, token)
     }
 
     async fn fly(
@@ -152,19 +153,13 @@ impl Engine {
     /// One flight: plans with the refresh tokens as they are when its turn has come, and tries them one after another.
     async fn refresh(
         self: &Arc<Self>,
-        user: &User,
+        user: &Arc<User>,
         request: &SilentRequest,
         account: &AccountId,
     ) -> Result<TokenAnswer, Error> {
         let provider = self.discover(user, &request.app).await?;
-        let plan = || decide(&user.cache(), request, provider.realm(), account, self.now());
-        let planned = plan();
-        let _redemption = match planned.first_candidate() {
-            Some(candidate) => Some(user.redemptions.lock(candidate.redemption_key()).await),
-            None => None,
-        };
-        // Whoever held the lock before may have rotated the token that was planned with: plan anew.
-        let (RefreshPlan { candidates, reason }, at_hand) = match plan() {
+        let (_redemptions, decision) = self.plan_alone(user, request, account, &provider).await?;
+        let (RefreshPlan { candidates, reason }, at_hand) = match decision {
             Decision::Fresh(token) => return Ok(TokenAnswer::Cached(token)),
             Decision::Refresh(plan) => (plan, None),
             Decision::Aging(token, plan) => (plan, Some(token)),
@@ -183,6 +178,29 @@ impl Engine {
                 Ok(TokenAnswer::Cached(token))
             }
             (outcome, _) => outcome,
+        }
+    }
+
+    /// Decides while nobody else redeems any of the refresh tokens in the plan, and holds them until the guards are dropped.
+    /// Whoever held one before may have rotated it, or the disk may not have taken its successor yet: so it is planned anew
+    /// until the plan needs no more than what is held.
+    async fn plan_alone(
+        &self,
+        user: &User,
+        request: &SilentRequest,
+        account: &AccountId,
+        provider: &ProviderMetadata,
+    ) -> Result<(Vec<OwnedMutexGuard<()>>, Decision), Error> {
+        let mut keys = BTreeSet::new();
+        loop {
+            let guards = user.redemptions.lock_all(&keys).await;
+            user.save_unsaved(&*self.ports.store).await?;
+            let decision = decide(&user.cache(), request, provider.realm(), account, self.now());
+            let needed = decision.redemption_keys();
+            if needed.is_subset(&keys) {
+                return Ok((guards, decision));
+            }
+            keys = needed;
         }
     }
 
@@ -283,6 +301,11 @@ impl Engine {
     }
 }
 
+fn answer_from_cache(request: &SilentRequest, token: Arc<AccessToken>) -> TokenAnswer {
+    request.app.with_telemetry(|log| log.record_hit());
+    TokenAnswer::Cached(token)
+}
+
 /// Refuses what no provider needs to be asked about.
 fn check_request(request: &SilentRequest) -> Result<(), Error> {
     let definition = request.app.definition();
@@ -311,6 +334,7 @@ impl FlightKey {
             account: account.clone(),
             scopes: request.scopes.target().to_owned(),
             claims: request.claims_challenge.clone(),
+            force_refresh: request.force_refresh,
         }
     }
 }

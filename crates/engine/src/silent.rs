@@ -1,6 +1,7 @@
 //! The silent decision (`spec/msal-python.md` section 4.6): what a token request needs, given what is cached and what time
 //! it is. A pure function; doing what it says is `refresh.rs`'s part.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use valetkey_cache::{AccessToken, AccessTokenQuery, RefreshToken, TokenCache};
@@ -50,11 +51,13 @@ pub struct Candidate {
 }
 
 impl Decision {
-    /// The refresh token that would be tried first.
-    pub fn first_candidate(&self) -> Option<&Candidate> {
+    /// The [`Candidate::redemption_key`]s of the refresh tokens that may be tried.
+    pub fn redemption_keys(&self) -> BTreeSet<String> {
         match self {
-            Self::Aging(_, plan) | Self::Refresh(plan) => plan.candidates.first(),
-            Self::Fresh(_) | Self::SignIn(_) => None,
+            Self::Aging(_, plan) | Self::Refresh(plan) => {
+                plan.candidates.iter().map(Candidate::redemption_key).collect()
+            }
+            Self::Fresh(_) | Self::SignIn(_) => BTreeSet::new(),
         }
     }
 }
@@ -121,13 +124,16 @@ fn find_access_token(
         extension: None,
         key_id: None,
     };
-    let needed = MANDATORY_SECONDS.max(i64::from(request.min_validity));
-    match cache.find_access_token(&query, now, needed) {
+    // The own host's first; a token that came through another name of the provider is as good.
+    let find = |remaining| {
+        hosts_of(&definition.authority).find_map(|environment| {
+            cache.find_access_token(&AccessTokenQuery { environment, ..query }, now, remaining)
+        })
+    };
+    match find(MANDATORY_SECONDS.max(i64::from(request.min_validity))) {
         Some(token) if is_aging(token, now) => (Some(Arc::clone(token)), Some(CacheReason::Aging)),
         Some(token) => (Some(Arc::clone(token)), None),
-        None if cache.find_access_token(&query, now, i64::MIN).is_some() => {
-            (None, Some(CacheReason::Expired))
-        }
+        None if find(i64::MIN).is_some() => (None, Some(CacheReason::Expired)),
         None => (None, Some(CacheReason::NoToken)),
     }
 }

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use tokio::sync::Mutex as AsyncMutex;
 use valetkey_cache::{Change, Counts, TokenCache};
-use valetkey_model::Partition;
+use valetkey_model::{Authority, Partition};
+use valetkey_oauth::ProviderMetadata;
 
 use crate::answer::TokenAnswer;
 use crate::application::{AppId, ClientApplication, Definition};
@@ -22,6 +23,9 @@ use crate::refresh::{FlightKey, RefreshAhead};
 /// How many applications one user may have open. An honest desktop has a few dozen.
 const MAX_APPS: usize = 4096;
 
+/// What makes two discoveries the same: the authority, and whether Microsoft is asked about its host.
+type DiscoveryKey = (Authority, bool);
+
 /// Everything of one user.
 pub struct User {
     pub(crate) partition: Partition,
@@ -32,6 +36,7 @@ pub struct User {
     apps: RwLock<HashMap<AppId, Arc<ClientApplication>>>,
     pub(crate) http_cache: Mutex<HttpCache>,
     pub(crate) flights: Arc<Flights<FlightKey, Result<TokenAnswer, Error>>>,
+    pub(crate) discoveries: Arc<Flights<DiscoveryKey, Result<Arc<ProviderMetadata>, Error>>>,
     pub(crate) refresh_ahead: RefreshAhead,
     pub(crate) redemptions: KeyedLocks,
     pub(crate) flows: FlowRegistry,
@@ -47,6 +52,7 @@ impl User {
             apps: RwLock::default(),
             http_cache: Mutex::default(),
             flights: Arc::default(),
+            discoveries: Arc::default(),
             refresh_ahead: RefreshAhead::default(),
             redemptions: KeyedLocks::default(),
             flows: FlowRegistry::default(),

@@ -230,7 +230,7 @@ impl TestWorld {
     /// A person signs out of an application.
     pub async fn sign_out(&self, app: &Arc<ClientApplication>, person: &str) -> Result<(), Error> {
         let request = self.accounts_request(app, Some(self.account_id(app, person)));
-        self.engine.sign_out(&*self.user().await, &self.authorize(request)).await
+        self.engine.sign_out(&self.user().await, &self.authorize(request)).await
     }
 
     /// A person's home account id at the provider of an application.

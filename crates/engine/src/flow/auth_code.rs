@@ -55,8 +55,8 @@ pub(super) struct VisitPlan {
 
 impl Engine {
     pub(super) async fn start_auth_code(
-        &self,
-        user: &User,
+        self: &Arc<Self>,
+        user: &Arc<User>,
         request: &FlowRequest,
     ) -> Result<Arc<Flow>, Error> {
         let FlowKind::AuthCode { redirect_uri, state, response_mode } = &request.kind else {

@@ -19,6 +19,8 @@ use crate::issue::{GRANT_DEVICE_CODE, Issue, record_outcome};
 use crate::request::FlowRequest;
 use crate::user::User;
 
+/// RFC 8628 section 3.5. Other faults that pass make the next pause longer, and no more than that.
+const SLOW_DOWN: &str = "slow_down";
 /// RFC 8628 section 3.5: `slow_down` adds this to the interval, for good.
 const SLOW_DOWN_SECONDS: u64 = 5;
 /// The longest pause after a fault on the way, so that a short outage costs no minutes.
@@ -33,8 +35,8 @@ pub(super) struct DevicePolling {
 
 impl Engine {
     pub(super) async fn start_device_code(
-        &self,
-        user: &User,
+        self: &Arc<Self>,
+        user: &Arc<User>,
         request: &FlowRequest,
     ) -> Result<Arc<Flow>, Error> {
         let definition = request.app.definition();
@@ -75,14 +77,24 @@ impl Engine {
         }
         let (this, user, flow) = (Arc::clone(self), Arc::clone(user), Arc::clone(flow));
         tokio::spawn(async move {
-            tokio::select! {
-                () = flow.ended() => {}
-                outcome = this.poll_until_done(&user, &flow) => flow.finish(outcome),
-            }
+            let approval = tokio::select! {
+                () = flow.ended() => return,
+                approval = this.poll_until_done(&user, &flow) => approval,
+            };
+            // Not to be cancelled: the disk and the memory must not differ about what the provider issued.
+            let outcome = match approval {
+                Ok(approval) => this.admit_device(&user, &flow.app, approval).await,
+                Err(error) => Err(error),
+            };
+            flow.finish(outcome);
         });
     }
 
-    async fn poll_until_done(&self, user: &User, flow: &Flow) -> Result<TokenAnswer, Error> {
+    async fn poll_until_done(
+        self: &Arc<Self>,
+        user: &Arc<User>,
+        flow: &Flow,
+    ) -> Result<Box<Approval>, Error> {
         let Progress::Device(polling) = &flow.progress else {
             return Err(Error::Bug("only device flows are polled"));
         };
@@ -110,7 +122,12 @@ impl Engine {
         }
     }
 
-    async fn poll_once(&self, user: &User, flow: &Flow, polling: &DevicePolling) -> Poll {
+    async fn poll_once(
+        self: &Arc<Self>,
+        user: &Arc<User>,
+        flow: &Flow,
+        polling: &DevicePolling,
+    ) -> Poll {
         let app = &flow.app;
         let metadata = match self.discover(user, app).await {
             Ok(metadata) => metadata,
@@ -124,15 +141,18 @@ impl Engine {
             Err(error) => return Poll::of_error(error),
         };
         let parsed = parse_token_response(&answer, &flow.scopes, self.now());
-        let is_refused = matches!(parsed, Err(TokenResponseError::Refused(_)));
+        let refusal = match &parsed {
+            Err(TokenResponseError::Refused(refusal)) => refusal.error.as_str(),
+            _ => "",
+        };
         match poll_outcome(&parsed) {
             PollOutcome::Pending => return Poll::Pending,
-            PollOutcome::SlowDown if is_refused => return Poll::SlowDown,
+            PollOutcome::SlowDown if refusal == SLOW_DOWN => return Poll::SlowDown,
             PollOutcome::SlowDown | PollOutcome::Done => {}
         }
         record_outcome(app, &call, &parsed);
         match parsed.map_err(Error::from).and_then(Issue::read) {
-            Ok(issue) => Poll::Done(self.admit_device(user, app, &metadata, issue).await),
+            Ok(issue) => Poll::Done(Ok(Box::new(Approval { metadata, issue }))),
             Err(error) => Poll::of_error(error),
         }
     }
@@ -141,11 +161,11 @@ impl Engine {
         &self,
         user: &User,
         app: &ClientApplication,
-        metadata: &ProviderMetadata,
-        issue: Issue,
+        approval: Box<Approval>,
     ) -> Result<TokenAnswer, Error> {
-        issue.check_issuer(app.definition(), metadata)?;
-        self.admit_sign_in(user, app, metadata, GRANT_DEVICE_CODE, issue).await
+        let Approval { metadata, issue } = *approval;
+        issue.check_issuer(app.definition(), &metadata)?;
+        self.admit_sign_in(user, app, &metadata, GRANT_DEVICE_CODE, issue).await
     }
 }
 
@@ -155,7 +175,13 @@ enum Poll {
     SlowDown,
     /// Passing: go on, after so many seconds if the provider said so.
     Fault(Option<u64>),
-    Done(Result<TokenAnswer, Error>),
+    Done(Result<Box<Approval>, Error>),
+}
+
+/// What the provider issued when the person was done.
+struct Approval {
+    metadata: Arc<ProviderMetadata>,
+    issue: Issue,
 }
 
 impl Poll {

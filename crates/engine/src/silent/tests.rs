@@ -211,6 +211,19 @@ fn a_token_of_anything_else_is_never_the_answer() {
 }
 
 #[test]
+fn a_token_that_came_through_another_name_of_the_provider_is_as_good() {
+    let of_alias = |left| AccessToken { environment: ALIAS.into(), ..access_token(left) };
+    for (left, expected) in
+        [(3600, "fresh at"), (301, "aging at, then rt"), (299, "refresh (Expired): rt")]
+    {
+        check_token(&request(), of_alias(left), expected);
+    }
+    let own = AccessToken { secret: Secret::new("own".to_owned()), ..access_token(3600) };
+    let both = [of_alias(3600), own].map(|token| Entry::AccessToken(Arc::new(token)));
+    check(&request(), both.into(), "fresh own");
+}
+
+#[test]
 fn a_client_of_unknown_family_guesses_first() {
     let kin = || in_family(refresh_token("kin", "reader"));
     let own = || refresh_token("own", "editor");

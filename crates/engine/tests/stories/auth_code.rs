@@ -1,0 +1,252 @@
+//! The authorization code flow: which redirects count, and what they leave behind.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use valetkey_engine::{ClientApplication, Flow, FlowKind, FlowRequest, Hints};
+use valetkey_model::ScopeSet;
+use valetkey_testkit::http::On;
+use valetkey_testkit::http::provider::Manners;
+use valetkey_testkit::world::{START, TestWorld, auth_code, run, settle, tell_status, visit_of};
+
+const CLOSED: &str = "this flow has ended already";
+
+fn code_grant() -> On {
+    On::grant("authorization_code")
+}
+
+/// A flow of `editor` at the OpenID Connect provider, at which Ada has signed in.
+struct Story {
+    world: TestWorld,
+    app: Arc<ClientApplication>,
+    flow: Arc<Flow>,
+    redirect: BTreeMap<String, String>,
+}
+
+impl Story {
+    async fn begin(manners: impl FnOnce(&mut Manners), hints: Hints) -> Self {
+        let world = TestWorld::new();
+        world.op.change_manners(manners);
+        let app = world.op_app("editor").await;
+        let request = FlowRequest { hints, ..world.flow_request(&app, auth_code(), "a b") };
+        let (flow, _) = world.start(request).await.unwrap();
+        let redirect = world.op.sign_in(&visit_of(&flow).auth_uri, "ada");
+        Self { world, app, flow, redirect }
+    }
+
+    async fn usual() -> Self {
+        Self::begin(|_| {}, Hints::default()).await
+    }
+
+    /// Hands in the redirect with some parameters changed; an empty one is left out.
+    async fn complete_with(&self, changes: &[(&str, &str)]) -> String {
+        let mut redirect = self.redirect.clone();
+        for (name, value) in changes {
+            redirect.insert((*name).to_owned(), (*value).to_owned());
+        }
+        redirect.retain(|_, value| !value.is_empty());
+        match self.world.complete(&self.flow, redirect).await {
+            Ok(status) => tell_status(&status),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    async fn nothing_is_stored(&self) {
+        let counts = self.world.user().await.counts();
+        assert_eq!((counts.access_tokens, counts.refresh_tokens), (0, 0));
+        assert_eq!((counts.id_tokens, counts.accounts), (0, 0));
+    }
+}
+
+#[test]
+fn a_redirect_signs_in_and_closes_the_flow() {
+    run(async {
+        let story = Story::usual().await;
+        assert_eq!(story.complete_with(&[]).await, "issued at-1");
+        assert_eq!(story.complete_with(&[]).await, CLOSED);
+        assert_eq!(story.world.token(&story.app, "a").await, "cached at-1");
+        let request = &story.world.http.requests(&code_grant())[0];
+        assert_eq!(request.form_value("redirect_uri"), Some("http://localhost:8400"));
+        assert_eq!(request.form_value("scope"), Some("a b offline_access openid profile"));
+    });
+}
+
+#[test]
+fn a_redirect_of_another_sign_in_leaves_the_flow_open() {
+    run(async {
+        let story = Story::usual().await;
+        for (state, expected) in
+            [("evil", "redirect's state is not that of the request"), ("", "redirect has no state")]
+        {
+            assert_eq!(story.complete_with(&[("state", state)]).await, expected);
+        }
+        assert_eq!(story.world.http.count(&code_grant()), 0);
+        assert_eq!(story.complete_with(&[]).await, "issued at-1");
+    });
+}
+
+#[test]
+fn any_other_redirect_is_the_only_one() {
+    for (changes, expected) in [
+        (&[("error", "access_denied")][..], "provider answered access_denied"),
+        (&[("code", "")], "redirect has neither a code nor an error"),
+        (&[("iss", "https://evil.example")], "redirect's iss is not the provider's issuer"),
+        (
+            &[("iss", "https://evil.example"), ("error", "x")],
+            "redirect's iss is not the provider's issuer",
+        ),
+        (&[("iss", "")], "redirect lacks iss, which the provider promises to send"),
+    ] {
+        run(async {
+            let story = Story::begin(|it| it.sends_iss = true, Hints::default()).await;
+            assert_eq!(story.complete_with(changes).await, expected);
+            assert_eq!(tell_status(&story.flow.status()), expected);
+            assert_eq!(story.complete_with(&[]).await, CLOSED);
+            assert_eq!(story.world.http.count(&code_grant()), 0);
+            story.nothing_is_stored().await;
+        });
+    }
+}
+
+#[test]
+fn an_id_token_that_answers_something_else_leaves_no_trace() {
+    let foreign = |name: &str| json!({ name: "evil" });
+    for (members, expected) in [
+        (foreign("nonce"), "id token's nonce is not that of the request"),
+        (json!({"nonce": null}), "id token's nonce is not that of the request"),
+        (foreign("iss"), "id token's iss is not the provider's issuer"),
+        (foreign("aud"), "id token's aud or azp is not this client"),
+        (foreign("azp"), "id token's aud or azp is not this client"),
+        (json!({"sub": null}), "id token lacks a sub"),
+    ] {
+        run(async {
+            let story = Story::begin(|it| it.id_token = members, Hints::default()).await;
+            assert_eq!(story.complete_with(&[]).await, expected);
+            story.nothing_is_stored().await;
+        });
+    }
+}
+
+#[test]
+fn a_sign_in_must_be_as_recent_as_was_asked_for() {
+    let start = START.seconds();
+    for (auth_time, expected) in [
+        (Some(start), "issued at-1"),
+        (Some(start - 60 - 120), "issued at-1"),
+        (Some(start - 60 - 121), "the sign-in is older than max_age allows"),
+        (None, "id token lacks auth_time, although max_age was asked for"),
+    ] {
+        run(async {
+            let hints = Hints { max_age: Some(60), ..Hints::default() };
+            let story = Story::begin(|it| it.auth_time = auth_time, hints).await;
+            assert!(visit_of(&story.flow).auth_uri.contains("max_age=60"));
+            assert_eq!(story.complete_with(&[]).await, expected);
+        });
+    }
+}
+
+#[test]
+fn the_code_can_be_redeemed_for_some_of_the_scopes_and_no_others() {
+    for (scopes, expected, asked) in [
+        ("a", "issued at-1", Some("a offline_access openid profile")),
+        ("a c", "scopes: \"a c\" is no subset of the flow's scopes", None),
+    ] {
+        run(async {
+            let story = Story::usual().await;
+            let (engine, user) = (&story.world.engine, story.world.user().await);
+            let scopes = Some(ScopeSet::from_target(scopes));
+            let redirect = story.redirect.clone();
+            let status = engine.complete_flow(&user, &story.flow, redirect, scopes).await.unwrap();
+            assert_eq!(tell_status(&status), expected);
+            let requests = story.world.http.requests(&code_grant());
+            assert_eq!(requests.first().and_then(|it| it.form_value("scope")), asked);
+        });
+    }
+}
+
+#[test]
+fn a_caller_that_hangs_up_wastes_no_code() {
+    run(async {
+        let story = Story::usual().await;
+        let gate = story.world.http.hold(code_grant());
+        let (world, flow) = (story.world.clone(), Arc::clone(&story.flow));
+        let redirect = story.redirect.clone();
+        let caller = tokio::spawn(async move { world.complete(&flow, redirect).await.is_ok() });
+        settle().await;
+        caller.abort();
+        assert!(caller.await.is_err());
+        gate.open();
+        settle().await;
+        assert_eq!(tell_status(&story.flow.status()), "issued at-1");
+        assert_eq!(story.world.token(&story.app, "a").await, "cached at-1");
+    });
+}
+
+#[test]
+fn a_flow_waits_for_an_hour() {
+    for (seconds, expected) in [(3599, "issued at-1"), (3600, CLOSED)] {
+        run(async {
+            let story = Story::usual().await;
+            story.world.clock.advance(seconds).await;
+            assert_eq!(story.complete_with(&[]).await, expected);
+        });
+    }
+}
+
+#[test]
+fn two_web_sessions_never_share_a_flow() {
+    run(async {
+        let story = Story::usual().await;
+        let state = || Some("of the application".to_owned());
+        let kind =
+            || FlowKind::AuthCode { redirect_uri: None, state: state(), response_mode: None };
+        let start = || story.world.start(story.world.flow_request(&story.app, kind(), "a"));
+        let (one, other) = (start().await.unwrap(), start().await.unwrap());
+        assert!(!one.1 && !other.1 && one.0.id != other.0.id);
+        assert_eq!(visit_of(&one.0).state, "of the application");
+    });
+}
+
+#[test]
+fn a_person_has_sixty_four_flows_open_at_most() {
+    run(async {
+        let Story { world, app, flow, .. } = Story::usual().await;
+        let start = || world.start(world.flow_request(&app, auth_code(), "a"));
+        for _ in 1..64 {
+            start().await.unwrap();
+        }
+        let error = start().await.err().unwrap();
+        assert_eq!(error.to_string(), "64 sign-in flows are open already");
+        let other = world.as_uid(1001);
+        assert_eq!(other.sign_in(&other.app("editor").await, "bob", "a").await, "issued at-1");
+        world.engine.cancel_flow(&flow);
+        start().await.unwrap();
+        // Flows that ended long ago are forgotten.
+        world.clock.advance(3600 + 600).await;
+        start().await.unwrap();
+        assert_eq!(world.user().await.open_flows(), 1);
+    });
+}
+
+#[test]
+fn what_no_provider_needs_to_be_asked_about_is_refused_here() {
+    run(async {
+        let world = TestWorld::new();
+        let app = world.app("editor").await;
+        let usual = |scopes| world.flow_request(&app, auth_code(), scopes);
+        let claims =
+            |text: Value| FlowRequest { claims_challenge: Some(text.to_string()), ..usual("a") };
+        for (request, expected) in [
+            (
+                usual("a openid"),
+                "scope \"openid\" is reserved: it is added to every request by itself",
+            ),
+            (claims(json!([])), "claims are no JSON object"),
+        ] {
+            let error = world.start(request).await.err().unwrap();
+            assert_eq!(error.to_string(), expected);
+        }
+        assert_eq!(world.http.count(&code_grant()), 0);
+    });
+}

@@ -1,0 +1,16 @@
+//! Stories about the engine, told through its public interface in the testkit's world.
+
+#![expect(clippy::unwrap_used, reason = "a panic in a test's own helper is a failed test")]
+
+mod accounts;
+mod aging;
+mod auth_code;
+mod device_code;
+mod discovery;
+mod disk;
+mod interactive;
+mod refresh_faults;
+mod rotation;
+mod sign_out;
+mod single_flight;
+mod wire;
