@@ -77,19 +77,12 @@ impl Machine {
         command
     }
 
-    /// The command that starts the daemon, with its log kept.
-    pub fn daemon_command(&self) -> Command {
-        let mut command = self.command(Program::Daemon);
-        command.stdout(Stdio::null()).stderr(self.open_log());
-        command
-    }
-
     /// Starts the daemon and waits until it listens.
     ///
     /// # Panics
     /// When it does not.
     pub async fn launch(&mut self) {
-        let command = self.daemon_command();
+        let command = self.command(Program::Daemon);
         self.launch_by(command).await;
     }
 
@@ -99,12 +92,21 @@ impl Machine {
     /// When the daemon does not listen.
     pub async fn launch_by(&mut self, mut command: Command) {
         assert!(self.daemon.is_none(), "the daemon runs already");
-        let mut daemon = command.spawn().expect("the daemon starts");
+        let mut daemon = self.spawn(&mut command);
         let listening = patiently("the daemon's start", self.wait_for_listener(&mut daemon));
         if let Err(status) = listening.await {
             panic!("the daemon ended with {status}; its log:\n{}", self.logs());
         }
         self.daemon = Some(daemon);
+    }
+
+    /// Starts a command that ends in a daemon, with its log kept.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn spawn(&self, command: &mut Command) -> Child {
+        command.stdout(Stdio::null()).stderr(self.open_log());
+        command.spawn().expect("the daemon starts")
     }
 
     async fn wait_for_listener(&self, daemon: &mut Child) -> Result<(), ExitStatus> {
@@ -120,6 +122,18 @@ impl Machine {
             // sleep: nothing tells when another process begins to listen but trying to connect.
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+    }
+
+    /// What a daemon says that cannot start.
+    ///
+    /// # Panics
+    /// When it can.
+    pub async fn launch_in_vain(&self) -> String {
+        let output = self.command(Program::Daemon).output();
+        let output = patiently("the daemon's end", output).await.unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success(), "it ended well: {said}");
+        said
     }
 
     /// Ends the daemon without warning (SIGKILL).
@@ -164,6 +178,14 @@ impl Machine {
     pub async fn wait_for_exit(&mut self) -> ExitStatus {
         let mut daemon = self.daemon.take().expect("a daemon runs");
         patiently("the daemon's end", daemon.wait()).await.unwrap()
+    }
+
+    /// True when the daemon has ended by itself.
+    ///
+    /// # Panics
+    /// When none was started.
+    pub fn has_ended(&mut self) -> bool {
+        self.daemon.as_mut().expect("a daemon was started").try_wait().unwrap().is_some()
     }
 
     /// The daemon's process id.
@@ -231,6 +253,24 @@ impl Machine {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// A connection to a daemon that somebody else is starting.
+    ///
+    /// # Panics
+    /// When none comes.
+    pub async fn connect_when_up(&self) -> Connection {
+        let connecting = async {
+            loop {
+                match self.try_connect().await {
+                    Err(ConnectError::NotRunning { .. }) => {}
+                    outcome => return outcome.unwrap(),
+                }
+                // sleep: nothing tells when another process begins to listen but trying to connect.
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        patiently("a daemon", connecting).await
     }
 
     /// One `GET` over a connection of its own.

@@ -35,10 +35,18 @@ impl World {
     ///
     /// # Panics
     /// When one of them does not start.
-    pub async fn with(mut machine: Machine, mut options: Options) -> Self {
+    pub async fn with(mut machine: Machine, options: Options) -> Self {
+        machine.launch().await;
+        Self::of(machine, options).await
+    }
+
+    /// Of a machine as it is.
+    ///
+    /// # Panics
+    /// When the emulator does not start.
+    pub async fn of(machine: Machine, mut options: Options) -> Self {
         options.settings.device_interval = 1;
         let entra = EntraEmulator::start(options).await.expect("the emulator listens");
-        machine.launch().await;
         Self { machine, entra }
     }
 
