@@ -1,0 +1,162 @@
+//! SIGKILL at random moments under load, with a provider that rotates refresh tokens and revokes the whole family when an
+//! old one comes back after ten seconds (as Okta's): nobody has to sign in again, and every answered sign-in is there.
+//!
+//! `VALETKEY_KILLS` is how many (200), `VALETKEY_SEED` repeats a run.
+#![expect(clippy::unwrap_used, reason = "a test says what failed by panicking")]
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use valetkey_testkit::entra::{Control, Endpoint, NewUser, Options, Rotation};
+use valetkey_tests::{ALICE, Caller, Machine, World, patiently};
+
+const KILLS: u64 = 200;
+const SEED: u64 = 20_260_117;
+/// Programs that refresh, and programs through which people sign in.
+const REFRESHERS: u64 = 4;
+const SIGNERS: u64 = 3;
+/// The longest life of a daemon: a start takes some tens of milliseconds, a sign-in or a refresh a few.
+const LONGEST_LIFE_MS: u64 = 200;
+
+/// What the clients saw.
+#[derive(Default)]
+struct Seen {
+    refreshes: AtomicU64,
+    /// Who was told that they are signed in.
+    signed_in: Mutex<BTreeSet<String>>,
+    next_user: AtomicU64,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_has_to_sign_in_again_after_two_hundred_kills() {
+    let kills = setting("VALETKEY_KILLS", KILLS);
+    let mut random = Random(setting("VALETKEY_SEED", SEED));
+    let mut options = Options::default();
+    options.settings.rotation = Rotation::Rotate { grace_seconds: 10 };
+    // Less than five minutes count as expired: each silent request is a refresh.
+    options.settings.access_token_lifetime = 60;
+    let mut world = World::with(Machine::new(), options).await;
+    world.signed_in(ALICE).await;
+    let seen = Arc::new(Seen::default());
+    let started = Instant::now();
+    for _ in 0..kills {
+        let mut load = start_load(&world, &seen).await;
+        let life = Duration::from_micros(random.below(LONGEST_LIFE_MS * 1_000));
+        // sleep: a random moment is what is tested.
+        tokio::time::sleep(life).await;
+        world.machine.kill().await;
+        patiently("the clients' end", async { while load.join_next().await.is_some() {} }).await;
+        world.machine.launch().await;
+    }
+    let took = started.elapsed();
+    let counters = world.control().counters();
+    check_all_signed_in(&world, &seen).await;
+    println!(
+        "{kills} kills in {:.1} s: {} refreshes and {} sign-ins were answered; the provider answered {} refreshes, \
+         of which {} had been answered before a kill took the answer away",
+        took.as_secs_f64(),
+        seen.refreshes.load(Ordering::Relaxed),
+        seen.signed_in.lock().unwrap().len(),
+        counters["refresh_token"].answered,
+        count_repeats(world.control()),
+    );
+    assert_eq!(counters["refresh_token"].refused, 0, "an old refresh token was used too late");
+    let load_was_real = seen.refreshes.load(Ordering::Relaxed) >= kills
+        && seen.signed_in.lock().unwrap().len() as u64 >= kills / 10;
+    assert!(load_was_real, "too little happened between the kills");
+}
+
+async fn start_load(world: &World, seen: &Arc<Seen>) -> JoinSet<()> {
+    let mut load = JoinSet::new();
+    for number in 0..REFRESHERS + SIGNERS {
+        let connection = world.machine.connect().await;
+        let (definition, control) = (world.definition(), world.control().clone());
+        let seen = Arc::clone(seen);
+        load.spawn(async move {
+            let Ok(caller) = Caller::try_open(connection, &definition).await else { return };
+            // Ends with the daemon.
+            let _ = if number < REFRESHERS {
+                refresh_until_killed(caller, number, &seen).await
+            } else {
+                sign_in_until_killed(caller, &control, &seen).await
+            };
+        });
+    }
+    load
+}
+
+async fn refresh_until_killed(mut caller: Caller, number: u64, seen: &Seen) -> std::io::Result<()> {
+    loop {
+        // Some ask for the same, some for their own, all with Alice's one refresh token.
+        let scope = format!("https://graph.contoso.com/Scope{}", number / 2);
+        let request = json!({"account": ALICE, "scopes": [scope], "force_refresh": true});
+        let answer = caller.try_token(request).await?;
+        assert_eq!(answer.status, 200, "Alice was signed out: {}", answer.json());
+        seen.refreshes.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+async fn sign_in_until_killed(
+    mut caller: Caller,
+    control: &Control,
+    seen: &Seen,
+) -> std::io::Result<()> {
+    loop {
+        let number = seen.next_user.fetch_add(1, Ordering::Relaxed);
+        let name = format!("person{number}@contoso.com");
+        control.create_user(NewUser::named(&name));
+        let scope = format!("https://graph.contoso.com/Person{number}");
+        if caller.try_sign_in(control, &name, &scope).await? {
+            seen.signed_in.lock().unwrap().insert(name);
+        }
+    }
+}
+
+/// Each is listed, and each has a refresh token that the provider still takes.
+async fn check_all_signed_in(world: &World, seen: &Seen) {
+    let answered = seen.signed_in.lock().unwrap().clone();
+    let mut caller = world.caller().await;
+    let listed: BTreeSet<String> = caller.usernames().await.into_iter().collect();
+    let lost: Vec<&String> = answered.difference(&listed).collect();
+    assert!(lost.is_empty(), "answered, and not in the store: {lost:?}");
+    for user in answered.iter().map(String::as_str).chain([ALICE]) {
+        let answer = caller.token(json!({"account": user, "force_refresh": true})).await;
+        assert_eq!(answer.status, 200, "{user}: {}", answer.json());
+    }
+    let status = world.machine.status().await;
+    assert_eq!(
+        (&status["store"]["problems"], &status["store"]["unsaved"]),
+        (&json!([]), &json!(0))
+    );
+    assert_ne!(status["counts"]["accounts"], Value::Null);
+}
+
+/// How often a refresh token was presented that had been presented before.
+fn count_repeats(control: &Control) -> usize {
+    let mut presented = BTreeSet::new();
+    let requests = control.requests_to(Endpoint::Token);
+    let tokens = requests.iter().filter_map(|request| request.field("refresh_token"));
+    tokens.filter(|token| !presented.insert((*token).to_owned())).count()
+}
+
+fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().map_or(default, |text| text.parse().unwrap())
+}
+
+/// SplitMix64: small, and the same on every machine.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % limit
+    }
+}

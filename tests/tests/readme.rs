@@ -1,0 +1,214 @@
+//! The README is true: each command in it is run here, as it stands there, against the emulator.
+#![cfg(unix)]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test says what failed by panicking"
+)]
+
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use tokio::process::Command;
+use valetkey_testkit::entra::{Browser as Session, Options, Person};
+use valetkey_tests::{ALICE, Browser, Machine, World};
+
+/// How a command of the README is shown to be true.
+#[derive(Clone, Copy, Debug)]
+enum Proof {
+    /// Its program is run, as `cargo run` would.
+    Demo,
+    /// The task that runs this very test.
+    Alias,
+    /// The folder has a package with a program of this name.
+    Package(&'static str),
+    /// A shell runs it, and it succeeds and prints something like this.
+    Prints(&'static str),
+    /// The same, while a person signs in.
+    SignsIn,
+}
+
+/// Each command of the README, in its order.
+const COMMANDS: &[(&str, Proof)] = &[
+    ("cargo run --release -p valetkey-demo", Proof::Demo),
+    ("cargo xtask test", Proof::Alias),
+    ("cargo install --path daemon", Proof::Package("valetkeyd")),
+    ("cargo install --path client-sdk/cli", Proof::Package("valetkey")),
+    ("valetkey login graph", Proof::SignsIn),
+    ("valetkey token graph", Proof::Prints("ey")),
+    ("valetkey accounts graph", Proof::Prints(ALICE)),
+    ("valetkey status", Proof::Prints("file")),
+    ("valetkey logout graph", Proof::Prints("")),
+    (
+        r#"curl --unix-socket "$(valetkey path)" http://valetkey/v1/status"#,
+        Proof::Prints("\"version\""),
+    ),
+];
+
+#[tokio::test]
+async fn each_command_of_the_readme_does_what_it_says() {
+    let readme = read("README.md");
+    let commands: Vec<_> = blocks(&readme, "sh").iter().flat_map(|block| block.lines()).collect();
+    let known: Vec<_> = COMMANDS.iter().map(|(command, _)| *command).collect();
+    assert_eq!(commands, known, "the README and this table name the same commands");
+    let user = Reader::start(&readme).await;
+    for (command, proof) in COMMANDS {
+        match proof {
+            Proof::Demo => user.run_demo().await,
+            Proof::Alias => assert!(read(".cargo/config.toml").contains("xtask = ")),
+            Proof::Package(program) => check_package(command, program),
+            Proof::Prints(expected) => {
+                let output = user.shell(command).await;
+                assert!(text(&output.stdout).contains(expected), "{command}: {output:?}");
+            }
+            Proof::SignsIn => user.sign_in(command).await,
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_python_program_of_the_readme_runs_as_it_stands() {
+    let readme = read("README.md");
+    let world = World::with(Machine::new(), Options::default()).await;
+    // What the reader's own program knows: who it is, and that the emulator's host is to be trusted.
+    let program = format!(
+        "import functools, valetkey\n\
+         valetkey.PublicClientApplication = functools.partial(valetkey.PublicClientApplication, validate_authority=False)\n\
+         client_id, authority, scopes = 'readme', '{}', ['User.Read']\n{}",
+        world.entra.authority("common"),
+        blocks(&readme, "python")[0].replace(
+            "print(flow[\"message\"])",
+            "print(flow[\"message\"]); print('code:', flow['user_code'], flush=True)"
+        )
+    );
+    let python = std::env::var("VALETKEY_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let mut command = world.machine.command_of(python);
+    command.env("PYTHONPATH", root().join("client-sdk/python/src")).args(["-c", &program]);
+    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut output = tokio::io::BufReader::new(child.stdout.take().unwrap());
+    let mut printed = String::new();
+    let code = loop {
+        let mut line = String::new();
+        let read = tokio::io::AsyncBufReadExt::read_line(&mut output, &mut line).await.unwrap();
+        assert!(read > 0, "the program ended without a code: {printed}");
+        printed += &line;
+        if let Some(code) = line.strip_prefix("code: ") {
+            break code.trim().to_owned();
+        }
+    };
+    world.control().approve_device(&code, ALICE).unwrap();
+    tokio::io::AsyncReadExt::read_to_string(&mut output, &mut printed).await.unwrap();
+    let ended = child.wait_with_output().await.unwrap();
+    assert!(ended.status.success(), "{}", text(&ended.stderr));
+    let token = printed.lines().last().unwrap();
+    assert!(world.control().verify_access_token(token).is_some(), "{printed}");
+}
+
+/// Somebody who follows the README: the programs on the path, its configuration in place, a browser.
+struct Reader {
+    world: World,
+    opened: PathBuf,
+}
+
+impl Reader {
+    async fn start(readme: &str) -> Self {
+        let mut world = World::of(Machine::new(), Options::default()).await;
+        let opened = world.machine.folder().join("opened-url");
+        let (programs, system) = (programs(), std::env::var("PATH").unwrap_or_default());
+        world.machine.set("PATH", format!("{}:{system}", programs.display()));
+        // A browser that writes down what it was asked to open; the person is played by the test.
+        let browser = world.machine.folder().join("browser");
+        world.machine.write(
+            "browser",
+            format!(
+                "#!/bin/sh\nprintf %s \"$1\" > {0}.part && mv {0}.part {0}\n",
+                opened.display()
+            ),
+        );
+        std::fs::set_permissions(&browser, std::os::unix::fs::PermissionsExt::from_mode(0o700))
+            .unwrap();
+        world.machine.set("BROWSER", &browser);
+        let config = blocks(readme, "toml")[0]
+            .replace(
+                "https://login.microsoftonline.com/your-tenant",
+                &world.entra.authority("common"),
+            )
+            .replace("scopes", "validate_authority = false\nscopes");
+        world.machine.write("config.toml", config);
+        let config = world.machine.folder().join("config.toml");
+        world.machine.set("VALETKEY_CONFIG", config);
+        world.machine.launch().await;
+        Self { world, opened }
+    }
+
+    async fn shell(&self, command: &str) -> Output {
+        let output = self.command(command).output().await.unwrap();
+        assert!(output.status.success(), "{command}: {output:?}");
+        output
+    }
+
+    fn command(&self, command: &str) -> Command {
+        let mut shell = self.world.machine.command_of("sh");
+        shell.args(["-c", command]);
+        shell
+    }
+
+    async fn sign_in(&self, command: &str) {
+        let mut command = self.command(command);
+        let program = tokio::spawn(async move { command.output().await });
+        let url = loop {
+            if let Ok(url) = std::fs::read_to_string(&self.opened) {
+                break url;
+            }
+            assert!(!program.is_finished(), "{:?}", program.await);
+            // sleep: a browser is started by another process, which nobody tells us of.
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        };
+        let control = self.world.control();
+        let redirect = control.authorize(&url, ALICE, Person::Agrees, &Session::default()).unwrap();
+        Browser::of(&redirect).follow(&redirect).await.unwrap();
+        let output = program.await.unwrap().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    }
+
+    async fn run_demo(&self) {
+        let demo = programs().join("valetkey-demo");
+        let output = self.world.machine.command_of(demo).output().await.unwrap();
+        assert!(output.status.success(), "{output:?}");
+        assert!(text(&output.stdout).contains("Nobody signed in twice"), "{output:?}");
+    }
+}
+
+fn check_package(command: &str, program: &str) {
+    let folder = command.rsplit(' ').next().unwrap();
+    let manifest = read(&format!("{folder}/Cargo.toml"));
+    assert!(
+        manifest.contains(&format!("name = \"{program}\"")),
+        "{folder} is the package of {program}"
+    );
+    assert!(root().join(folder).join("src/main.rs").is_file(), "{folder} has a program");
+}
+
+/// The fenced blocks of one language.
+fn blocks(document: &str, language: &str) -> Vec<String> {
+    let fence = format!("```{language}\n");
+    let starts = document.split(&fence).skip(1);
+    starts.map(|rest| rest.split("```").next().unwrap().trim_end().to_owned()).collect()
+}
+
+fn programs() -> PathBuf {
+    valetkey_tests::Program::Cli.path().parent().unwrap().to_path_buf()
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).expect(path)
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
