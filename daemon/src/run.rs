@@ -22,7 +22,7 @@ use crate::paths::{self, Lookup, NoStateDir};
 use crate::redirect_listener::LoopbackListener;
 use crate::rng::SystemRng;
 use crate::serve::{Limits, serve};
-use crate::shutdown::{Shutdown, ShutdownSignal, termination};
+use crate::shutdown::{Shutdown, ShutdownSignal, watch_for_termination};
 use crate::store::VaultStore;
 
 /// What the command line and the service manager say.
@@ -94,13 +94,15 @@ pub async fn run(options: Options, lookup: Lookup<'_>) -> Result<(), RunError> {
     let api = Arc::new(assemble(&config, Arc::clone(&store), &listener, signal.clone(), lookup));
     let engine = Arc::clone(api.broker.engine());
 
+    // Before anybody is told that we are here: who may start us may stop us at once.
+    let termination = watch_for_termination().map_err(RunError::Signals)?;
     tell_service_manager(Stage::Ready);
     tracing::info!(endpoint = %listener.endpoint(), "ready");
     let limits = Limits::default();
     let saving = tokio::spawn(save_left_overs(Arc::clone(&engine)));
     let serving = serve(&listener, api::router(api), signal, limits);
-    let (deadline, ()) = tokio::join!(stop_on_signal(&shutdown, limits.grace), serving);
-    finish_flights(&engine, deadline?).await;
+    let (deadline, ()) = tokio::join!(stop_after(termination, &shutdown, limits.grace), serving);
+    finish_flights(&engine, deadline).await;
     saving.abort();
     engine.save_unsaved().await;
     tracing::info!("stopped");
@@ -115,12 +117,16 @@ async fn save_left_overs(engine: Arc<Engine>) {
     }
 }
 
-/// Waits for a signal, and answers until when everything has to be over.
-async fn stop_on_signal(shutdown: &Shutdown, grace: Duration) -> Result<Instant, RunError> {
-    let outcome = termination().await.map_err(RunError::Signals);
+/// Passes the signal on when it comes, and answers until when everything has to be over.
+async fn stop_after(
+    termination: impl Future<Output = ()>,
+    shutdown: &Shutdown,
+    grace: Duration,
+) -> Instant {
+    termination.await;
     tell_service_manager(Stage::Stopping);
     shutdown.request();
-    outcome.map(|()| Instant::now() + grace)
+    Instant::now() + grace
 }
 
 /// A refresh whose caller hung up may hold the only copy of a rotated refresh token: it is let finish.

@@ -38,40 +38,42 @@ impl ShutdownSignal {
     }
 }
 
-/// Resolves when the system or the person at the terminal wants the process to end.
+/// Watches, from the call on, for the system or the person at the terminal to end the process; the future resolves then.
 ///
 /// # Errors
 /// When the signals cannot be watched.
 #[cfg(unix)]
-pub async fn termination() -> io::Result<()> {
+pub fn watch_for_termination() -> io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
 
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }
 
-/// Resolves when the system or the person at the terminal wants the process to end.
+/// Watches, from the call on, for the system or the person at the terminal to end the process; the future resolves then.
 ///
 /// # Errors
 /// When the signals cannot be watched.
 #[cfg(windows)]
-pub async fn termination() -> io::Result<()> {
+pub fn watch_for_termination() -> io::Result<impl Future<Output = ()>> {
     use tokio::signal::windows::{ctrl_break, ctrl_c, ctrl_close, ctrl_shutdown};
 
     let (mut interrupt, mut stop) = (ctrl_c()?, ctrl_break()?);
     let (mut close, mut end_of_system) = (ctrl_close()?, ctrl_shutdown()?);
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = stop.recv() => {}
-        _ = close.recv() => {}
-        _ = end_of_system.recv() => {}
-    }
-    Ok(())
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = stop.recv() => {}
+            _ = close.recv() => {}
+            _ = end_of_system.recv() => {}
+        }
+    })
 }
 
 #[cfg(test)]
