@@ -48,7 +48,8 @@ const COMMANDS: &[(&str, Proof)] = &[
 #[tokio::test]
 async fn each_command_of_the_readme_does_what_it_says() {
     let readme = read("README.md");
-    let commands: Vec<_> = blocks(&readme, "sh").iter().flat_map(|block| block.lines()).collect();
+    let shell = blocks(&readme, "sh");
+    let commands: Vec<_> = shell.iter().flat_map(|block| block.lines()).collect();
     let known: Vec<_> = COMMANDS.iter().map(|(command, _)| *command).collect();
     assert_eq!(commands, known, "the README and this table name the same commands");
     let user = Reader::start(&readme).await;

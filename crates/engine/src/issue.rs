@@ -6,8 +6,8 @@ use serde_json::Value;
 use valetkey_cache::{IdClaims, TokenEvent};
 use valetkey_model::{AccountId, AuthorityKind, ClientId, CorrelationId, UnixTime};
 use valetkey_oauth::{
-    ApiId, CacheReason, Call, ClientAuthentication, IdTokenClaims, Nonce, ProviderMetadata,
-    TokenResponse, TokenResponseError, decode_id_token, home_account_id,
+    ApiId, CacheReason, Call, ClientAuthentication, IdTokenClaims, IdTokenError, Nonce,
+    ProviderMetadata, TokenResponse, TokenResponseError, decode_id_token, home_account_id,
 };
 
 use crate::answer::{IssuedToken, TokenAnswer};
@@ -64,6 +64,23 @@ impl Issue {
         match (&self.claims, &metadata.issuer) {
             (Some(claims), Some(issuer)) if definition.authority.kind() == AuthorityKind::Oidc => {
                 Ok(claims.check_issuer_and_audience(issuer, &definition.client_id)?)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks that a refresh brought no other person's token (OIDC Core section 12.2). Where Entra's `client_info` tells the
+    /// account, the ID token's `sub` is another kind of name, and nothing can be compared.
+    pub(crate) fn check_refresh(
+        &self,
+        definition: &Definition,
+        account: &AccountId,
+    ) -> Result<(), Error> {
+        let is_comparable = definition.authority.kind() == AuthorityKind::Oidc
+            && self.response.client_info.is_none();
+        match self.claims.as_ref().and_then(IdTokenClaims::subject) {
+            Some(subject) if is_comparable && subject != account.as_str() => {
+                Err(IdTokenError::ForeignSubject.into())
             }
             _ => Ok(()),
         }

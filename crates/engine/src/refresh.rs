@@ -260,6 +260,7 @@ impl Engine {
             }
         };
         let issue = Issue::read(response)?;
+        issue.check_refresh(definition, account)?;
         let now = self.now();
         let event = issue.event(definition, provider, GRANT_REFRESH_TOKEN);
         user.commit(&*self.ports.store, |cache| cache.plan_refresh(&candidate.token, &event, now))

@@ -46,6 +46,9 @@ pub enum IdTokenError {
     /// Issued for another application.
     #[error("id token's aud or azp is not this client")]
     ForeignAudience,
+    /// A refresh brought another person's token (OIDC Core section 12.2).
+    #[error("id token's sub is not the person whose refresh token was redeemed")]
+    ForeignSubject,
     /// OIDC Core section 2 requires a subject of 1 to 255 characters.
     #[error("id token lacks a sub")]
     SubjectMissing,

@@ -171,3 +171,16 @@ fn another_members_dead_token_is_left_to_the_one_it_belongs_to() {
         assert_eq!(world.store.refresh_tokens(world.partition()), ["rt-1"]);
     });
 }
+
+#[test]
+fn a_refresh_that_brings_another_persons_token_is_refused() {
+    run(async {
+        let world = TestWorld::new();
+        let app = world.op_app("editor").await;
+        world.sign_in(&app, "ada", "a").await;
+        world.clock.advance(3600).await;
+        world.op.change_manners(|manners| manners.id_token = json!({"sub": "eve"}));
+        let told = world.token(&app, "a").await;
+        assert!(told.contains("not the person whose refresh token"), "{told}");
+    });
+}
