@@ -116,7 +116,8 @@ async fn what_is_not_ours_is_refused_with_advice() {
         chmod(&folder_of(socket), 0o700);
         fs::File::create(socket).map(drop).unwrap();
     };
-    let cases: [(&str, &dyn Fn(&Path), &str); 6] = [
+    type Case<'a> = (&'a str, &'a dyn Fn(&Path), &'a str);
+    let cases: [Case<'_>; 6] = [
         ("a folder for all", &lax(0o777), "VALETKEY_SOCKET"),
         ("a folder for the group", &lax(0o770), "VALETKEY_SOCKET"),
         ("a sticky folder", &lax(0o1777), "VALETKEY_SOCKET"),
