@@ -22,7 +22,10 @@ TIME_FIELDS = _ABSOLUTE_TIMES | {"expires_in"}
 
 
 def normalise(record: dict) -> dict:
-    """``results`` and ``requests`` by step; ``discovery`` apart, since *when* it happens is the library's own affair."""
+    """``results`` and ``requests`` by step; ``discovery`` apart, since *when* it happens is the library's own affair.
+
+    ``ended`` is how the scenario as a whole did.
+    """
     normaliser = _Normaliser(record["started"])
     requests, discovery = [], {}
     for step in record["steps"]:
@@ -30,7 +33,7 @@ def normalise(record: dict) -> dict:
         requests.append([request for request in seen if not _is_discovery(request)])
         discovery.update({_line(request): True for request in seen if _is_discovery(request)})
     results = [normaliser.outcome(step) for step in record["steps"]]
-    return {"results": results, "requests": requests, "discovery": discovery}
+    return {"results": results, "requests": requests, "discovery": discovery, "ended": record["ended"]}
 
 
 def normalise_requests(requests: list[dict]) -> list[dict]:
@@ -106,6 +109,8 @@ class _Normaliser:
     def _named_text(self, name: str, value: str) -> Any:
         if name in _RANDOM_FIELDS and _RANDOM.fullmatch(value):
             return "<random>"
+        if name == "scope":
+            return " ".join(sorted(value.split()))  # RFC 6749 section 3.3: the order does not matter
         if name == "id_token" and _JWT.fullmatch(value):
             return "<jwt>"
         if name == "auth_uri":
@@ -119,4 +124,6 @@ class _Normaliser:
 
     def _uuid(self, match: re.Match) -> str:
         """Numbered in order of appearance, so that "the same id again" and "a new id" stay different things."""
-        return self._uuids.setdefault(match.group(), f"<uuid{next(self._numbers)}>")
+        if match.group() not in self._uuids:
+            self._uuids[match.group()] = f"<uuid{next(self._numbers)}>"
+        return self._uuids[match.group()]

@@ -40,7 +40,8 @@ class User:
 
 
 ALICE = User("UID", "Alice@contoso.example")
-BOB = User("UID-BOB", "bob@contoso.example")
+# Sorts after Alice: valetkey lists those who signed in within one second by their ids.
+BOB = User("UID2", "bob@contoso.example")
 
 
 @dataclass(frozen=True)
@@ -138,15 +139,18 @@ def device_code(**changes) -> Rule:
 def tokens(
     access_token: str = "AT", refresh_token: str | None = "RT", scope: str = "User.Read openid profile", expires_in: int = 3599,
     user: User | None = ALICE, form: dict | None = None, times: int | None = None, client_id: str = CLIENT_ID,
-    nonce: str | None = None, **more,
+    nonce: str | None = None, issuer: str | None = None, **more,
 ) -> Rule:
-    """A token response. An ID token comes with it when there is a user; it repeats the nonce of the last authorization."""
+    """A token response. An ID token comes with it when there is a user; it repeats the nonce of the last authorization.
+
+    ``issuer`` is Entra's, made from the URL of the request, when it is not given.
+    """
 
     def answer(request: Request, memory: dict) -> Response:
         body = {"token_type": "Bearer", "scope": scope, "expires_in": expires_in, "ext_expires_in": expires_in,
                 "access_token": access_token, "refresh_token": refresh_token, **more}
         if user:
-            claims = _claims(request, user, client_id)
+            claims = _claims(request, user, client_id, issuer)
             seen = nonce or (memory.get("nonce") if request.form.get("grant_type") == "authorization_code" else None)
             body.setdefault("client_info", user.client_info)
             body["id_token"] = _jwt({**claims, "nonce": seen} if seen else claims)
@@ -176,10 +180,9 @@ def code_challenge_of(verifier: str) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
 
 
-def _claims(request: Request, user: User, client_id: str) -> dict:
+def _claims(request: Request, user: User, client_id: str, issuer: str | None) -> dict:
     now = int(time.time())
-    issuer = request.url.split("/oauth2/")[0] + "/v2.0"
-    return {"iss": issuer, "sub": f"SUB-{user.uid}", "aud": request.form.get("client_id", client_id), "iat": now, "exp": now + 3600,
+    return {"iss": issuer or request.url.split("/oauth2/")[0] + "/v2.0", "sub": f"SUB-{user.uid}", "aud": request.form.get("client_id", client_id), "iat": now, "exp": now + 3600,
             "oid": user.uid, "tid": user.utid, "preferred_username": user.username}
 
 

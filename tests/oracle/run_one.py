@@ -38,14 +38,24 @@ def run(module_name: str, scenario_name: str) -> dict:
         started = time.time()
         module = importlib.import_module(module_name)
         steps = Steps(module, recorder)
-        scenario.run_scenario(module, steps)
+        ended = _run_to_its_end(scenario, module, steps)
     return {
         "scenario": scenario_name,
         "module": module_name,
         "started": started,
         "steps": steps.record,
+        "ended": ended,
         "unexpected": provider.unexpected,
     }
+
+
+def _run_to_its_end(scenario, module, steps: Steps) -> str:
+    """A scenario goes on with what came back; when that is not what it counts on, the steps so far tell why."""
+    try:
+        scenario.run_scenario(module, steps)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return "well"
 
 
 def run_apart(module_name: str, scenario_name: str) -> dict:

@@ -7,10 +7,12 @@ import copy
 import pytest
 
 from .compare import compare_records, split_by_deviation
+from .deviations import ABSENT
 
 ID_A, ID_B = "3b241101-e2bb-4255-8caf-4136c566a962", "7d444840-9dc0-11d1-b245-5ffdce74fad2"
 RECORD = {
     "started": 1000.0,
+    "ended": "well",
     "unexpected": [],
     "steps": [
         {
@@ -75,6 +77,7 @@ def test_what_differs_by_nature_is_overlooked(change):
      "results[0].returned.auth_uri.query.prompt"),
     (lambda record: record["steps"][1]["requests"].pop(0), "discovery.https://h/t/.well-known/openid-configuration"),
     (lambda record: record["unexpected"].append("GET https://elsewhere"), "unexpected"),
+    (lambda record: record.update(ended="ValueError: not enough values"), "ended"),
 ])
 def test_what_matters_is_seen(change, field):
     check(change, field)
@@ -95,7 +98,12 @@ def raising(error: str, message: str) -> dict:
 
 
 def test_a_deviation_explains_its_field_and_no_other():
-    token, scope = ("results[1].returned.refresh_token", "RT", "<absent>"), ("requests[1][0].form.scope", "a", "b")
+    token, scope = ("results[1].returned.refresh_token", "RT", ABSENT), ("requests[1][0].form.scope", "a", "b")
     unexplained, used = split_by_deviation("silent/hit", [token, scope])
     assert unexplained == [scope]
     assert [row.field for row in used] == ["results[*].returned.refresh_token"]
+
+
+def test_a_deviation_explains_its_values_and_no_others():
+    kept = ("results[1].returned.refresh_token", "RT", "RT")
+    assert split_by_deviation("silent/hit", [kept]) == ([kept], set())

@@ -21,18 +21,22 @@ def emulator(world: World) -> EntraEmulator:
     return emulator
 
 
-def command_line(world: World, *arguments: str, emulator: EntraEmulator) -> str:
-    """What the ``valetkey`` command prints for the same application."""
-    application = ["--client-id", "public", "--authority", emulator.ready["authority"], "--no-instance-discovery"]
-    command = [find_program("VALETKEY", "valetkey"), *arguments, *application]
+def command_line(world: World, verb: str, *arguments: str) -> str:
+    """What the ``valetkey`` command prints."""
+    command = [find_program("VALETKEY", "valetkey"), verb, *arguments]
     done = subprocess.run(command, env=world.home.environment, capture_output=True, text=True, timeout=PATIENCE_SECONDS)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
 
-def test_the_command_line_has_the_token_of_a_python_program(world, emulator):
-    signed_in = world.sign_in(emulator)
-    assert command_line(world, "token", "--scope", "User.Read", emulator=emulator) == signed_in["access_token"]
+def test_the_command_line_shares_the_sign_in_of_a_python_program(world):
+    provider = world.start_certified_provider()
+    world.daemon.start()
+    signed_in = world.sign_in(provider)
+    application = ["--client-id", "public", "--oidc-authority", provider.issuer]
+    assert command_line(world, "token", *application, "--scope", "read") == signed_in["access_token"]
+    command_line(world, "logout", *application, "--account", "alice@example.test")
+    assert world.run("accounts", provider.config()) == {"usernames": []}
 
 
 def test_a_request_by_hand_has_the_token_of_a_python_program(world, emulator):

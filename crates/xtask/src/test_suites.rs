@@ -73,7 +73,7 @@ const SUITES: &[Suite] = &[
         what: "the Python SDK against the real daemon",
         needs: &[Need::Python, Need::File("client-sdk/python/tests")],
         when: When::Always,
-        run: |workspace| test_python(workspace, "client-sdk/python/tests"),
+        run: |workspace| test_python(workspace, "client-sdk/python/tests", &[]),
     },
     Suite {
         name: "systemd",
@@ -99,7 +99,15 @@ const SUITES: &[Suite] = &[
         what: "applications written for MSAL run unchanged but for one import",
         needs: &[Need::Python, PROVIDER[0], PROVIDER[1]],
         when: When::Always,
-        run: |workspace| test_python(workspace, "tests/python"),
+        // More than there are cores: most of its time a test waits for a program.
+        run: |workspace| test_python(workspace, "tests/python", &["--numprocesses=3"]),
+    },
+    Suite {
+        name: "oracle",
+        what: "one application by MSAL for Python and by valetkey, against one recording provider",
+        needs: &[Need::Python, PROVIDER[0], PROVIDER[1]],
+        when: When::Always,
+        run: |workspace| test_python(workspace, "tests/oracle", &[]),
     },
     Suite {
         name: "windows",
@@ -201,10 +209,13 @@ fn test_system(workspace: &Workspace) -> Outcome {
     run_program(&mut test, MEND)
 }
 
-fn test_python(workspace: &Workspace, folder: &str) -> Outcome {
+fn test_python(workspace: &Workspace, folder: &str, options: &[&str]) -> Outcome {
     build_programs(workspace)?;
+    let programs = workspace.target.join("debug");
     let mut test = workspace.program_within(10, python(workspace));
-    test.args(["-m", "pytest", "--quiet", "-p", "no:cacheprovider", folder]);
+    test.args(["-m", "pytest", "--quiet", "-p", "no:cacheprovider", folder]).args(options);
+    test.env("VALETKEYD", programs.join("valetkeyd")).env("VALETKEY", programs.join("valetkey"));
+    test.env("VALETKEY_ENTRA_EMULATOR", programs.join("entra-emulator"));
     test.env("PYTHONPATH", workspace.root.join("client-sdk/python/src"));
     test.env("PYTHONDONTWRITEBYTECODE", "1").env("PATH", path_with_programs(workspace));
     run_program(&mut test, MEND)
@@ -256,6 +267,7 @@ mod tests {
                 "systemd",
                 "system",
                 "programs",
+                "oracle",
             ]),
         );
         check(&["windows", "doc"], Ok(&["windows", "doc"]));

@@ -55,7 +55,8 @@ def refusal_in(body: Mapping[str, Any]) -> dict[str, Any]:
         raise ProviderUnreachableError(_advised(text, body)) from None
     if code in _BROKER_FAULT:
         raise _broker_error(body) from None
-    return {name: value for name, value in body.items() if name != "hint"}
+    # A provider need not describe its refusal (RFC 6749 section 5.2); MSAL then has no description either.
+    return {name: value for name, value in body.items() if name != "hint" and (name, value) != ("error_description", "")}
 
 
 def raise_fault(error: ApiError) -> NoReturn:

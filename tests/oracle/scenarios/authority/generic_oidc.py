@@ -8,7 +8,8 @@ CONFIGURATION = {
     "issuer": ISSUER, "authorization_endpoint": f"{ISSUER}/protocol/auth", "token_endpoint": f"{ISSUER}/protocol/token",
     "device_authorization_endpoint": f"{ISSUER}/protocol/devicecode"}
 PROVIDER = [
-    discovery("/realm/.well-known/openid-configuration", CONFIGURATION), *signs_in(client_info=None), refreshed(client_info=None)]
+    discovery("/realm/.well-known/openid-configuration", CONFIGURATION),
+    *signs_in(client_info=None, issuer=ISSUER), refreshed(client_info=None, issuer=ISSUER)]
 
 
 def run_scenario(msal, step):

@@ -3,7 +3,7 @@
 from oracle.provider import entra, refresh_refused, refreshed
 from oracle.sign_in import sign_in, signs_in
 
-PROVIDER = [*entra(), *signs_in(), refresh_refused("invalid_grant", times=1), refreshed("RT", rotates_to=None)]
+PROVIDER = [*entra(), *signs_in(), refresh_refused("invalid_grant", suberror="basic_action", times=1), refreshed("RT", rotates_to=None)]
 
 
 def run_scenario(msal, step):
