@@ -8,18 +8,20 @@
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
+use std::panic::resume_unwind;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use redb::backends::FileBackend;
-use redb::{
-    ReadOnlyTable, ReadableDatabase, ReadableTable, ReadableTableMetadata, Table, TableDefinition,
-};
+use redb::{ReadOnlyTable, ReadableDatabase, ReadableTable, Table, TableDefinition};
+
+use zeroize::Zeroizing;
 
 use crate::error::VaultError;
 use crate::fault::{Fault, no_panic};
 use crate::last_seen::{LastSeen, Note, Stamp};
-use crate::record::{OpenedRecord, RecordKeys, Row, RowPrefix, prefix_of};
+use crate::loaded::{Loaded, Loader};
+use crate::record::{RecordKeys, Row, RowPrefix, prefix_of};
 use crate::state_dir::StateDir;
 
 pub(crate) const DATABASE_NAME: &str = "vault.redb";
@@ -117,52 +119,58 @@ impl Database {
         &self.keys
     }
 
-    /// The records of a partition that open, and how many do not.
-    pub(crate) fn load(&self, partition: &str) -> Result<(Vec<OpenedRecord>, usize), VaultError> {
+    /// The records of a partition.
+    pub(crate) fn load(&self, partition: &str) -> Result<Loaded, VaultError> {
         let prefix = self.keys.prefix(partition);
         self.with_connection("load records from", |_, connection| {
             let transaction = connection.begin_read()?;
             let expected = transaction.open_table(COUNTS)?.get(prefix)?.map_or(0, |n| n.value());
             let records = transaction.open_table(RECORDS)?;
-            let threads = match records.len()? {
+            let threads = match expected {
                 RECORDS_FOR_THREADS.. => thread::available_parallelism().map_or(1, usize::from),
                 _ => 1,
             };
             let ranges = split_partition(prefix, threads.min(MOST_THREADS) as u8);
-            thread::scope(|scope| {
-                let open = |range| self.open_range(&records, range);
-                let workers: Vec<_> =
-                    ranges.into_iter().map(|range| scope.spawn(move || open(range))).collect();
-                let mut loaded = (Vec::new(), 0);
-                for worker in workers {
-                    let (opened, damaged) =
-                        worker.join().unwrap_or_else(|e| std::panic::resume_unwind(e))?;
-                    loaded.0.extend(opened);
-                    loaded.1 += damaged;
-                }
-                match loaded.0.len() + loaded.1 {
-                    found if found as u64 == expected => Ok(loaded),
-                    found => Err(Fault::Damaged(format!("{found} of {expected} records found"))),
-                }
-            })
+            let loaded = self.load_ranges(&records, ranges)?;
+            match loaded.records.len() + loaded.damaged {
+                found if found as u64 == expected => Ok(loaded),
+                found => Err(Fault::Damaged(format!("{found} of {expected} records found"))),
+            }
         })
     }
 
-    fn open_range(
+    /// Loads the last range on this thread and the others on threads of their own.
+    fn load_ranges(
+        &self,
+        records: &ReadOnlyTable<Row, &'static [u8]>,
+        mut ranges: Vec<RangeInclusive<Row>>,
+    ) -> Result<Loaded, Fault> {
+        let Some(own) = ranges.pop() else { return Ok(Loaded::default()) };
+        thread::scope(|scope| {
+            let load = |range| self.load_range(records, range);
+            let workers: Vec<_> =
+                ranges.into_iter().map(|range| scope.spawn(move || load(range))).collect();
+            let mut loaded = load(own)?;
+            for worker in workers {
+                let more = worker.join().unwrap_or_else(|panic| resume_unwind(panic))?;
+                loaded.records.extend(more.records);
+                loaded.damaged += more.damaged;
+            }
+            Ok(loaded)
+        })
+    }
+
+    fn load_range(
         &self,
         records: &ReadOnlyTable<Row, &'static [u8]>,
         range: RangeInclusive<Row>,
-    ) -> Result<(Vec<OpenedRecord>, usize), Fault> {
-        let mut opened = Vec::new();
-        let mut damaged = 0;
+    ) -> Result<Loaded, Fault> {
+        let mut loader = Loader::default();
         for entry in records.range(range)? {
-            let (row, sealed) = entry?;
-            match self.keys.open(&row.value(), sealed.value()) {
-                Ok(record) => opened.push(record),
-                Err(_) => damaged += 1,
-            }
+            let (row, stored) = entry?;
+            loader.add(&self.keys, &row.value(), stored.value());
         }
-        Ok((opened, damaged))
+        Ok(loader.finish())
     }
 
     /// The names of the partitions that have a record that opens; reads one record of each.
@@ -173,9 +181,10 @@ impl Database {
             let mut from = Some([0x00; 32]);
             while let Some(first) = from.take() {
                 for entry in records.range(first..)? {
-                    let (row, sealed) = entry?;
-                    if let Ok(record) = self.keys.open(&row.value(), sealed.value()) {
-                        names.push(record.partition);
+                    let (row, stored) = entry?;
+                    let mut buffer = Zeroizing::new(Vec::with_capacity(stored.value().len()));
+                    if let Ok(record) = self.keys.open(&row.value(), stored.value(), &mut buffer) {
+                        names.push(record.partition.to_owned());
                         from = after_partition(row.value());
                         break;
                     }

@@ -9,10 +9,8 @@
 //! The row is a keyed hash, so that no user name or client id shows in the file, yet the records of
 //! a partition lie together. It is bound into the seal together with format and data key id: a
 //! stored record that is moved to another row, partition or store no longer opens. The data key id
-//! leaves room for a data key of each partition. The value comes first so that it can be cut out
-//! of the decrypted buffer without a second copy.
-
-use zeroize::Zeroizing;
+//! leaves room for a data key of each partition. The value comes first so that the names can
+//! be cut off the decrypted buffer without a copy.
 
 use crate::error::VaultError;
 use crate::seal::{
@@ -40,11 +38,10 @@ pub(crate) struct RecordKeys {
 }
 
 /// A record that opened.
-#[derive(PartialEq)]
-pub(crate) struct OpenedRecord {
-    pub(crate) partition: String,
-    pub(crate) key: String,
-    pub(crate) value: Zeroizing<Vec<u8>>,
+pub(crate) struct OpenedRecord<'a> {
+    pub(crate) partition: &'a str,
+    pub(crate) key: &'a str,
+    pub(crate) value: &'a [u8],
 }
 
 impl RecordKeys {
@@ -101,13 +98,21 @@ impl RecordKeys {
         Ok(stored)
     }
 
-    /// Opens what is stored under `row`.
-    pub(crate) fn open(&self, row: &Row, stored: &[u8]) -> Result<OpenedRecord, Altered> {
+    /// Opens what is stored under `row` at the end of `buffer`, which should have room for as many
+    /// bytes as are stored.
+    pub(crate) fn open<'a>(
+        &self,
+        row: &Row,
+        stored: &[u8],
+        buffer: &'a mut Vec<u8>,
+    ) -> Result<OpenedRecord<'a>, Altered> {
         let (head, rest) = stored.split_first_chunk::<HEAD_LENGTH>().ok_or(Altered)?;
         let (salt, rest) = rest.split_first_chunk::<SALT_LENGTH>().ok_or(Altered)?;
-        let (plain, tag) = rest.split_last_chunk::<TAG_LENGTH>().ok_or(Altered)?;
-        let mut plain = Zeroizing::new(plain.to_vec());
-        open_in_place(&self.seal, salt, &bound_to(head, row), &mut plain, tag)?;
+        let (sealed, tag) = rest.split_last_chunk::<TAG_LENGTH>().ok_or(Altered)?;
+        let start = buffer.len();
+        buffer.extend_from_slice(sealed);
+        let plain = &mut buffer[start..];
+        open_in_place(&self.seal, salt, &bound_to(head, row), plain, tag)?;
         if head[0] != RECORD_FORMAT {
             return Err(Altered);
         }
@@ -123,17 +128,16 @@ fn bound_to(head: &[u8], row: &Row) -> [u8; HEAD_LENGTH + 32] {
     bound
 }
 
-fn split(mut plain: Zeroizing<Vec<u8>>) -> Option<OpenedRecord> {
-    let (names, key_length) = plain.split_last_chunk::<4>()?;
-    let (names, partition_length) = names.split_last_chunk::<4>()?;
-    let key_length = u32::from_le_bytes(*key_length) as usize;
-    let partition_length = u32::from_le_bytes(*partition_length) as usize;
-    let key_start = names.len().checked_sub(key_length)?;
-    let partition_start = key_start.checked_sub(partition_length)?;
-    let partition = str::from_utf8(&names[partition_start..key_start]).ok()?.to_owned();
-    let key = str::from_utf8(&names[key_start..]).ok()?.to_owned();
-    plain.truncate(partition_start);
-    Some(OpenedRecord { partition, key, value: plain })
+fn split(plain: &[u8]) -> Option<OpenedRecord<'_>> {
+    let (rest, key_length) = plain.split_last_chunk::<4>()?;
+    let (rest, partition_length) = rest.split_last_chunk::<4>()?;
+    let before_last = |bytes: &[u8], length: &[u8; 4]| {
+        bytes.len().checked_sub(u32::from_le_bytes(*length) as usize)
+    };
+    let (rest, key) = rest.split_at(before_last(rest, key_length)?);
+    let (value, partition) = rest.split_at(before_last(rest, partition_length)?);
+    let (partition, key) = (str::from_utf8(partition).ok()?, str::from_utf8(key).ok()?);
+    Some(OpenedRecord { partition, key, value })
 }
 
 /// The partition that a row is in.
@@ -146,6 +150,7 @@ pub(crate) fn prefix_of(row: &Row) -> RowPrefix {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use zeroize::Zeroizing;
 
     const NAMES: [(&str, &str); 3] = [("user 1000", "k"), ("user 1000", "l"), ("user 1001", "k")];
 
@@ -159,27 +164,33 @@ mod tests {
         (row, stored.unwrap())
     }
 
+    fn opens(seed: u8, row: &Row, stored: &[u8]) -> bool {
+        keys(seed).open(row, stored, &mut Vec::new()).is_ok()
+    }
+
     #[test]
     fn a_record_opens_with_its_names_and_value() {
         let (row, stored) = stored();
-        let opened = keys(1).open(&row, &stored).ok().unwrap();
-        assert_eq!((opened.partition.as_str(), opened.key.as_str()), ("user 1000", "k"));
-        assert_eq!(opened.value.as_slice(), b"value");
+        let mut buffer = b"before".to_vec();
+        let opened = keys(1).open(&row, &stored, &mut buffer).ok().unwrap();
+        assert_eq!((opened.partition, opened.key), ("user 1000", "k"));
+        assert_eq!(opened.value, b"value");
+        assert!(buffer.starts_with(b"beforevalue"));
     }
 
     #[test]
     fn a_record_opens_in_its_own_row_only() {
         let (_, stored) = stored();
         for (at, (partition, key)) in NAMES.into_iter().enumerate() {
-            let opened = keys(1).open(&keys(1).row(partition, key), &stored);
-            assert_eq!(opened.is_ok(), at == 0, "{partition} {key}");
+            let row = keys(1).row(partition, key);
+            assert_eq!(opens(1, &row, &stored), at == 0, "{partition} {key}");
         }
     }
 
     #[test]
     fn a_record_does_not_open_with_another_data_key() {
         let (row, stored) = stored();
-        assert!(keys(2).open(&row, &stored).is_err());
+        assert!(!opens(2, &row, &stored));
     }
 
     #[test]
@@ -188,10 +199,10 @@ mod tests {
         for bit in 0..stored.len() * 8 {
             let mut flipped = stored.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
-            assert!(keys(1).open(&row, &flipped).is_err(), "bit {bit}");
+            assert!(!opens(1, &row, &flipped), "bit {bit}");
         }
         for length in 0..stored.len() {
-            assert!(keys(1).open(&row, &stored[..length]).is_err(), "length {length}");
+            assert!(!opens(1, &row, &stored[..length]), "length {length}");
         }
     }
 

@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 use crate::database::{Database, SealedChange};
 use crate::error::VaultError;
 use crate::key::KeyReport;
+use crate::loaded::Loaded;
 use crate::open::Incident;
 use crate::options::{Randomness, random};
 use crate::state_dir::StateLock;
@@ -19,22 +20,6 @@ pub struct Vault {
     pub(crate) incidents: Vec<Incident>,
     /// The last field, so that the lock is held until the database is closed.
     pub(crate) _lock: Arc<StateLock>,
-}
-
-/// A stored record.
-pub struct Record {
-    /// What it was saved under.
-    pub key: String,
-    /// Its bytes.
-    pub value: Zeroizing<Vec<u8>>,
-}
-
-/// What a partition holds.
-pub struct Loaded {
-    /// The records, in no particular order.
-    pub records: Vec<Record>,
-    /// How many records are there but were altered since they were saved. They stay in the file.
-    pub damaged: usize,
 }
 
 /// One step of a save.
@@ -56,12 +41,12 @@ pub enum RecordChange {
 impl Vault {
     /// Reads all records of a partition.
     pub fn load(&self, partition: &str) -> Result<Loaded, VaultError> {
-        let (opened, damaged) = self.database.load(partition)?;
-        if damaged > 0 {
+        let loaded = self.database.load(partition)?;
+        if loaded.damaged > 0 {
+            let damaged = loaded.damaged;
             tracing::warn!(damaged, "records were altered outside valetkey and are skipped");
         }
-        let records = opened.into_iter().map(|r| Record { key: r.key, value: r.value }).collect();
-        Ok(Loaded { records, damaged })
+        Ok(loaded)
     }
 
     /// The partitions that hold at least one readable record.

@@ -101,7 +101,7 @@ fn a_bit_that_rots_unnoticed_by_the_kernel_is_noticed_all_the_same() {
         match open(&state).map(|database| database.load("p")) {
             None | Some(Err(VaultError::Damaged { .. })) => refused += 1,
             Some(Err(other)) => panic!("bit {bit}: {other}"),
-            Some(Ok((records, damaged))) => {
+            Some(Ok(Loaded { records, damaged })) => {
                 assert_eq!(records.len() + damaged, RECORDS_SAVED, "bit {bit}");
                 for record in &records {
                     let n: usize = record.key["record ".len()..].parse().unwrap();
