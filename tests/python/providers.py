@@ -9,6 +9,7 @@ import subprocess
 import urllib.request
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from oracle.certificates import CertificateAuthority
 
@@ -53,6 +54,10 @@ class Provider:
 
     def approve(self, user_code: str, user: str) -> None:
         """The person types a device's code, and signs in."""
+        raise NotImplementedError
+
+    def authorize(self, page: str, user: str) -> dict[str, str]:
+        """The person signs in at a page, by script; the parameters with which the provider redirects."""
         raise NotImplementedError
 
     def browser(self, user: str) -> dict[str, str]:
@@ -110,6 +115,9 @@ class EntraEmulator(Provider):
     def approve(self, user_code: str, user: str) -> None:
         self.control("POST", "/device", user_code=user_code, user=self.username(user))
 
+    def authorize(self, page: str, user: str) -> dict[str, str]:
+        return self.control("POST", "/authorize", url=page, user=self.username(user))["params"]
+
     def browser(self, user: str) -> dict[str, str]:
         return {
             "BROWSER": str(_EMULATOR_BROWSER), "EMULATOR_URL": self.ready["base_url"], "SIGN_IN_USER": self.username(user)}
@@ -162,6 +170,10 @@ class CertifiedProvider(Provider):
 
     def approve(self, user_code: str, user: str) -> None:
         self.control("POST", "/device", user_code=user_code, user=user, issuer=self.issuer)
+
+    def authorize(self, page: str, user: str) -> dict[str, str]:
+        redirect = self.control("POST", "/authorize", url=page, user=user)
+        return redirect.get("form") or dict(parse_qsl(urlsplit(redirect["location"]).query))
 
     def browser(self, user: str) -> dict[str, str]:
         return {"BROWSER": str(_CERTIFIED / "browser"), "SIGN_IN_USER": user}

@@ -6,6 +6,8 @@ what they say: applications written for MSAL.
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from .conftest import World
@@ -68,6 +70,23 @@ def test_the_overview_signs_in_when_there_is_no_token(world, module_and_provider
     first = world.run("overview", provider.config(), module, **provider.browser("alice"))
     again = world.run("overview", provider.config(), module)
     assert first["access_token"] == again["access_token"]
+
+
+def test_a_redirect_of_the_applications_own_brings_a_token(world, module_and_provider):
+    module, provider = module_and_provider
+    program = world.start("auth_code", provider.config(), module)
+    program.tell(json.dumps(provider.authorize(program.read()["auth_uri"], "alice")))
+    result = program.finish()
+    assert result["access_token"] and result["token_source"] == "identity_provider"
+
+
+def test_a_redirect_of_another_sign_in_is_refused(world, module_and_provider):
+    module, provider = module_and_provider
+    program = world.start("auth_code", provider.config(), module)
+    redirect = provider.authorize(program.read()["auth_uri"], "alice")
+    program.tell(json.dumps({**redirect, "state": "forged"}))
+    assert program.finish()["error"] == "ValueError"
+    assert provider.count("authorization_code") == (0, 0)
 
 
 def test_a_person_who_cancels_is_an_error_with_its_description(world):
