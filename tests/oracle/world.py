@@ -80,5 +80,5 @@ def _wait_for_socket(process: subprocess.Popen):
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
             connection.connect(os.environ["VALETKEY_SOCKET"])
             return
-        time.sleep(0.01)
+        time.sleep(0.01)  # sleep: nothing tells when another process begins to listen
     raise RuntimeError(f"valetkeyd did not listen on its socket (exit status {process.poll()})")

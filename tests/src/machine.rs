@@ -246,9 +246,9 @@ impl Machine {
         loop {
             match valetkey_ipc::connect(&self.endpoint).await {
                 Ok(stream) => return Ok(Connection::over(stream)),
-                // sleep: nothing tells when the daemon has taken a connection from the queue.
                 Err(ConnectError::Busy { .. }) => {
-                    tokio::time::sleep(Duration::from_millis(5)).await
+                    // sleep: nothing tells when the daemon has taken a connection from the queue.
+                    tokio::time::sleep(Duration::from_millis(5)).await;
                 }
                 Err(error) => return Err(error),
             }

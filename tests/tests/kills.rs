@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use valetkey_testkit::entra::{Control, Endpoint, NewUser, Options, Rotation};
-use valetkey_tests::{ALICE, Caller, Machine, World, patiently};
+use valetkey_tests::{ALICE, Caller, Machine, Program, World, patiently};
 
 const KILLS: u64 = 200;
 const SEED: u64 = 20_260_117;
@@ -22,6 +22,11 @@ const REFRESHERS: u64 = 4;
 const SIGNERS: u64 = 3;
 /// The longest life of a daemon: a start takes some tens of milliseconds, a sign-in or a refresh a few.
 const LONGEST_LIFE_MS: u64 = 200;
+
+/// Orderly ends, and kills during the start.
+#[cfg(unix)]
+const ENDS: u64 = 25;
+const STARTS: u64 = 50;
 
 /// What the clients saw.
 #[derive(Default)]
@@ -71,6 +76,48 @@ async fn nobody_has_to_sign_in_again_after_two_hundred_kills() {
     assert!(load_was_real, "too little happened between the kills");
 }
 
+/// Asked to end instead (SIGTERM), the daemon finishes what is in flight: not even a provider without any grace minds.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_orderly_end_under_load_loses_nothing_even_without_grace() {
+    let mut random = Random(setting("VALETKEY_SEED", SEED));
+    let mut options = Options::default();
+    options.settings.rotation = Rotation::Rotate { grace_seconds: 0 };
+    options.settings.access_token_lifetime = 60;
+    let mut world = World::with(Machine::new(), options).await;
+    world.signed_in(ALICE).await;
+    let seen = Arc::new(Seen::default());
+    for _ in 0..ENDS {
+        let mut load = start_load(&world, &seen).await;
+        // sleep: a random moment is what is tested.
+        tokio::time::sleep(Duration::from_micros(random.below(LONGEST_LIFE_MS * 1_000))).await;
+        assert!(world.machine.stop().await.success());
+        patiently("the clients' end", async { while load.join_next().await.is_some() {} }).await;
+        world.machine.launch().await;
+    }
+    check_all_signed_in(&world, &seen).await;
+    assert_eq!(count_repeats(world.control()), 0, "a refresh token was used twice");
+}
+
+/// A store that is cut off while it is born, or while it is opened, is no damaged store.
+#[tokio::test]
+async fn a_kill_during_the_start_leaves_nothing_to_mend() {
+    let mut random = Random(setting("VALETKEY_SEED", SEED));
+    let mut machine = Machine::new();
+    for _ in 0..STARTS {
+        let mut daemon = machine.spawn(&mut machine.command(Program::Daemon));
+        // sleep: a random moment is what is tested.
+        tokio::time::sleep(Duration::from_micros(random.below(30_000))).await;
+        daemon.kill().await.unwrap();
+    }
+    machine.launch().await;
+    let mut world = World::of(machine, Options::default()).await;
+    world.signed_in(ALICE).await;
+    world.machine.restart().await;
+    assert_eq!(world.caller().await.usernames().await, [ALICE]);
+    assert_eq!(world.machine.status().await["store"]["problems"], json!([]));
+}
+
 async fn start_load(world: &World, seen: &Arc<Seen>) -> JoinSet<()> {
     let mut load = JoinSet::new();
     for number in 0..REFRESHERS + SIGNERS {
@@ -96,6 +143,10 @@ async fn refresh_until_killed(mut caller: Caller, number: u64, seen: &Seen) -> s
         let scope = format!("https://graph.contoso.com/Scope{}", number / 2);
         let request = json!({"account": ALICE, "scopes": [scope], "force_refresh": true});
         let answer = caller.try_token(request).await?;
+        // The daemon is about to end.
+        if answer.status == 503 && answer.json()["error"] == "shutting_down" {
+            return Ok(());
+        }
         assert_eq!(answer.status, 200, "Alice was signed out: {}", answer.json());
         seen.refreshes.fetch_add(1, Ordering::Relaxed);
     }

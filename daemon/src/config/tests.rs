@@ -1,3 +1,5 @@
+//! Which configurations are understood, and what is said of the others.
+
 use std::ffi::OsString;
 use std::path::Path;
 

@@ -1,3 +1,5 @@
+//! The client against servers on loopback: time-outs, TLS, proxies, size.
+
 use std::ffi::OsString;
 use std::sync::Arc;
 

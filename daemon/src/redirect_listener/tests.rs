@@ -1,3 +1,5 @@
+//! Who the loopback listener answers, and with which page.
+
 use std::collections::BTreeMap;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

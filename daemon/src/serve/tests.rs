@@ -1,3 +1,5 @@
+//! The loop: limits, idle connections, an orderly end.
+
 use std::time::Duration;
 
 use axum::Extension;

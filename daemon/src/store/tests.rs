@@ -1,3 +1,5 @@
+//! The store between engine and vault: shared commits, locking, damage.
+
 use std::path::Path;
 
 use valetkey_cache::Document;

@@ -195,7 +195,7 @@ fn after_the_time_limit_the_flow_is_cancelled() {
     let daemon = endless();
     let result = run(&mut valetkey(&daemon.endpoint, &["login", "graph", "--timeout", "1"]), "");
     let told = format!(
-        "{CODE}valetkey: nobody finished the sign-in in time\nrun it again, with a longer `--timeout`\n"
+        "{CODE}valetkey: nobody finished the sign-in in time\nrun it again; `--timeout` gives more time\n"
     );
     assert_eq!(result, outcome("", &told, 1));
     assert_eq!(

@@ -1,3 +1,5 @@
+//! What is an answer, and what is none.
+
 use super::*;
 
 /// Feeds an answer in pieces of this size.

@@ -1,3 +1,5 @@
+//! What the page that a person is sent to is told.
+
 use super::*;
 use crate::discovery::tests::metadata;
 

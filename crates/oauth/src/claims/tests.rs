@@ -1,3 +1,5 @@
+//! Capabilities and challenges merged, to the letter.
+
 use super::*;
 
 #[test]

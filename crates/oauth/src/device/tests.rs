@@ -1,3 +1,5 @@
+//! Device codes asked for, read, and polled about.
+
 use serde_json::json;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Which metadata can be trusted.
+
 use serde_json::json;
 use valetkey_model::AuthorityOptions;
 

@@ -1,3 +1,5 @@
+//! What a refusal means for the refresh token and for the person.
+
 use serde_json::json;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Token requests, field by field.
+
 use valetkey_model::{AccountId, CorrelationId};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! ID tokens read, and checked against the request.
+
 use serde_json::json;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Which redirects bring a code.
+
 use super::*;
 
 const TEMPLATE: &str = "https://login.microsoftonline.com/{tenantid}/v2.0";

@@ -1,3 +1,5 @@
+//! Tokens given back, and answers to that.
+
 use valetkey_model::CorrelationId;
 
 use super::*;

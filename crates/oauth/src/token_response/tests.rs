@@ -1,3 +1,5 @@
+//! Token answers: what is read, kept, and refused.
+
 use serde_json::json;
 
 use super::*;

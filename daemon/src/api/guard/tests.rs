@@ -1,3 +1,5 @@
+//! Which requests never reach a handler.
+
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::pin::Pin;

@@ -27,7 +27,17 @@ pub(super) fn finish(
         let what = "the sign-in was cancelled".to_owned();
         return Err(Failure::own("interrupted", INTERRUPTED, what, ""));
     }
-    Ok(client.finish_flow(ended?)?)
+    // The daemon counts too, and may be first.
+    client.finish_flow(ended?).map_err(|error| match error.is(ErrorCode::FlowTimedOut) {
+        true => timed_out(),
+        false => error.into(),
+    })
+}
+
+fn timed_out() -> Failure {
+    let what = "nobody finished the sign-in in time".to_owned();
+    let next = "run it again; `--timeout` gives more time";
+    Failure::own(ErrorCode::FlowTimedOut.as_str(), FAILED, what, next)
 }
 
 fn wait(client: &Client, mut flow: Flow, timeout: Option<u32>) -> Result<Flow, Failure> {
@@ -37,9 +47,7 @@ fn wait(client: &Client, mut flow: Flow, timeout: Option<u32>) -> Result<Flow, F
             deadline.map_or(LONGEST_WAIT, |deadline| deadline.saturating_duration_since(now()));
         if left.is_zero() {
             give_up(client, &flow);
-            let what = "nobody finished the sign-in in time".to_owned();
-            let next = "run it again, with a longer `--timeout`";
-            return Err(Failure::own(ErrorCode::FlowTimedOut.as_str(), FAILED, what, next));
+            return Err(timed_out());
         }
         flow = client.poll_flow(&flow.flow, left.min(LONGEST_WAIT))?;
     }

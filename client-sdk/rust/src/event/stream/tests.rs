@@ -1,3 +1,5 @@
+//! How events are read from a stream, whole or in pieces.
+
 use super::*;
 
 fn chunk(text: &str) -> String {
