@@ -1,0 +1,63 @@
+//! A store that a passphrase protects: what a locked daemon says, and that unlocking brings everything back.
+#![expect(clippy::unwrap_used, reason = "a test says what failed by panicking")]
+
+use serde_json::json;
+use valetkey_testkit::entra::Options;
+use valetkey_tests::{ALICE, Machine, World};
+
+const PASSPHRASE: &str = "correct horse battery staple";
+
+async fn unlock(world: &World, passphrase: &str) -> valetkey_tests::Answer {
+    let mut connection = world.machine.connect().await;
+    connection.post("/v1/unlock", &json!({"passphrase": passphrase})).await
+}
+
+async fn check_locked(world: &World) {
+    let status = world.machine.status().await;
+    assert_eq!(
+        (&status["locked"], &status["key"]["provider"]),
+        (&json!(true), &json!("passphrase"))
+    );
+    let mut connection = world.machine.connect().await;
+    let refused = connection.post("/v1/apps", &world.definition()).await;
+    assert_eq!(refused.refusal(), (423, "store_locked".to_owned()));
+    assert!(refused.json()["hint"].as_str().unwrap().contains("valetkey unlock"));
+}
+
+#[tokio::test]
+async fn a_locked_store_waits_for_its_passphrase_and_nothing_else() {
+    let machine = Machine::new().with("VALETKEY_KEY_PROVIDER", "passphrase");
+    let mut world = World::with(machine, Options::default()).await;
+    check_locked(&world).await;
+    unlock(&world, PASSPHRASE).await.success();
+    let token = world.caller().await.sign_in(world.control(), ALICE).await;
+    assert_eq!(world.machine.status().await["locked"], false);
+
+    world.machine.restart().await;
+    check_locked(&world).await;
+    for wrong in ["", "incorrect horse", "Correct horse battery staple"] {
+        let refused = unlock(&world, wrong).await;
+        assert_eq!(refused.refusal(), (423, "store_locked".to_owned()), "{wrong:?}");
+        assert!(!String::from_utf8_lossy(&refused.body).contains(PASSPHRASE));
+        check_locked(&world).await;
+    }
+    unlock(&world, PASSPHRASE).await.success();
+    let kept = world.caller().await.token(json!({})).await.success();
+    assert_eq!(kept["access_token"], token["access_token"]);
+
+    world.machine.connect().await.post("/v1/lock", &json!({})).await.success();
+    check_locked(&world).await;
+    unlock(&world, PASSPHRASE).await.success();
+    let kept = world.caller().await.token(json!({})).await.success();
+    assert_eq!(kept["access_token"], token["access_token"]);
+    assert!(!world.machine.logs().contains(PASSPHRASE));
+}
+
+#[tokio::test]
+async fn a_store_that_would_open_again_by_itself_is_not_locked() {
+    let world = World::start().await;
+    let mut connection = world.machine.connect().await;
+    let refused = connection.post("/v1/lock", &json!({})).await;
+    assert_eq!(refused.refusal(), (400, "bad_request".to_owned()));
+    assert_eq!(world.machine.status().await["locked"], false);
+}
