@@ -1,5 +1,4 @@
 //! The configuration and the environment: what is wrong is named with its place, and what is set holds.
-#![expect(clippy::unwrap_used, reason = "a test says what failed by panicking")]
 
 use serde_json::json;
 use valetkey_testkit::entra::{EntraEmulator, Options};
