@@ -67,7 +67,9 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response<Body>> {
         match axum::extract::Path::from_request_parts(parts, state).await {
             Ok(axum::extract::Path(parameters)) => Ok(Self(parameters)),
-            Err(rejection) => Err(refuse(ErrorCode::BadRequest, rejection.body_text()).into_response()),
+            Err(rejection) => {
+                Err(refuse(ErrorCode::BadRequest, rejection.body_text()).into_response())
+            }
         }
     }
 }
@@ -81,7 +83,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response<Body>> {
         match axum::extract::Query::from_request_parts(parts, state).await {
             Ok(axum::extract::Query(parameters)) => Ok(Self(parameters)),
-            Err(rejection) => Err(refuse(ErrorCode::BadRequest, rejection.body_text()).into_response()),
+            Err(rejection) => {
+                Err(refuse(ErrorCode::BadRequest, rejection.body_text()).into_response())
+            }
         }
     }
 }
