@@ -76,6 +76,27 @@ async fn stragglers_are_answered_from_what_the_first_brought() {
 }
 
 #[tokio::test]
+async fn an_aging_token_is_answered_to_all_and_refreshed_once() {
+    let mut options = Options::default();
+    options.settings.refresh_in = Some(0);
+    let world = World::with(Machine::new(), options).await;
+    let first = world.caller().await.sign_in(world.control(), ALICE).await;
+    world.control().clear_requests();
+    world.control().add_fault(Fault::new(Endpoint::Token, Effect::Pass).behind_gate("refresh"));
+    let mut asking = JoinSet::new();
+    for _ in 0..100 {
+        let mut caller = world.caller().await;
+        asking.spawn(async move { caller.token(json!({})).await.success() });
+    }
+    for answer in patiently("all answers", asking.join_all()).await {
+        assert_eq!(answer["access_token"], first["access_token"]);
+    }
+    patiently("the refresh", world.control().wait_at_gate("refresh", 1)).await;
+    assert_eq!(world.control().requests_to(Endpoint::Token).len(), 1);
+    world.control().open_gate("refresh");
+}
+
+#[tokio::test]
 async fn a_failure_is_shared_as_well() {
     let world = world_with_an_expired_token().await;
     world.control().add_fault(

@@ -124,7 +124,7 @@ fn secrets(world: &World) -> BTreeMap<String, BTreeSet<String>> {
     secrets
 }
 
-/// Whether any secret is in there, as it is or as a base64 or form encoding would have it.
+/// Fails when a secret is in there, as it is or as a URL or a form would have it.
 fn check_no_secret(place: &str, content: &[u8], secrets: &BTreeMap<String, BTreeSet<String>>) {
     for (kind, values) in secrets {
         for value in values {

@@ -337,5 +337,8 @@ async fn an_aging_token_is_answered_at_once_and_refreshed_behind() {
     let aging = caller.token(json!({})).await.success();
     assert_eq!(aging["access_token"], first["access_token"]);
     valetkey_tests::patiently("the refresh", world.control().wait_at_gate("refresh", 1)).await;
+    let mut events = Events::open(world.machine.connect().await).await;
     world.control().open_gate("refresh");
+    assert_eq!(events.next().await.unwrap().0, "refreshed");
+    assert_ne!(caller.token(json!({})).await.success()["access_token"], first["access_token"]);
 }
