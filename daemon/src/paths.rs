@@ -1,7 +1,9 @@
 //! Where the daemon keeps its state and finds its configuration (DESIGN.md section 5).
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+#[cfg(not(windows))]
+use std::path::Path;
+use std::path::PathBuf;
 
 /// Reads an environment variable; an argument, so that a test needs no process of its own.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<OsString>;
