@@ -2,7 +2,7 @@
 //
 // The protocol is oidc-provider's own, certified code; nothing here changes what the specifications say.
 
-import { createHash, generateKeyPairSync, randomUUID } from 'node:crypto';
+import { createHash, createPrivateKey, generateKeyPairSync, randomUUID } from 'node:crypto';
 import Provider, { errors, interactionPolicy } from 'oidc-provider';
 
 const CODE = 'authorization_code';
@@ -114,6 +114,13 @@ function resourceServer(resource, accessTokenTTL) {
   };
 }
 
+/**
+ * By way of PEM: exporting a key that was just generated holds its lock, and when the garbage collector then destroys the
+ * job that generated it, Node 20 waits for that lock for ever.
+ */
 function signingKey(type, options, alg) {
-  return { ...generateKeyPairSync(type, options).privateKey.export({ format: 'jwk' }), alg, use: 'sig', kid: randomUUID() };
+  const privateKeyEncoding = { type: 'pkcs8', format: 'pem' };
+  const publicKeyEncoding = { type: 'spki', format: 'pem' };
+  const { privateKey } = generateKeyPairSync(type, { ...options, privateKeyEncoding, publicKeyEncoding });
+  return { ...createPrivateKey(privateKey).export({ format: 'jwk' }), alg, use: 'sig', kid: randomUUID() };
 }

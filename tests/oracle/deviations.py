@@ -57,8 +57,11 @@ DEVIATIONS = [
     Deviation("accounts/none", _CONFIGURATION, _NO_NETWORK, msal=True),
     Deviation("silent/no_account", _CONFIGURATION, _NO_NETWORK, msal=True),
     Deviation("silent/nothing_cached", _CONFIGURATION, _NO_NETWORK, msal=True),
-    Deviation("silent/aging_*", "results[*", _AGING),
-    Deviation("silent/aging_*", "requests[*", "the refresh behind the answer may come with a later step"),
+    Deviation("silent/aging_refreshes", "results[4].returned.*", _AGING),
+    Deviation("silent/aging_and_unavailable", "results[4].r*", _AGING),
+    Deviation(
+        "silent/aging_*", "requests[4][0].headers.x-client-last-telemetry",
+        "the answer from the cache is counted before the refresh behind it is sent", "4|0|||", "4|1|||"),
     Deviation("throttling/repeated_refusal", "results[5].returned", _DEAD, ours=None),
     Deviation("device_code/single_poll", "results[?].returned.*", _POLLS),
     Deviation("device_code/single_poll", "requests[3][0]", _POLLS, ours=ABSENT),

@@ -16,6 +16,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from .certificates import CertificateAuthority
 
+_LIMIT_SECONDS = 30
+
 
 @dataclass
 class Request:
@@ -52,7 +54,7 @@ class Recorder:
         self.requests: list[Request] = []
         self.authority = CertificateAuthority(folder)
         self.answer = answer
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
         self._server.daemon_threads = True
         self._server.recorder = self
@@ -74,11 +76,18 @@ class Recorder:
     def take(self, request: Request) -> Response:
         with self._lock:
             self.requests.append(request)
+            self._lock.notify_all()
             return self.answer(request)
 
     def recorded(self) -> list[dict]:
         with self._lock:
             return [asdict(request) for request in self.requests]
+
+    def await_request(self, **form: str):
+        """Returns when a request with these form fields has arrived."""
+        with self._lock:
+            seen = self._lock.wait_for(lambda: any(form.items() <= request.form.items() for request in self.requests), _LIMIT_SECONDS)
+        assert seen, f"no request with {form}"
 
     def close(self):
         self._server.shutdown()

@@ -37,6 +37,12 @@ class Steps:
         _, parameters = self(browser.visit, authorization_url)[-1]
         return parameters
 
+    def await_refresh(self):
+        """What the last call sent behind its answer belongs to it; with MSAL, which sends before it answers, it is there."""
+        before = sum(len(entry["requests"]) for entry in self.record)
+        self._recorder.await_request(grant_type="refresh_token")
+        self.record[-1]["requests"] += self._recorder.recorded()[before:]
+
     @property
     def shared_cache(self) -> dict:
         """Constructor arguments by which two applications share tokens: MSAL needs a cache object, a broker nothing."""

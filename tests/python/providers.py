@@ -6,6 +6,7 @@ import json
 import os
 import ssl
 import subprocess
+import threading
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,10 @@ class Provider:
             command, cwd=folder, env={**os.environ, **self.trust},
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)  # fmt: skip
         self._context = context
+        watchdog = threading.Timer(PATIENCE_SECONDS, self._process.kill)
+        watchdog.start()
         self.ready: dict[str, Any] = json.loads(self._process.stdout.readline())
+        watchdog.cancel()
 
     def close(self) -> None:
         self._process.terminate()

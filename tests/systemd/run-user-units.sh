@@ -82,7 +82,11 @@ start_emulator() {
 
 fail() {
     echo "FAILED: $*" >&2
-    { echo "--- systemd --user"; tail -n 40 "$log"; echo "--- journal"; journal --output=short | tail -n 40; echo "--- last answer"; cat "$answer"; } >&2 || true
+    {
+        echo "--- systemd --user"; tail -n 40 "$log"
+        echo "--- journal"; journal --output=short | tail -n 40
+        echo "--- last answer"; cat "$answer"
+    } >&2 || true
     exit 1
 }
 
@@ -140,17 +144,23 @@ second_daemon_leaves() { as_user "$world/bin/valetkeyd" 2>&1 | grep --quiet "not
 
 # --- the facts --------------------------------------------------------------------------------------------------------
 
-units_are_clean() { local said; said=$(as_user systemd-analyze --user verify "$world/config/systemd/user/"valetkeyd.{socket,service} 2>&1) && is "$said" ""; }
+units_are_clean() {
+    local said
+    said=$(as_user systemd-analyze --user verify "$world/config/systemd/user/"valetkeyd.{socket,service} 2>&1) && is "$said" ""
+}
 
 check_activation() {
     systemctl_user enable --quiet valetkeyd.service
-    check "enabling the service enables the socket" test -L "$world/config/systemd/user/sockets.target.wants/valetkeyd.socket"
+    check "enabling the service enables the socket" \
+        test -L "$world/config/systemd/user/sockets.target.wants/valetkeyd.socket"
     systemctl_user start valetkeyd.socket
     check "the socket is active" is "$(property valetkeyd.socket ActiveState)" active
     check "the service is not, before anybody asks" is "$(property valetkeyd.service ActiveState)" inactive
-    check "nobody else reaches the socket" is "$(stat -c '%a %u' "$socket") $(stat -c '%a' "$(dirname "$socket")")" "600 $uid 700"
+    check "nobody else reaches the socket" \
+        is "$(stat -c '%a %u' "$socket") $(stat -c '%a' "$(dirname "$socket")")" "600 $uid 700"
     check "the first request starts the daemon and is answered" broker GET /v1/status
-    check "Type=notify: the daemon said that it is ready" is "$(property valetkeyd.service Type) $(property valetkeyd.service SubState)" "notify running"
+    check "Type=notify: the daemon said that it is ready" \
+        is "$(property valetkeyd.service Type) $(property valetkeyd.service SubState)" "notify running"
     check "the store is where a daemon without systemd keeps it" is "$(stat -c '%a' "$world/state/valetkey")" 700
 }
 

@@ -56,7 +56,8 @@ def refusal_in(body: Mapping[str, Any]) -> dict[str, Any]:
     if code in _BROKER_FAULT:
         raise _broker_error(body) from None
     # A provider need not describe its refusal (RFC 6749 section 5.2); MSAL then has no description either.
-    return {name: value for name, value in body.items() if name != "hint" and (name, value) != ("error_description", "")}
+    refusal = {name: value for name, value in body.items() if name != "hint"}
+    return refusal if text else {name: value for name, value in refusal.items() if name != "error_description"}
 
 
 def raise_fault(error: ApiError) -> NoReturn:

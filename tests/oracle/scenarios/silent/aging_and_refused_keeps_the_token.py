@@ -9,3 +9,4 @@ PROVIDER = [*entra(), *signs_in(refresh_in=0), refresh_refused("invalid_grant")]
 def run_scenario(msal, step):
     app, account = sign_in(msal, step)
     step(app.acquire_token_silent, ["User.Read"], account, trace="silent: aging AT, 400 -> old AT")
+    step.await_refresh()

@@ -9,3 +9,4 @@ PROVIDER = [*entra(), *signs_in(refresh_in=0), refresh_refused("server_error", s
 def run_scenario(msal, step):
     app, account = sign_in(msal, step)
     step(app.acquire_token_silent, ["User.Read"], account, trace="silent: aging AT, 503 -> RAISES (regression in reference)")
+    step.await_refresh()
