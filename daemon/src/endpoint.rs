@@ -28,7 +28,8 @@ pub type Inherited = valetkey_ipc::Inherited;
 #[cfg(not(unix))]
 pub type Inherited = std::convert::Infallible;
 
-/// Listens: on what systemd passed on, unless a path was asked for by name; else where the environment says.
+/// Listens where a path was asked for by name (`--socket`, then `VALETKEY_SOCKET`), else on what systemd passed on, else
+/// where the session keeps its sockets.
 ///
 /// # Errors
 /// [`BindError::AlreadyRunning`] when another daemon was first; the others tell what to mend.
@@ -40,7 +41,9 @@ pub fn open(
     match (chosen, inherited) {
         (Some(path), _) => Ok(Listener::bind(&Endpoint::at(path))?),
         #[cfg(unix)]
-        (None, Some(inherited)) => Ok(Listener::adopt(inherited)?),
+        (None, Some(inherited)) if lookup("VALETKEY_SOCKET").is_none() => {
+            Ok(Listener::adopt(inherited)?)
+        }
         _ => Ok(Listener::bind(&default_endpoint(lookup)?)?),
     }
 }

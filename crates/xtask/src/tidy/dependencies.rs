@@ -80,6 +80,17 @@ const MAY: &[(&str, &[&str], &str)] = &[
         &["valetkey-client", "valetkey-ipc", "valetkey-proto", "valetkey-testkit"],
         "whole-system tests see what a user sees: programs and sockets",
     ),
+    (
+        "valetkey-bench",
+        &[
+            "valetkey-cache",
+            "valetkey-client",
+            "valetkey-model",
+            "valetkey-testkit",
+            "valetkey-vault",
+        ],
+        "it fills stores by itself, and measures programs and sockets",
+    ),
     ("xtask", &[], "the checks must run when the product does not compile"),
 ];
 
