@@ -19,9 +19,11 @@ const KILLS: u64 = 200;
 const SEED: u64 = 20_260_117;
 /// Programs that refresh, and programs through which people sign in.
 const REFRESHERS: u64 = 4;
-const SIGNERS: u64 = 3;
-/// The longest life of a daemon: a start takes some tens of milliseconds, a sign-in or a refresh a few.
-const LONGEST_LIFE_MS: u64 = 200;
+const SIGNERS: u64 = 2;
+/// A life ends after so many requests to the provider, so that a slow machine is loaded as a fast one is, but in any case
+/// after this time.
+const MOST_REQUESTS: u64 = 8;
+const LONGEST_LIFE: Duration = Duration::from_secs(1);
 
 /// Orderly ends, and kills during the start.
 #[cfg(unix)]
@@ -51,9 +53,7 @@ async fn nobody_has_to_sign_in_again_after_two_hundred_kills() {
     let started = Instant::now();
     for _ in 0..kills {
         let mut load = start_load(&world, &seen).await;
-        let life = Duration::from_micros(random.below(LONGEST_LIFE_MS * 1_000));
-        // sleep: a random moment is what is tested.
-        tokio::time::sleep(life).await;
+        let _ = tokio::time::timeout(LONGEST_LIFE, live(&world, &mut random)).await;
         world.machine.kill().await;
         patiently("the clients' end", async { while load.join_next().await.is_some() {} }).await;
         world.machine.launch().await;
@@ -71,7 +71,7 @@ async fn nobody_has_to_sign_in_again_after_two_hundred_kills() {
         count_repeats(world.control()),
     );
     assert_eq!(counters["refresh_token"].refused, 0, "an old refresh token was used too late");
-    let load_was_real = seen.refreshes.load(Ordering::Relaxed) >= kills
+    let load_was_real = seen.refreshes.load(Ordering::Relaxed) >= kills / 4
         && seen.signed_in.lock().unwrap().len() as u64 >= kills / 10;
     assert!(load_was_real, "too little happened between the kills");
 }
@@ -91,8 +91,7 @@ async fn an_orderly_end_under_load_loses_nothing_even_without_grace() {
         let mut load = start_load(&world, &seen).await;
         // A daemon that does not answer yet ends at once, as any program does; it has nothing to lose.
         world.machine.status().await;
-        // sleep: a random moment is what is tested.
-        tokio::time::sleep(Duration::from_micros(random.below(LONGEST_LIFE_MS * 1_000))).await;
+        let _ = tokio::time::timeout(LONGEST_LIFE, live(&world, &mut random)).await;
         assert!(world.machine.stop().await.success());
         patiently("the clients' end", async { while load.join_next().await.is_some() {} }).await;
         world.machine.launch().await;
@@ -118,6 +117,17 @@ async fn a_kill_during_the_start_leaves_nothing_to_mend() {
     world.machine.restart().await;
     assert_eq!(world.caller().await.usernames().await, [ALICE]);
     assert_eq!(world.machine.status().await["store"]["problems"], json!([]));
+}
+
+/// Until a random moment: of the start in one life out of five, else within the handling of some request.
+async fn live(world: &World, random: &mut Random) {
+    if random.below(5) > 0 {
+        let before = world.control().requests_to(Endpoint::Token).len();
+        let more = usize::try_from(1 + random.below(MOST_REQUESTS)).unwrap();
+        world.control().wait_for_requests(Endpoint::Token, before + more).await;
+    }
+    // sleep: a random moment is what is tested.
+    tokio::time::sleep(Duration::from_micros(random.below(20_000))).await;
 }
 
 async fn start_load(world: &World, seen: &Arc<Seen>) -> JoinSet<()> {
@@ -177,7 +187,8 @@ async fn check_all_signed_in(world: &World, seen: &Seen) {
     let listed: BTreeSet<String> = caller.usernames().await.into_iter().collect();
     let lost: Vec<&String> = answered.difference(&listed).collect();
     assert!(lost.is_empty(), "answered, and not in the store: {lost:?}");
-    for user in answered.iter().map(String::as_str).chain([ALICE]) {
+    // Alice first: the last kill may have taken an answer of hers away, and the time of grace runs.
+    for user in [ALICE].into_iter().chain(answered.iter().map(String::as_str)) {
         let answer = caller.token(json!({"account": user, "force_refresh": true})).await;
         assert_eq!(answer.status, 200, "{user}: {}", answer.json());
     }
