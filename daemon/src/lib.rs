@@ -1,7 +1,7 @@
 //! The daemon: where everything meets.
 //!
 //! Configuration, the listener, the routes of `/v1`, and the engine's ports on the real world: HTTP, clock, randomness, the
-//! vault, the loopback listener. [`run`] puts them together; a test can put them together with others in their place.
+//! vault, the loopback listener. [`run()`] puts them together; a test can put them together with others in their place.
 //!
 //! It decides nothing about tokens (that is the engine's), who may have them (policy's), or how they are kept (vault's).
 

@@ -1,4 +1,4 @@
-//! The program around [`run`]: command line, logs, runtime, exit code.
+//! The program around [`run()`]: command line, logs, runtime, exit code.
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -16,7 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
 use valetkey_engine::ports::{BoxFuture, ListenError, Listening, Redirect, RedirectListener};
 
-/// Listens on 127.0.0.1 and [::1].
+/// Listens on 127.0.0.1 and `[::1]`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LoopbackListener;
 

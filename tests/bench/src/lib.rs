@@ -27,7 +27,7 @@ use stage::Stage;
 /// What goes wrong is read by a person, once.
 type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
-/// The program. With the first argument [`ping_pong::ROLE`] it is the other process of a comparison.
+/// The program. With the first argument `ping_pong::ROLE` it is the other process of a comparison.
 pub fn main(arguments: impl Iterator<Item = String>) -> ExitCode {
     let arguments: Vec<String> = arguments.collect();
     let outcome = match arguments.first().map(String::as_str) {
