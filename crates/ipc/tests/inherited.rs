@@ -4,6 +4,9 @@
 
 #[cfg(unix)]
 fn main() {
+    if is_listing("a_socket_from_systemd_is_adopted") {
+        return;
+    }
     if std::env::var_os("LISTEN_FDS").is_some() {
         child::serve_one();
     } else {
@@ -12,6 +15,16 @@ fn main() {
         parent::a_tcp_socket_is_refused();
         parent::several_sockets_are_refused();
     }
+}
+
+/// Tells a test runner that asks which tests there are of this one; a program without a harness must do so itself.
+#[cfg(unix)]
+fn is_listing(name: &str) -> bool {
+    let asks = |option| std::env::args().any(|argument| argument == option);
+    if asks("--list") && !asks("--ignored") {
+        println!("{name}: test");
+    }
+    asks("--list")
 }
 
 #[cfg(not(unix))]

@@ -10,6 +10,9 @@ mod common;
 
 #[cfg(unix)]
 fn main() {
+    if common::is_listing("every_acknowledged_save_survives_a_kill") {
+        return;
+    }
     match std::env::args().nth(1).as_deref() {
         Some("child") => unix::save_in_a_loop(),
         _ => unix::every_acknowledged_save_survives_a_kill(),

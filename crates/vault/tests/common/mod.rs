@@ -153,3 +153,13 @@ pub fn copy_store(from: &Path, to: &Path) {
         std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
     }
 }
+
+/// Tells a test runner that asks which tests there are of this one; a program without a harness must do so itself.
+#[cfg(unix)]
+pub fn is_listing(name: &str) -> bool {
+    let asks = |option| std::env::args().any(|argument| argument == option);
+    if asks("--list") && !asks("--ignored") {
+        println!("{name}: test");
+    }
+    asks("--list")
+}
