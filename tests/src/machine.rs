@@ -69,9 +69,10 @@ impl Machine {
     /// Any program, with this machine's environment and none of the test's.
     pub fn command_of(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
-        if cfg!(unix) {
-            command.env_clear();
-        }
+        command.env_clear();
+        // Windows finds its own libraries by these.
+        let of_system = ["SYSTEMDRIVE", "SYSTEMROOT", "TEMP", "TMP", "WINDIR"];
+        command.envs(of_system.iter().filter_map(|name| Some((*name, std::env::var_os(name)?))));
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.current_dir(self.folder.path()).stdin(Stdio::null()).kill_on_drop(true);
         command
@@ -332,8 +333,10 @@ fn endpoint_in(folder: &Path) -> Endpoint {
 }
 
 fn make_private_folder(path: &Path) {
-    let mut builder = std::fs::DirBuilder::new();
+    std::fs::create_dir(path).unwrap();
     #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).unwrap();
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)).unwrap();
+    }
 }

@@ -24,6 +24,7 @@ const BUILDS: &[Build] = &[
     Build { package: "valetkeyd", targets: &["--bins"] },
     Build { package: "valetkey", targets: &["--bins"] },
     Build { package: "valetkey-ipc", targets: &["--tests"] },
+    Build { package: "valetkey-tests", targets: &["--test", "end_to_end"] },
 ];
 
 pub(crate) const NEEDS: &[Need] = &[Need::Debian(&[
