@@ -74,6 +74,13 @@ impl Daemon {
         Ok(())
     }
 
+    /// Ends it without warning.
+    pub(crate) fn kill(mut self) -> Outcome {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
     /// Its resident memory in bytes, as the kernel counts it.
     pub(crate) fn resident(&self) -> Outcome<f64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;

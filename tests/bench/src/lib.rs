@@ -12,9 +12,11 @@
 mod daemon;
 mod fill;
 mod ping_pong;
+mod placement;
 mod programs;
 mod relay;
 mod rows;
+mod stack;
 mod stage;
 mod stats;
 mod table;
@@ -32,6 +34,7 @@ pub fn main(arguments: impl Iterator<Item = String>) -> ExitCode {
     let arguments: Vec<String> = arguments.collect();
     let outcome = match arguments.first().map(String::as_str) {
         Some(ping_pong::ROLE) => ping_pong::serve(&arguments[1..]),
+        Some(stack::ROLE) => stack::serve(&arguments[1..]),
         _ if arguments.iter().any(|argument| argument == "--bench") => measure(&arguments),
         _ => Err(
             "run it by `cargo bench -p valetkey-bench [-- [--update-readme] [--no-build] [ROW…]]`"

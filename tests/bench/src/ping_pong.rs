@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::Outcome;
-use crate::relay::Sizes;
+use crate::relay::Exchange;
 
 /// The first argument that makes this program the answering process.
 pub(crate) const ROLE: &str = "as-ping-pong";
@@ -17,34 +17,51 @@ pub(crate) const ROLE: &str = "as-ping-pong";
 pub(crate) struct PingPong {
     child: Child,
     socket: PathBuf,
-    sizes: Sizes,
+    request: usize,
+    answer: usize,
 }
 
 impl PingPong {
-    /// Starts it, at this path.
-    pub(crate) fn start(socket: &Path, sizes: Sizes) -> Outcome<Self> {
-        let _ = std::fs::remove_file(socket);
-        let child = Command::new(std::env::current_exe()?)
-            .arg(ROLE)
-            .arg(socket)
-            .args([sizes.request, sizes.answer].map(|size| size.to_string()))
-            .spawn()?;
-        let this = Self { child, socket: socket.to_owned(), sizes };
-        while UnixStream::connect(socket).is_err() {
-            // sleep: nothing tells when another process begins to listen but trying to connect.
-            thread::sleep(Duration::from_millis(1));
-        }
-        Ok(this)
+    /// Starts it at this path, with the sizes of this exchange.
+    pub(crate) fn start(socket: &Path, seen: &Exchange) -> Outcome<Self> {
+        let (request, answer) = (seen.request.len(), seen.answer.len());
+        let (child, _) = start_role(ROLE, socket, &[request, answer])?;
+        Ok(Self { child, socket: socket.to_owned(), request, answer })
     }
 
     pub(crate) fn socket(&self) -> &Path {
         &self.socket
     }
 
+    /// Of its requests and answers.
+    pub(crate) fn sizes(&self) -> [usize; 2] {
+        [self.request, self.answer]
+    }
+
     /// A connection to it.
     pub(crate) fn connect(&self) -> Outcome<Caller> {
-        let request = vec![b'q'; self.sizes.request];
-        Ok(Caller::over(UnixStream::connect(&self.socket)?, request, self.sizes.answer))
+        let stream = UnixStream::connect(&self.socket)?;
+        Ok(Caller::over(stream, vec![b'q'; self.request], self.answer))
+    }
+}
+
+/// Starts this program in another role, and connects to it.
+pub(crate) fn start_role(
+    role: &str,
+    socket: &Path,
+    sizes: &[usize],
+) -> Outcome<(Child, UnixStream)> {
+    let child = Command::new(std::env::current_exe()?)
+        .arg(role)
+        .arg(socket)
+        .args(sizes.iter().map(usize::to_string))
+        .spawn()?;
+    loop {
+        if let Ok(stream) = UnixStream::connect(socket) {
+            return Ok((child, stream));
+        }
+        // sleep: nothing tells when another process begins to listen but trying to connect.
+        thread::sleep(Duration::from_millis(1));
     }
 }
 

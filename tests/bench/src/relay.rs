@@ -1,4 +1,4 @@
-//! How many bytes a real exchange has: a relay between an SDK and the daemon that counts.
+//! What goes over the socket for a call: a relay between an SDK and the daemon that records it.
 
 use std::io::{Read as _, Write as _};
 use std::net::Shutdown;
@@ -9,40 +9,44 @@ use std::thread;
 
 use crate::Outcome;
 
-/// What goes over the socket for one call.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Sizes {
-    pub(crate) request: usize,
-    pub(crate) answer: usize,
+/// What went over the socket for one call.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Exchange {
+    pub(crate) request: Vec<u8>,
+    pub(crate) answer: Vec<u8>,
 }
 
-/// Calls through a relay, and tells the sizes of the last exchange and its request.
+impl Exchange {
+    /// The length of the answer's body.
+    pub(crate) fn body_length(&self) -> usize {
+        let head = self.answer.windows(4).position(|window| window == b"\r\n\r\n");
+        self.answer.len() - head.map_or(0, |end| end + 4)
+    }
+
+    /// For a row's name.
+    pub(crate) fn describe(&self) -> String {
+        format!("{} bytes out, {} back", self.request.len(), self.answer.len())
+    }
+}
+
+/// Calls through a relay, and returns the last exchange.
 pub(crate) fn observe(
     daemon: &Path,
     folder: &Path,
     call: impl FnOnce(&Path) -> Outcome,
-) -> Outcome<(Sizes, Vec<u8>)> {
+) -> Outcome<Exchange> {
     let socket = folder.join("relay.sock");
     let _ = std::fs::remove_file(&socket);
     let listener = UnixListener::bind(&socket)?;
-    let seen = Arc::new(Mutex::new(Seen::default()));
+    let seen = Arc::new(Mutex::new(Exchange::default()));
     let (upstream, recorder) = (daemon.to_owned(), Arc::clone(&seen));
     // It ends with the program; a relay that waits costs nothing.
     thread::spawn(move || accept(&listener, &upstream, &recorder));
     call(&socket)?;
-    let seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-    let sizes = Sizes { request: seen.request.len(), answer: seen.answer };
-    Ok((sizes, seen.request.clone()))
+    Ok(seen.lock().unwrap_or_else(PoisonError::into_inner).clone())
 }
 
-/// The exchange that is under way.
-#[derive(Default)]
-struct Seen {
-    request: Vec<u8>,
-    answer: usize,
-}
-
-fn accept(listener: &UnixListener, daemon: &PathBuf, seen: &Arc<Mutex<Seen>>) {
+fn accept(listener: &UnixListener, daemon: &PathBuf, seen: &Arc<Mutex<Exchange>>) {
     for client in listener.incoming().flatten() {
         let Ok(upstream) = UnixStream::connect(daemon) else { return };
         let pair = || Some((client.try_clone().ok()?, upstream.try_clone().ok()?));
@@ -51,25 +55,25 @@ fn accept(listener: &UnixListener, daemon: &PathBuf, seen: &Arc<Mutex<Seen>>) {
         thread::spawn(move || pump(from, to, |bytes| record_request(&up, bytes)));
         thread::spawn(move || {
             pump(source, back, |bytes| {
-                down.lock().unwrap_or_else(PoisonError::into_inner).answer += bytes.len();
+                down.lock().unwrap_or_else(PoisonError::into_inner).answer.extend(bytes);
             });
         });
     }
 }
 
-fn record_request(seen: &Mutex<Seen>, bytes: &[u8]) {
+fn record_request(seen: &Mutex<Exchange>, bytes: &[u8]) {
     let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-    if seen.answer > 0 {
-        *seen = Seen::default();
+    if !seen.answer.is_empty() {
+        *seen = Exchange::default();
     }
     seen.request.extend_from_slice(bytes);
 }
 
-/// Counts before it passes on, so that whoever has an answer finds it counted.
-fn pump(mut from: UnixStream, mut to: UnixStream, count: impl Fn(&[u8])) {
+/// Records before it passes on, so that whoever has an answer finds it recorded.
+fn pump(mut from: UnixStream, mut to: UnixStream, record: impl Fn(&[u8])) {
     let mut buffer = [0; 64 * 1024];
     while let Ok(length @ 1..) = from.read(&mut buffer) {
-        count(&buffer[..length]);
+        record(&buffer[..length]);
         if to.write_all(&buffer[..length]).is_err() {
             break;
         }

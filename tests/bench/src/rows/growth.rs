@@ -3,6 +3,7 @@
 use valetkey_client::blocking::App;
 
 use crate::daemon::Daemon;
+use crate::placement::Placement;
 use crate::stage::{Stage, silent};
 use crate::stats::{Round, Rounds, show, show_bytes};
 use crate::table::Row;
@@ -14,15 +15,24 @@ const ROUNDS: usize = 20;
 const CALLS: usize = 1_000;
 
 pub(crate) fn measure(stage: &Stage) -> Outcome<Vec<Row>> {
-    let (few, few_app) = open(stage, FEW)?;
-    let (many, many_app) = open(stage, MANY)?;
-    let (few_memory, many_memory) = (few.resident()?, many.resident()?);
+    make_store(stage, FEW)?;
+    make_store(stage, MANY)?;
+    let own = token_bytes(stage)?;
+    // On one core the scheduler has no choice that would tell the two daemons apart.
+    let rows = Placement::OneCore.run(
+        || Ok((open(stage, FEW)?, open(stage, MANY)?)),
+        |(few, many)| compare(&few, &many, own),
+    )?;
+    Ok(rows.unwrap_or_default())
+}
+
+fn compare(few: &(Daemon, App), many: &(Daemon, App), own: f64) -> Outcome<Vec<Row>> {
+    let (few_memory, many_memory) = (few.0.resident()?, many.0.resident()?);
     let (mut fews, mut manys) = (Rounds::default(), Rounds::default());
     for _ in 0..ROUNDS {
-        fews.0.push(round(&few_app)?);
-        manys.0.push(round(&many_app)?);
+        fews.0.push(round(&few.1)?);
+        manys.0.push(round(&many.1)?);
     }
-    let own = token_bytes(stage)?;
     let each = (many_memory - few_memory) / (MANY - FEW) as f64 - own;
     let growth = manys.p50_over(&fews);
     Ok(vec![
@@ -45,9 +55,7 @@ pub(crate) fn measure(stage: &Stage) -> Outcome<Vec<Row>> {
 
 /// A daemon on a store of so many tokens, which has read them.
 fn open(stage: &Stage, tokens: usize) -> Outcome<(Daemon, App)> {
-    let name = store_name(tokens);
-    make_store(stage, tokens)?;
-    let daemon = stage.start_daemon(&name)?;
+    let daemon = stage.start_daemon(&store_name(tokens))?;
     let app = stage.open_app(&daemon.client())?;
     app.acquire_token_silent(&silent())?;
     Ok((daemon, app))

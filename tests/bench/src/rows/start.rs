@@ -21,11 +21,13 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) fn measure(stage: &Stage) -> Outcome<Vec<Row>> {
     make_store(stage, TOKENS)?;
     make_store(stage, 1)?;
-    let (mut many, mut one, mut nothing) =
-        (Rounds::default(), Rounds::default(), Rounds::default());
+    let (mut many, mut one, mut killed, mut nothing) =
+        (Rounds::default(), Rounds::default(), Rounds::default(), Rounds::default());
     for _ in 0..ROUNDS {
-        many.0.push(start(stage, TOKENS)?);
-        one.0.push(start(stage, 1)?);
+        // The daemon before it was killed, so that the store is checked as a whole.
+        killed.0.push(start(stage, TOKENS, Daemon::stop)?);
+        many.0.push(start(stage, TOKENS, Daemon::kill)?);
+        one.0.push(start(stage, 1, Daemon::stop)?);
         nothing.0.push(Round::of(1, || {
             Command::new("/bin/true").stdin(Stdio::null()).status()?;
             Ok(())
@@ -35,19 +37,24 @@ pub(crate) fn measure(stage: &Stage) -> Outcome<Vec<Row>> {
         "start to first token, 10,000 stored tokens",
         "at most 50 ms",
         show(many.p50()),
-        format!("with one token: {}; `/bin/true`: {}", show(one.p50()), show(nothing.p50())),
+        format!(
+            "after a SIGKILL: {}; with one token: {}; `/bin/true`: {}",
+            show(killed.p50()),
+            show(one.p50()),
+            show(nothing.p50())
+        ),
         many.p50() <= LIMIT,
     )])
 }
 
-fn start(stage: &Stage, tokens: usize) -> Outcome<Round> {
+fn start(stage: &Stage, tokens: usize, end: impl FnOnce(Daemon) -> Outcome) -> Outcome<Round> {
     let name = store_name(tokens);
     let mut daemon = None;
     let round = Round::of(1, || {
         let daemon = daemon.insert(stage.spawn_daemon(&name)?);
         first_token(stage, daemon)
     })?;
-    daemon.map_or(Ok(()), Daemon::stop)?;
+    daemon.map_or(Ok(()), end)?;
     Ok(round)
 }
 

@@ -18,12 +18,12 @@ const BUDGET: f64 = 70_000.0;
 pub(crate) fn measure(stage: &Stage) -> Outcome<Vec<Row>> {
     let daemon = stage.start_signed_in("throughput")?;
     let folder = stage.folder("throughput")?;
-    let (sizes, request) = observe(stage, daemon.socket(), &folder)?;
-    let ping_pong = PingPong::start(&folder.join("ping.sock"), sizes.clone())?;
+    let seen = observe(stage, daemon.socket(), &folder)?;
+    let ping_pong = PingPong::start(&folder.join("ping.sock"), &seen)?;
     let mut bare = connect(|| ping_pong.connect())?;
     let mut ours = connect(|| {
         let stream = UnixStream::connect(daemon.socket())?;
-        Ok(Caller::over(stream, request.clone(), sizes.answer))
+        Ok(Caller::over(stream, seen.request.clone(), seen.answer.len()))
     })?;
     let (mut bares, mut hits) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
