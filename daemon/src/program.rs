@@ -35,11 +35,9 @@ pub fn main(
         return fail(&error.to_string());
     }
     hardening::apply();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .thread_name("valetkeyd")
-        .build();
+    // One thread: a request is worth some microseconds, and waking a second thread for it takes longer. What blocks has
+    // threads of its own.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("start the runtime: {error}")),

@@ -1,6 +1,7 @@
 //! Token requests and results.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 /// How to come by the token.
@@ -58,6 +59,7 @@ pub enum TokenSource {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TokenResponse {
     /// The access token.
+    #[serde(serialize_with = "serialize_token")]
     pub access_token: String,
     /// `Bearer`, as a rule.
     pub token_type: String,
@@ -81,4 +83,40 @@ pub struct TokenResponse {
     #[serde(flatten)]
     #[cfg_attr(feature = "schema", schemars(skip))]
     pub others: Map<String, Value>,
+}
+
+/// A token is long and has nothing to escape (RFC 6750 section 2.1), so it is written as it is, once that is certain:
+/// looking for a replacement of each byte was the dearest part of an answer.
+fn serialize_token<S: Serializer>(token: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    // All else that must be escaped is no JSON when it is not.
+    if !token.contains('\\')
+        && let Ok(text) = RawValue::from_string(format!("\"{token}\""))
+    {
+        return text.serialize(serializer);
+    }
+    serializer.serialize_str(token)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_reads_as_it_was_written_whatever_is_in_it() {
+        for token in ["eyJ.eyJ.x-_~+/=", "", "a\"b", "\",\"x\":\"", "a\\nb", "a\nb", "\u{7f}é"] {
+            let response = TokenResponse {
+                access_token: token.to_owned(),
+                token_type: "Bearer".to_owned(),
+                expires_in: 1,
+                token_source: TokenSource::Cache,
+                refresh_on: None,
+                scope: None,
+                id_token: None,
+                id_token_claims: None,
+                others: Map::new(),
+            };
+            let text = serde_json::to_string(&response).unwrap();
+            assert_eq!(serde_json::from_str::<TokenResponse>(&text).unwrap(), response, "{text}");
+        }
+    }
 }
