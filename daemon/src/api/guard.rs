@@ -35,7 +35,7 @@ where
         }
         Err(refusal) => {
             if refusal.code == ErrorCode::PayloadTooLarge {
-                drain(request.into_body()).await;
+                tokio::spawn(drain(request.into_body()));
             }
             refusal.into_response()
         }
@@ -160,11 +160,14 @@ fn too_large() -> Refusal {
     refuse(ErrorCode::PayloadTooLarge, format!("the body is larger than {MAX_BODY_BYTES} bytes"))
 }
 
-async fn read_body(body: Body) -> Result<Bytes, Refusal> {
-    let collect = Limited::new(body, MAX_BODY_BYTES).collect();
+async fn read_body(mut body: Body) -> Result<Bytes, Refusal> {
+    let collect = Limited::new(&mut body, MAX_BODY_BYTES).collect();
     match tokio::time::timeout(BODY_PATIENCE, collect).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            tokio::spawn(drain(body));
+            Err(too_large())
+        }
         Ok(Err(_)) => Err(refuse(ErrorCode::BadRequest, "the body broke off")),
         Err(_) => Err(refuse(ErrorCode::BadRequest, "the body did not arrive in time")),
     }
@@ -193,8 +196,8 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
     Err(refuse(ErrorCode::BadRequest, description))
 }
 
-/// Reads what the client is still sending, up to a bound. A client that cannot finish sending would see a broken
-/// connection instead of the answer.
+/// Reads what the client is still sending, up to a bound, while the answer is on its way already: a client that announced a
+/// lot and sends nothing is told at once, and one that cannot stop sending does not see a broken connection instead.
 async fn drain<B>(body: B)
 where
     B: HttpBody<Data = Bytes>,
@@ -210,8 +213,8 @@ where
             }
         }
     };
-    // However far it came, the answer follows.
-    let _ = tokio::time::timeout(BODY_PATIENCE, discard).await;
+    // Dropping the body closes the connection.
+    let _ = tokio::time::timeout(DRAIN_PATIENCE, discard).await;
 }
 
 impl Refusal {
@@ -234,6 +237,10 @@ impl Refusal {
         response
             .headers_mut()
             .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if self.code == ErrorCode::PayloadTooLarge {
+            // RFC 9110 section 15.5.14: what was announced need not be sent any more.
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         response
     }
 }
@@ -243,6 +250,9 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// A local client sends its body at once.
 const BODY_PATIENCE: Duration = Duration::from_secs(10);
+
+/// An orderly end of the daemon waits for it.
+const DRAIN_PATIENCE: Duration = Duration::from_secs(2);
 
 /// More than any client would send by mistake.
 const DRAIN_LIMIT: usize = 8 * 1024 * 1024;

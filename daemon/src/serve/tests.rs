@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use axum::Extension;
-use axum::routing::get;
+use axum::routing::{get, post};
+use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Notify;
 use valetkey_ipc::Endpoint;
+use valetkey_proto::v1::paths::MAX_BODY_BYTES;
 
 use super::*;
+use crate::api::guard::Json;
 use crate::shutdown::Shutdown;
 
 /// A server with an endpoint of its own, stopped when the test says so.
@@ -43,7 +46,9 @@ impl Server {
             wait.notified().await;
             "slow"
         };
-        let router = Router::new().route("/who", get(who)).route("/slow", get(slow));
+        let echo = post(|Json(sent): Json<Value>| async move { sent.to_string() });
+        let router =
+            Router::new().route("/who", get(who)).route("/slow", get(slow)).route("/echo", echo);
         let listener = Listener::bind(&endpoint).unwrap();
         let (shutdown, signal) = Shutdown::new();
         let task = tokio::spawn(async move { serve(&listener, router, signal, limits).await });
@@ -147,4 +152,27 @@ async fn an_endless_head_is_refused() {
     // The server may close before all of it is sent.
     let _ = stream.write_all(head.as_bytes()).await;
     assert!(receive(&mut stream, "never").await.starts_with("HTTP/1.1 431"));
+}
+
+/// Nothing of what is announced is sent, or a little more than is allowed and then nothing.
+#[tokio::test(start_paused = true)]
+async fn a_body_beyond_the_limit_is_refused_before_it_has_come() {
+    let server = Server::start(Limits::default());
+    let head = "POST /echo HTTP/1.1\r\nHost: valetkey\r\nContent-Type: application/json\r\n";
+    let chunk = format!("{:x}\r\n{}\r\n", MAX_BODY_BYTES + 1, "x".repeat(MAX_BODY_BYTES + 1));
+    for rest in [
+        "Content-Length: 1073741824\r\n\r\n".to_owned(),
+        "Content-Length: 1073741824\r\n\r\n{".to_owned(),
+        format!("Transfer-Encoding: chunked\r\n\r\n{chunk}"),
+    ] {
+        let mut stream = server.connect().await;
+        let start = tokio::time::Instant::now();
+        stream.write_all(format!("{head}{rest}").as_bytes()).await.unwrap();
+        let answer = receive(&mut stream, "}").await;
+        // The clock stands still while anybody can go on, so no wait of any length goes unseen.
+        assert_eq!(start.elapsed(), Duration::ZERO, "{answer}");
+        assert!(answer.starts_with("HTTP/1.1 413 ") && answer.contains("262144"), "{answer}");
+        assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
+        assert_eq!(receive(&mut stream, "never").await, "");
+    }
 }
