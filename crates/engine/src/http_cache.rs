@@ -1,8 +1,8 @@
 //! The HTTP cache: which answers of providers are given again without asking (`spec/msal-python.md` section 5).
 //!
 //! Three rules. A throttling answer is repeated until its time is over; an identical request that was refused with 400 is
-//! refused again for a minute; a GET's success is good for a day. No token is ever kept here: a 200 of the token endpoint
-//! fits none of the rules (MSAL keeps one that carries `Retry-After`; we do not).
+//! refused again for a minute; a GET's success is good for a day. No token is ever kept here: no success of a request
+//! that asks for one fits any of the rules (MSAL keeps one that carries `Retry-After`; we do not).
 //!
 //! The cache is a value: it does no I/O and is told the time.
 
@@ -12,7 +12,7 @@ use http::Method;
 use http::header::RETRY_AFTER;
 use sha2::{Digest, Sha256};
 use valetkey_model::UnixTime;
-use valetkey_oauth::{HttpRequest, HttpResponse, parse_retry_after};
+use valetkey_oauth::{Body, HttpRequest, HttpResponse, parse_retry_after};
 
 /// How many answers are kept; the soonest to expire goes first.
 const CAPACITY: usize = 1024;
@@ -122,14 +122,12 @@ impl Repeated {
 
 /// Which rule an answer falls under: its key and lifetime in seconds.
 fn rule_for(request: &HttpRequest, answer: &HttpResponse, now: UnixTime) -> Option<(Key, i64)> {
-    if request.method == Method::GET {
-        return (200..300).contains(&answer.status).then(|| (get_key(request), GET_SECONDS));
+    let is_success = (200..300).contains(&answer.status);
+    if request.method == Method::GET && !request.asks_for_token {
+        return is_success.then(|| (get_key(request), GET_SECONDS));
     }
     let retry_after = parse_retry_after(&answer.headers, now);
-    let is_success = (200..300).contains(&answer.status);
-    let is_device_poll = request.form_value("device_code").is_some();
-    if is_device_poll && retry_after.is_none() {
-        // Polling has a rhythm of its own (RFC 8628 section 3.5), and a person who waits for its end.
+    if has_own_rhythm(request, answer) && retry_after.is_none() {
         return None;
     }
     if !is_success && (answer.status == 429 || answer.status >= 500 || retry_after.is_some()) {
@@ -137,15 +135,30 @@ fn rule_for(request: &HttpRequest, answer: &HttpResponse, now: UnixTime) -> Opti
             retry_after.map_or(THROTTLE_SECONDS, |seconds| seconds.min(LONGEST_THROTTLE_SECONDS));
         return (seconds > 0).then(|| (throttle_key(request), seconds));
     }
+    let is_device_poll = request.form_value("device_code").is_some();
     (answer.status == 400 && !is_device_poll)
         .then(|| (bad_request_key(request), BAD_REQUEST_SECONDS))
 }
 
+/// True when an answer without `Retry-After` says nothing of the next request.
+fn has_own_rhythm(request: &HttpRequest, answer: &HttpResponse) -> bool {
+    match &request.body {
+        // A managed identity's source is asked again after a second or so.
+        Body::None => true,
+        // Polling has a rhythm (RFC 8628 section 3.5), and a person who waits for its end.
+        Body::Form(_) => request.form_value("device_code").is_some(),
+        // SOAP says with 400 and 500 that the message was at fault (SOAP 1.2 part 2 section 7.5.2.2), such as by a wrong
+        // password; the next one may be right.
+        Body::Text { .. } => matches!(answer.status, 400 | 500),
+    }
+}
+
 fn keys_of(request: &HttpRequest) -> Vec<Key> {
-    if request.method == Method::GET {
-        vec![get_key(request)]
-    } else {
-        vec![bad_request_key(request), throttle_key(request)]
+    match &request.body {
+        Body::None if request.asks_for_token => vec![throttle_key(request)],
+        Body::None => vec![get_key(request)],
+        Body::Form(_) => vec![bad_request_key(request), throttle_key(request)],
+        Body::Text { .. } => vec![throttle_key(request)],
     }
 }
 
@@ -156,11 +169,15 @@ fn get_key(request: &HttpRequest) -> Key {
 fn throttle_key(request: &HttpRequest) -> Key {
     let members = ["client_id", "scope"].into_iter().chain(USER_MEMBERS);
     let values = members.map(|name| request.form_value(name).unwrap_or_default());
-    digest("throttle", std::iter::once(request.url.as_str()).chain(values))
+    let user = match &request.body {
+        Body::Text { user, .. } => user,
+        Body::None | Body::Form(_) => "",
+    };
+    digest("throttle", [request.url.as_str(), user].into_iter().chain(values))
 }
 
 fn bad_request_key(request: &HttpRequest) -> Key {
-    let members = request.form.iter().flat_map(|(name, value)| [*name, value.as_str()]);
+    let members = request.form().iter().flat_map(|(name, value)| [&**name, value.as_str()]);
     digest("400", std::iter::once(request.url.as_str()).chain(members))
 }
 

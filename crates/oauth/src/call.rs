@@ -105,6 +105,11 @@ impl AnchorMailbox {
         Self(format!("Oid:{}@{}", info.uid, info.utid))
     }
 
+    /// By object id and tenant.
+    pub fn of_object_id(object_id: &str, tenant: &str) -> Self {
+        Self(format!("Oid:{object_id}@{tenant}"))
+    }
+
     /// By user name.
     pub fn of_username(username: &str) -> Self {
         Self(format!("upn:{username}"))

@@ -7,7 +7,8 @@ use url::Url;
 use valetkey_model::{ClientId, ScopeSet, Secret, UnixTime};
 
 use crate::error::{read_unless_refused, strip_private_members};
-use crate::grant::{Form, push};
+use crate::grant::push;
+use crate::http::Form;
 use crate::json::{read_seconds, read_text, take_text};
 use crate::token_response::TokenResponse;
 use crate::{Call, HttpRequest, HttpResponse, Misbehaviour, ProviderMetadata, TokenResponseError};

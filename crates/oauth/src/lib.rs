@@ -19,6 +19,7 @@ mod id_token;
 mod json;
 mod pkce;
 mod redirect;
+mod region;
 mod retry_after;
 mod revocation;
 mod scope;
@@ -40,14 +41,22 @@ pub use self::discovery::{
 };
 pub use self::error::{Misbehaviour, OAuthError, TokenResponseError};
 pub use self::grant::{
-    AuthorizationCodeGrant, ClientAuthentication, DeviceCodeGrant, RefreshTokenGrant,
-    build_authorization_code_request, build_device_code_request, build_refresh_token_request,
+    AuthorizationCodeGrant, ClientAuthentication, ClientCredentialsGrant, DeviceCodeGrant,
+    ExtraFieldError, ExtraFields, FederatedUser, OnBehalfOfGrant, PasswordGrant, RefreshTokenGrant,
+    SamlAssertion, SamlAssertionGrant, SamlVersion, UserFederatedCredentialGrant,
+    build_authorization_code_request, build_client_credentials_request, build_device_code_request,
+    build_on_behalf_of_request, build_password_request, build_refresh_token_request,
+    build_saml_assertion_request, build_user_federated_credential_request,
 };
-pub use self::http::{HttpRequest, HttpResponse};
+pub use self::http::{Body, Form, HttpRequest, HttpResponse};
 pub use self::id_token::{IdTokenClaims, IdTokenError, decode_id_token};
 pub use self::pkce::{Nonce, PkceVerifier, State};
 pub use self::redirect::{
     AuthorizationCode, ExpectedRedirect, RedirectError, parse_authorization_response,
+};
+pub use self::region::{
+    FORCE_REGION_VARIABLE, REGION_NAME_VARIABLE, Region, RegionChoice, RegionError, RegionPlan,
+    build_region_request, parse_region, plan_region,
 };
 pub use self::retry_after::parse_retry_after;
 pub use self::revocation::{TokenTypeHint, build_revocation_request, parse_revocation_response};

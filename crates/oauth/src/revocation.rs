@@ -3,7 +3,8 @@
 use valetkey_model::{ClientId, Secret, UnixTime};
 
 use crate::error::{read_unless_refused, unavailable};
-use crate::grant::{Form, push};
+use crate::grant::push;
+use crate::http::Form;
 use crate::{Call, HttpRequest, HttpResponse, Misbehaviour, ProviderMetadata, TokenResponseError};
 
 /// What kind of token it is, so that the provider need not search.

@@ -13,7 +13,8 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::redirect;
 use valetkey_engine::ports::{BoxFuture, HttpClient, TransportError};
-use valetkey_oauth::{HttpRequest, HttpResponse};
+use valetkey_oauth::{Body, HttpRequest, HttpResponse};
+use zeroize::Zeroizing;
 
 use crate::config::NetworkConfig;
 use crate::paths::Lookup;
@@ -82,11 +83,17 @@ fn build(limits: &Limits, roots: &Roots) -> Result<reqwest::Client, Arc<str>> {
 fn build_request(request: &HttpRequest) -> reqwest::Request {
     let mut built = reqwest::Request::new(request.method.clone(), request.url.clone());
     *built.headers_mut() = request.headers.clone();
-    if !request.form.is_empty() {
-        let form = HeaderValue::from_static("application/x-www-form-urlencoded");
-        built.headers_mut().insert(CONTENT_TYPE, form);
-        *built.body_mut() = Some(Bytes::from_owner(form::encode(&request.form)).into());
-    }
+    let (content_type, body) = match &request.body {
+        Body::None => return built,
+        Body::Form(fields) => {
+            ("application/x-www-form-urlencoded", Bytes::from_owner(form::encode(fields)))
+        }
+        Body::Text { content_type, text, .. } => {
+            (*content_type, Bytes::from_owner(Zeroizing::new(text.as_bytes().to_vec())))
+        }
+    };
+    built.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    *built.body_mut() = Some(body.into());
     built
 }
 
@@ -110,7 +117,7 @@ async fn read_body(
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Bytes::from_owner(zeroize::Zeroizing::new(body)))
+    Ok(Bytes::from_owner(Zeroizing::new(body)))
 }
 
 /// Host and port, for messages; never the path or the query.

@@ -20,8 +20,7 @@ fn client() -> ReqwestClient {
 }
 
 fn get(url: &str) -> HttpRequest {
-    let (method, url) = (Method::GET, Url::parse(url).unwrap());
-    HttpRequest { method, url, headers: http::HeaderMap::new(), form: Vec::new() }
+    HttpRequest::get(Url::parse(url).unwrap())
 }
 
 /// Reads a request's head and as much of its body as has come with it, answers, and gives what was read.
@@ -51,10 +50,10 @@ async fn a_form_is_posted_and_the_answer_comes_back_whole() {
     let mut request = get("http://127.0.0.1/token?dc=1");
     request.method = Method::POST;
     request.headers.insert("x-client-sku", HeaderValue::from_static("valetkey"));
-    request.form = vec![
-        ("grant_type", Zeroizing::new("refresh_token".to_owned())),
-        ("refresh_token", Zeroizing::new("r&t".to_owned())),
-    ];
+    request.body = Body::Form(vec![
+        ("grant_type".into(), Zeroizing::new("refresh_token".to_owned())),
+        ("refresh_token".into(), Zeroizing::new("r&t".to_owned())),
+    ]);
     let (response, seen) = exchange(request, OK.as_bytes()).await;
     let response = response.unwrap();
     assert_eq!((response.status, &response.body[..]), (200, &b"{}"[..]));
@@ -67,6 +66,21 @@ async fn a_form_is_posted_and_the_answer_comes_back_whole() {
     ] {
         assert!(seen.contains(part), "{part} is missing: {seen}");
     }
+}
+
+#[tokio::test]
+async fn text_is_posted_as_it_is() {
+    let mut request = get("http://127.0.0.1/trust");
+    request.method = Method::POST;
+    request.body = Body::Text {
+        content_type: "application/soap+xml; charset=utf-8",
+        text: Zeroizing::new("<a>&amp;ü</a>".to_owned()),
+        user: "ann".to_owned(),
+    };
+    let (response, seen) = exchange(request, OK.as_bytes()).await;
+    assert_eq!(response.unwrap().status, 200);
+    assert!(seen.contains("content-type: application/soap+xml; charset=utf-8\r\n"), "{seen}");
+    assert!(seen.ends_with("\r\n\r\n<a>&amp;ü</a>"), "{seen}");
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! The three rules: what is repeated, to whom, and for how long.
 
+use std::borrow::Cow;
 use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -22,20 +23,36 @@ const REFRESH: Fields<'_> = &[
 
 fn post(fields: Fields<'_>) -> HttpRequest {
     let url = Url::parse("https://op.example/token").unwrap();
-    let field = |(name, value): &(&'static str, &str)| (*name, Zeroizing::new((*value).to_owned()));
+    let field = |(name, value): &(&'static str, &str)| {
+        (Cow::Borrowed(*name), Zeroizing::new((*value).to_owned()))
+    };
     HttpRequest::post(url, HeaderMap::new(), fields.iter().map(field).collect())
 }
 
 /// The same request with one field changed.
 fn changed(name: &str, value: &'static str) -> HttpRequest {
-    let mut request = post(REFRESH);
-    let field = request.form.iter_mut().find(|(known, _)| *known == name);
-    *field.unwrap().1 = value.to_owned();
-    request
+    let mut fields = REFRESH.to_vec();
+    fields.iter_mut().find(|(known, _)| *known == name).unwrap().1 = value;
+    post(&fields)
 }
 
 fn get(url: &str) -> HttpRequest {
     HttpRequest::get(Url::parse(url).unwrap())
+}
+
+/// A GET whose success is a token.
+fn get_token(url: &str) -> HttpRequest {
+    HttpRequest { asks_for_token: true, ..get(url) }
+}
+
+/// A message to a federated domain; no two have the same text.
+fn message(text: &str, user: &str) -> HttpRequest {
+    let body = Body::Text {
+        content_type: "application/soap+xml",
+        text: Zeroizing::new(text.to_owned()),
+        user: user.to_owned(),
+    };
+    HttpRequest { body, ..post(&[]) }
 }
 
 fn answer(status: u16, retry_after: Option<&str>) -> HttpResponse {
@@ -150,6 +167,42 @@ fn a_device_poll_is_never_refused_from_the_cache_but_throttled_when_the_provider
     check(&poll, &answer(400, None), &poll, None);
     check(&poll, &answer(429, Some("7")), &poll, Some(7));
     check(&poll, &answer(503, None), &poll, None);
+}
+
+#[test]
+fn a_federated_domain_that_refuses_one_message_is_asked_again_with_the_next() {
+    let (ann, again, bob) = (message("1", "ann"), message("2", "ann"), message("3", "bob"));
+    for (status, retry_after, seconds) in [
+        (200, None, None),
+        (200, Some("7"), None),
+        (400, None, None),
+        (500, None, None),
+        (500, Some("7"), Some(7)),
+        (503, None, Some(60)),
+        (429, None, Some(60)),
+    ] {
+        check(&ann, &answer(status, retry_after), &again, seconds);
+        check(&ann, &answer(status, retry_after), &bob, None);
+    }
+}
+
+#[test]
+fn a_token_that_comes_by_get_is_never_kept() {
+    let url = "http://169.254.169.254/token?resource=a";
+    for (status, retry_after, seconds) in [
+        (200, None, None),
+        (200, Some("7"), None),
+        (400, None, None),
+        (404, None, None),
+        (429, None, None),
+        (503, None, None),
+        (429, Some("7"), Some(7)),
+        (503, Some("7"), Some(7)),
+    ] {
+        check(&get_token(url), &answer(status, retry_after), &get_token(url), seconds);
+        let other = get_token("http://169.254.169.254/token?resource=b");
+        check(&get_token(url), &answer(status, retry_after), &other, None);
+    }
 }
 
 #[test]

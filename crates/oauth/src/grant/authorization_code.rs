@@ -38,8 +38,8 @@ pub fn build_authorization_code_request(
             ("code_verifier", verifier),
             ("code", grant.code.expose()),
             ("redirect_uri", grant.redirect_uri.as_deref().unwrap_or_default()),
+            ("scope", grant.scopes.target()),
         ],
-        scopes: Some(&grant.scopes),
         anchor: anchor.as_ref(),
     };
     build_token_request(provider, client_id, &grant, call)

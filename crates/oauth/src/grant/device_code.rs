@@ -26,7 +26,6 @@ pub fn build_device_code_request(
         grant_type: "urn:ietf:params:oauth:grant-type:device_code",
         claims: grant.claims.as_deref(),
         fields: &[("code", code), ("device_code", code)],
-        scopes: None,
         anchor: None,
     };
     build_token_request(provider, client_id, &grant, call)

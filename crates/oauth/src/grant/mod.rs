@@ -2,20 +2,34 @@
 //! MSAL's order of fields (`spec/msal-python.md` section 2.1).
 
 mod authorization_code;
+mod client_credentials;
 mod device_code;
+mod extra_fields;
+mod on_behalf_of;
+mod password;
 mod refresh_token;
+mod saml_assertion;
+mod user_federated_credential;
 
-use valetkey_model::{ClientId, ScopeSet, Secret};
+use valetkey_model::{ClientId, Secret};
 use zeroize::Zeroizing;
 
+use crate::http::Form;
 use crate::{AnchorMailbox, Call, HttpRequest, ProviderMetadata};
 
 pub use self::authorization_code::{AuthorizationCodeGrant, build_authorization_code_request};
+pub use self::client_credentials::{ClientCredentialsGrant, build_client_credentials_request};
 pub use self::device_code::{DeviceCodeGrant, build_device_code_request};
+pub use self::extra_fields::{ExtraFieldError, ExtraFields};
+pub use self::on_behalf_of::{OnBehalfOfGrant, build_on_behalf_of_request};
+pub use self::password::{PasswordGrant, build_password_request};
 pub use self::refresh_token::{RefreshTokenGrant, build_refresh_token_request};
-
-/// The fields of a form, in order.
-pub(crate) type Form = Vec<(&'static str, Zeroizing<String>)>;
+pub use self::saml_assertion::{
+    SamlAssertion, SamlAssertionGrant, SamlVersion, build_saml_assertion_request,
+};
+pub use self::user_federated_credential::{
+    FederatedUser, UserFederatedCredentialGrant, build_user_federated_credential_request,
+};
 
 /// How a client proves who it is (RFC 6749 section 2.3). Always in the body: Entra's applications never use HTTP Basic.
 #[derive(Clone, Debug, Default)]
@@ -33,8 +47,8 @@ pub enum ClientAuthentication {
 struct Grant<'a> {
     grant_type: &'static str,
     claims: Option<&'a str>,
+    /// With the scope, whose place among them is MSAL's.
     fields: &'a [(&'static str, &'a str)],
-    scopes: Option<&'a ScopeSet>,
     anchor: Option<&'a AnchorMailbox>,
 }
 
@@ -52,7 +66,6 @@ fn build_token_request(
     for (name, value) in grant.fields {
         push(&mut form, name, value);
     }
-    push(&mut form, "scope", grant.scopes.map_or("", ScopeSet::target));
     HttpRequest::post(provider.token_endpoint.clone(), call.token_headers(grant.anchor), form)
 }
 
@@ -78,7 +91,7 @@ impl ClientAuthentication {
 /// Appends a field; empty ones are not sent.
 pub(crate) fn push(form: &mut Form, name: &'static str, value: &str) {
     if !value.is_empty() {
-        form.push((name, Zeroizing::new(value.to_owned())));
+        form.push((name.into(), Zeroizing::new(value.to_owned())));
     }
 }
 

@@ -29,8 +29,10 @@ pub fn build_refresh_token_request(
     let grant = Grant {
         grant_type: "refresh_token",
         claims: grant.claims.as_deref(),
-        fields: &[("refresh_token", grant.refresh_token.expose())],
-        scopes: Some(&grant.scopes),
+        fields: &[
+            ("refresh_token", grant.refresh_token.expose()),
+            ("scope", grant.scopes.target()),
+        ],
         anchor: anchor.as_ref(),
     };
     build_token_request(provider, client_id, &grant, call)

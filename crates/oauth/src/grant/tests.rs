@@ -1,6 +1,6 @@
 //! Token requests, field by field.
 
-use valetkey_model::{AccountId, CorrelationId};
+use valetkey_model::{AccountId, CorrelationId, ScopeSet};
 
 use super::*;
 use crate::discovery::tests::metadata;
@@ -45,8 +45,11 @@ fn a_client_proves_itself_in_the_body_in_msals_order() {
         ),
     ] {
         let request = refresh(authentication, None);
-        let form: Vec<String> =
-            request.form.iter().map(|(name, value)| format!("{name}={}", value.as_str())).collect();
+        let form: Vec<String> = request
+            .form()
+            .iter()
+            .map(|(name, value)| format!("{name}={}", value.as_str()))
+            .collect();
         let mut wanted = vec!["client_id=CID", "grant_type=refresh_token"];
         wanted.extend(expected);
         wanted.extend(["claims={}", "refresh_token=RT", "scope=a b"]);

@@ -26,7 +26,8 @@ fn a_token_is_revoked_where_the_provider_offers_it() {
     let mut provider = metadata();
     let request = build(&provider).unwrap();
     assert_eq!(request.url.as_str(), "https://op.example/t/revoke");
-    let form: Vec<_> = request.form.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let form: Vec<_> =
+        request.form().iter().map(|(name, value)| (&**name, value.as_str())).collect();
     assert_eq!(form, [("client_id", "CID"), ("token", "RT"), ("token_type_hint", "refresh_token")]);
     provider.revocation_endpoint = None;
     assert!(build(&provider).is_none());
