@@ -219,10 +219,10 @@ async fn callers_who_need_the_same_sign_in_join_it() {
     let opened = first.start_flow(json!({"kind": "interactive"})).await.success();
     let mut second = world.caller().await;
     let joined = second.start_flow(json!({"kind": "interactive"})).await.success();
-    assert_eq!((&joined["flow"], &joined["joined"]), (&opened["flow"], &json!(true)));
+    assert_eq!((&joined["auth_uri"], &joined["joined"]), (&opened["auth_uri"], &json!(true)));
     let mut other = world.caller().await;
     let files = json!({"kind": "interactive", "scopes": ["https://graph.contoso.com/Files.Read"]});
-    assert_ne!(other.start_flow(files).await.success()["flow"], opened["flow"]);
+    assert_ne!(other.start_flow(files).await.success()["auth_uri"], opened["auth_uri"]);
     play_person(&world, &mut first, &opened, Person::Agrees).await;
     let (one, two) = (first.wait_for(&opened, 30).await, second.wait_for(&joined, 30).await);
     assert_eq!(one["result"]["access_token"], two["result"]["access_token"]);
@@ -230,7 +230,7 @@ async fn callers_who_need_the_same_sign_in_join_it() {
 }
 
 #[tokio::test]
-async fn a_cancelled_flow_has_ended_for_all() {
+async fn a_cancelled_flow_has_ended() {
     for start in starts() {
         let world = World::start().await;
         let mut caller = world.caller().await;

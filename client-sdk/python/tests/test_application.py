@@ -279,11 +279,12 @@ def test_ctrl_c_cancels_the_sign_in_that_it_began(start_daemon: StartDaemon) -> 
     assert (daemon.requests[-1].method, daemon.requests[-1].target) == ("DELETE", "/v1/flows/flow-1")
 
 
-def test_the_callers_own_time_out_counts_in_a_joined_sign_in_and_leaves_it_open(start_daemon: StartDaemon) -> None:
-    daemon = start_daemon(after_opening(lambda _: answer(200, {**PENDING, "joined": True})))
+def test_the_callers_own_time_out_counts_in_a_joined_sign_in_and_takes_it_out(start_daemon: StartDaemon) -> None:
+    joined = {**PENDING, "joined": True}
+    daemon = start_daemon(after_opening(lambda r: answer(204) if r.method == "DELETE" else answer(200, joined)))
     with pytest.raises(msal.BrowserInteractionTimeoutError):
         public().acquire_token_interactive(["s"], timeout=0)
-    assert [request.method for request in daemon.requests] == ["POST", "POST"]
+    assert [request.method for request in daemon.requests] == ["POST", "POST", "DELETE"]
 
 
 @pytest.fixture

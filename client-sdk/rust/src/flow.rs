@@ -1,7 +1,7 @@
 //! `POST /v1/apps/{app}/flows`, `GET` and `DELETE /v1/flows/{flow}`, `POST /v1/flows/{flow}/complete`: a person signs in.
 //!
 //! The daemon does the work (it polls for a device code, it listens for a redirect); the application shows what the
-//! person needs, or opens the browser, and waits. A flow that was `joined` is another caller's: do not open its page again.
+//! person needs, or opens the browser, and waits. One that was `joined` has its page open already: do not open it again.
 
 use std::time::Duration;
 
@@ -57,7 +57,7 @@ impl Client {
         self.call(complete(flow, request)).await
     }
 
-    /// Ends a flow for all who wait for it.
+    /// Cancels a flow for this caller. The sign-in goes on for others who joined it, or whom this one joined.
     ///
     /// # Errors
     /// When the daemon does not confirm it.

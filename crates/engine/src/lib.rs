@@ -30,7 +30,7 @@ pub use application::{AppId, ClientApplication, Definition, DefinitionError, Ins
 pub use engine::{Engine, Ports};
 pub use error::{Error, SignInReason};
 pub use event::{Event, Happening};
-pub use flow::{Flow, FlowStatus, Invitation, Visit};
+pub use flow::{Flow, FlowStatus, Invitation, SignIn, Visit};
 pub use request::{AccountSelector, AccountsRequest, FlowKind, FlowRequest, Hints, SilentRequest};
 pub use silent::MANDATORY_SECONDS;
 pub use user::User;

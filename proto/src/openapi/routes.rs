@@ -195,8 +195,8 @@ pub(super) const OPERATIONS: &[Operation] = &[
         method: "delete",
         path: route::FLOW,
         id: "cancelFlow",
-        summary: "Ends a flow for all who wait for it.",
-        answers: &[done("It has ended.")],
+        summary: "Cancels a flow for its caller; the sign-in ends when nobody else takes part in it.",
+        answers: &[done("It has ended for its caller.")],
         errors: &[UnknownFlow],
         ..NOTHING
     },

@@ -112,13 +112,13 @@ pub enum FlowState {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Flow {
-    /// Its id, unguessable and good for the calling user alone.
+    /// Its id, unguessable and good for the calling user alone. Each caller that joins a sign-in has one of its own.
     pub flow: String,
     /// Which flow.
     pub kind: FlowKind,
     /// Where it stands.
     pub state: FlowState,
-    /// True when this call joined a flow that was open already: do not open a second browser.
+    /// True when this call joined a sign-in that was open already: do not open a second browser.
     #[serde(default)]
     pub joined: bool,
     /// When it ends by itself, in seconds since the epoch.

@@ -121,9 +121,8 @@ def _await_redirect_of(
     on_before_launching_ui: Callable[..., object] | None,
     on_no_browser: Callable[[str], object] | None,
 ) -> Mapping[str, Any]:
-    is_joined = flow.get("joined", False)
     try:
-        if not is_joined:
+        if not flow.get("joined", False):
             if on_before_launching_ui:
                 on_before_launching_ui(ui="browser")
             open_sign_in_page(flow["auth_uri"], on_no_browser)
@@ -131,9 +130,8 @@ def _await_redirect_of(
     except (BrokerError, ApiError):
         raise
     except BaseException:
-        # Ctrl-C, as a rule. Those who joined a flow leave it to whoever began it.
-        if not is_joined:
-            _cancel(app, flow["flow"])
+        # Ctrl-C, as a rule. The broker leaves the sign-in to others who take part in it.
+        _cancel(app, flow["flow"])
         raise
 
 

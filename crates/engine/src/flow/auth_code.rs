@@ -12,7 +12,7 @@ use valetkey_oauth::{
     parse_authorization_response, parse_token_response,
 };
 
-use super::{Flow, Invitation, Progress, Visit};
+use super::{Invitation, Progress, SignIn, Visit};
 use crate::answer::TokenAnswer;
 use crate::engine::Engine;
 use crate::error::Error;
@@ -58,7 +58,7 @@ impl Engine {
         self: &Arc<Self>,
         user: &Arc<User>,
         request: &FlowRequest,
-    ) -> Result<Arc<Flow>, Error> {
+    ) -> Result<Arc<SignIn>, Error> {
         let FlowKind::AuthCode { redirect_uri, state, response_mode } = &request.kind else {
             return Err(Error::Bug("not an auth code flow"));
         };
@@ -72,7 +72,7 @@ impl Engine {
         let (visit, scopes, expectation) = self.plan_visit(request, plan, metadata)?;
         let expires_at = self.now().plus_seconds(AUTH_CODE_SECONDS);
         let progress = Progress::AuthCode(PendingCode(Mutex::new(Some(expectation))));
-        Ok(Flow::new(self, request, scopes, expires_at, Invitation::AuthCode(visit), progress))
+        Ok(SignIn::new(request, scopes, expires_at, Invitation::AuthCode(visit), progress))
     }
 
     /// The page to open, the scopes it asks for, and what to expect back.
@@ -129,23 +129,23 @@ impl Engine {
     pub(super) async fn finish_code(
         &self,
         user: &User,
-        flow: &Flow,
+        sign_in: &SignIn,
         received: ReceivedCode,
         narrowed: Option<ScopeSet>,
     ) {
-        let outcome = self.redeem_code(user, flow, received, narrowed).await;
-        flow.finish(outcome);
+        let outcome = self.redeem_code(user, sign_in, received, narrowed).await;
+        sign_in.finish(outcome);
     }
 
     pub(super) async fn redeem_code(
         &self,
         user: &User,
-        flow: &Flow,
+        sign_in: &SignIn,
         received: ReceivedCode,
         narrowed: Option<ScopeSet>,
     ) -> Result<TokenAnswer, Error> {
         let ReceivedCode { code, expectation } = received;
-        let app = &flow.app;
+        let app = &sign_in.app;
         let definition = app.definition();
         let scopes = match narrowed {
             Some(scopes) if !scopes.is_subset(&expectation.requested) => {
@@ -153,10 +153,11 @@ impl Engine {
                 return Err(Error::BadValue { member: "scopes", reason });
             }
             Some(scopes) => decorate_scopes(&scopes, &definition.exclude_scopes)?,
-            None => flow.scopes.clone(),
+            None => sign_in.scopes.clone(),
         };
-        let api = if flow.kind() == "interactive" { ApiId::Interactive } else { ApiId::AuthCode };
-        let call = self.call(app, api, CacheReason::NotSilent, &flow.correlation_id);
+        let api =
+            if sign_in.kind() == "interactive" { ApiId::Interactive } else { ApiId::AuthCode };
+        let call = self.call(app, api, CacheReason::NotSilent, &sign_in.correlation_id);
         let provider = &expectation.metadata;
         let grant = AuthorizationCodeGrant {
             code: code.code,
@@ -188,13 +189,13 @@ impl PendingCode {
     /// Judges a redirect. One whose `state` is not this flow's changes nothing; any other is this flow's only one.
     pub(super) fn take(
         &self,
-        flow: &Flow,
+        sign_in: &SignIn,
         parameters: &BTreeMap<String, String>,
         now: UnixTime,
     ) -> Result<ReceivedCode, Error> {
         let mut pending = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(expectation) = pending.take() else { return Err(Error::FlowClosed) };
-        if !flow.status().is_pending() || now >= flow.expires_at {
+        if !sign_in.status.borrow().is_pending() || now >= sign_in.expires_at {
             return Err(Error::FlowClosed);
         }
         match expectation.judge(parameters) {
@@ -204,7 +205,7 @@ impl PendingCode {
                 Err(error.into())
             }
             Err(error) => {
-                flow.finish(Err(error.clone().into()));
+                sign_in.finish(Err(error.clone().into()));
                 Err(error.into())
             }
         }

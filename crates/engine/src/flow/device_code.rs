@@ -10,7 +10,7 @@ use valetkey_oauth::{
     parse_device_authorization, parse_token_response, poll_outcome,
 };
 
-use super::{Flow, FlowStatus, Invitation, Progress};
+use super::{FlowStatus, Invitation, Progress, SignIn};
 use crate::answer::TokenAnswer;
 use crate::application::ClientApplication;
 use crate::engine::Engine;
@@ -38,7 +38,7 @@ impl Engine {
         self: &Arc<Self>,
         user: &Arc<User>,
         request: &FlowRequest,
-    ) -> Result<Arc<Flow>, Error> {
+    ) -> Result<Arc<SignIn>, Error> {
         let definition = request.app.definition();
         let scopes = decorate_scopes(&request.scopes, &definition.exclude_scopes)?;
         let claims = merge_claims(&definition.capabilities, request.claims_challenge.as_deref())?;
@@ -66,42 +66,42 @@ impl Engine {
         let grant = DeviceCodeGrant { device_code: authorization.device_code, claims };
         let polling = DevicePolling { grant, interval_seconds, started };
         let invitation = Invitation::Device(authorization.fields);
-        Ok(Flow::new(self, request, scopes, expires_at, invitation, Progress::Device(polling)))
+        Ok(SignIn::new(request, scopes, expires_at, invitation, Progress::Device(polling)))
     }
 
     /// Begins to poll, once. From then on the flow goes on whether its starter waits or not.
-    pub(super) fn poll_device_code(self: &Arc<Self>, user: &Arc<User>, flow: &Arc<Flow>) {
-        let Progress::Device(polling) = &flow.progress else { return };
+    pub(super) fn poll_device_code(self: &Arc<Self>, user: &Arc<User>, sign_in: &Arc<SignIn>) {
+        let Progress::Device(polling) = &sign_in.progress else { return };
         if polling.started.swap(true, Ordering::Relaxed) {
             return;
         }
-        let (this, user, flow) = (Arc::clone(self), Arc::clone(user), Arc::clone(flow));
+        let (this, user, sign_in) = (Arc::clone(self), Arc::clone(user), Arc::clone(sign_in));
         tokio::spawn(async move {
             let approval = tokio::select! {
-                () = flow.ended() => return,
-                approval = this.poll_until_done(&user, &flow) => approval,
+                () = sign_in.ended() => return,
+                approval = this.poll_until_done(&user, &sign_in) => approval,
             };
             // Not to be cancelled: the disk and the memory must not differ about what the provider issued.
             let outcome = match approval {
-                Ok(approval) => this.admit_device(&user, &flow.app, approval).await,
+                Ok(approval) => this.admit_device(&user, &sign_in.app, approval).await,
                 Err(error) => Err(error),
             };
-            flow.finish(outcome);
+            sign_in.finish(outcome);
         });
     }
 
     async fn poll_until_done(
         self: &Arc<Self>,
         user: &Arc<User>,
-        flow: &Flow,
+        sign_in: &SignIn,
     ) -> Result<Box<Approval>, Error> {
-        let Progress::Device(polling) = &flow.progress else {
+        let Progress::Device(polling) = &sign_in.progress else {
             return Err(Error::Bug("only device flows are polled"));
         };
         let mut interval = polling.interval_seconds;
         let mut pause = interval;
         loop {
-            match self.poll_once(user, flow, polling).await {
+            match self.poll_once(user, sign_in, polling).await {
                 Poll::Done(outcome) => return outcome,
                 Poll::Pending => pause = interval,
                 Poll::SlowDown => {
@@ -113,8 +113,8 @@ impl Engine {
                         retry_after.unwrap_or((pause * 2).min(LONGEST_PAUSE_SECONDS)).max(interval);
                 }
             }
-            flow.count_poll();
-            let left = flow.expires_at.wait_from(self.now());
+            sign_in.count_poll();
+            let left = sign_in.expires_at.wait_from(self.now());
             if left.is_zero() {
                 return Err(Error::FlowTimedOut);
             }
@@ -125,22 +125,23 @@ impl Engine {
     async fn poll_once(
         self: &Arc<Self>,
         user: &Arc<User>,
-        flow: &Flow,
+        sign_in: &SignIn,
         polling: &DevicePolling,
     ) -> Poll {
-        let app = &flow.app;
+        let app = &sign_in.app;
         let metadata = match self.discover(user, app).await {
             Ok(metadata) => metadata,
             Err(error) => return Poll::of_error(error),
         };
-        let call = self.call(app, ApiId::DeviceCode, CacheReason::NotSilent, &flow.correlation_id);
+        let call =
+            self.call(app, ApiId::DeviceCode, CacheReason::NotSilent, &sign_in.correlation_id);
         let client_id = &app.definition().client_id;
         let poll = build_device_code_request(&metadata, client_id, &polling.grant, &call);
         let answer = match self.send(user, poll).await {
             Ok(answer) => answer,
             Err(error) => return Poll::of_error(error),
         };
-        let parsed = parse_token_response(&answer, &flow.scopes, self.now());
+        let parsed = parse_token_response(&answer, &sign_in.scopes, self.now());
         let refusal = match &parsed {
             Err(TokenResponseError::Refused(refusal)) => refusal.error.as_str(),
             _ => "",
@@ -207,7 +208,7 @@ fn seconds(wait: Option<i64>) -> Option<u64> {
     wait.and_then(|seconds| u64::try_from(seconds).ok())
 }
 
-impl Flow {
+impl SignIn {
     fn count_poll(&self) {
         self.status.send_if_modified(|status| match status {
             FlowStatus::Pending { polls } => {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use valetkey_oauth::{AuthorizationCode, RedirectError};
 
 use super::auth_code::{Expectation, VisitPlan, preferred_response_mode};
-use super::{Flow, Invitation, Progress};
+use super::{Invitation, Progress, SignIn};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::ports::{Listening, Page, Redirect};
@@ -18,7 +18,7 @@ impl Engine {
         self: &Arc<Self>,
         user: &Arc<User>,
         request: &FlowRequest,
-    ) -> Result<Arc<Flow>, Error> {
+    ) -> Result<Arc<SignIn>, Error> {
         let FlowKind::Interactive { port, timeout_seconds, extra_scopes } = &request.kind else {
             return Err(Error::Bug("not an interactive flow"));
         };
@@ -34,52 +34,51 @@ impl Engine {
         };
         let (visit, scopes, expectation) = self.plan_visit(request, plan, metadata)?;
         let expires_at = self.now().plus_seconds(i64::from(*timeout_seconds));
-        let flow = Flow::new(
-            self,
+        let sign_in = SignIn::new(
             request,
             scopes,
             expires_at,
             Invitation::Interactive(visit),
             Progress::Interactive,
         );
-        let (this, user, running) = (Arc::clone(self), Arc::clone(user), Arc::clone(&flow));
+        let (this, user, running) = (Arc::clone(self), Arc::clone(user), Arc::clone(&sign_in));
         tokio::spawn(
             async move { this.await_redirect(&user, &running, listening, expectation).await },
         );
-        Ok(flow)
+        Ok(sign_in)
     }
 
     /// Waits for the redirect, the end of the person's time, or a cancellation. The port closes with this function.
     async fn await_redirect(
         &self,
         user: &User,
-        flow: &Flow,
+        sign_in: &SignIn,
         mut listening: Listening,
         expectation: Expectation,
     ) {
-        let time_left = flow.expires_at.wait_from(self.now());
+        let time_left = sign_in.expires_at.wait_from(self.now());
         let redirect = tokio::select! {
-            () = flow.ended() => None,
+            () = sign_in.ended() => None,
             () = self.ports.clock.sleep(time_left) => {
-                flow.finish(Err(Error::FlowTimedOut));
+                sign_in.finish(Err(Error::FlowTimedOut));
                 None
             }
             redirect = receive(&mut listening, &expectation) => {
                 if redirect.is_none() {
-                    flow.finish(Err(Error::Bug("the redirect listener died")));
+                    sign_in.finish(Err(Error::Bug("the redirect listener died")));
                 }
                 redirect
             }
         };
         let Some((redirect, judged)) = redirect else { return };
         let outcome = match judged {
-            Ok(code) => self.redeem_code(user, flow, expectation.received(code), None).await,
+            Ok(code) => self.redeem_code(user, sign_in, expectation.received(code), None).await,
             Err(error) => Err(error.into()),
         };
         let page = outcome
             .as_ref()
             .map_or_else(|error| Page::Refused(error.to_string()), |_| Page::SignedIn);
-        flow.finish(outcome);
+        sign_in.finish(outcome);
         // A browser that was closed meanwhile misses nothing.
         let _ = redirect.page.send(page);
     }

@@ -4,23 +4,22 @@ pub(crate) mod auth_code;
 mod device_code;
 mod interactive;
 pub(crate) mod registry;
+mod sign_in;
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::{Map, Value};
 use tokio::sync::watch;
-use valetkey_model::{CorrelationId, ScopeSet, UnixTime};
+use valetkey_model::ScopeSet;
 use valetkey_policy::Authorized;
 
-use self::auth_code::PendingCode;
-use self::device_code::DevicePolling;
 use self::registry::JoinKey;
-use crate::answer::TokenAnswer;
-use crate::application::ClientApplication;
+use self::sign_in::Progress;
+pub use self::sign_in::{FlowStatus, Invitation, SignIn, Visit};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::request::{FlowKind, FlowRequest};
@@ -29,113 +28,55 @@ use crate::user::User;
 /// An unguessable name; good for the user who started the flow, and nobody else.
 pub type FlowId = String;
 
-/// A flow that was started.
+/// A caller's part in a sign-in. N callers who need the same one share it, and each may leave it without ending it for the
+/// others.
 pub struct Flow {
-    /// Its id.
+    /// Its id, the caller's own.
     pub id: FlowId,
-    /// For which application.
-    pub app: Arc<ClientApplication>,
-    /// The scopes that were asked for, decorated.
-    pub scopes: ScopeSet,
-    /// When it ends by itself.
-    pub expires_at: UnixTime,
-    /// The identity of all its requests in logs.
-    pub correlation_id: CorrelationId,
-    /// What its starter needs to know.
-    pub invitation: Invitation,
-    progress: Progress,
-    status: watch::Sender<FlowStatus>,
-}
-
-/// What the person is invited to do.
-pub enum Invitation {
-    /// Type a code: the provider's answer, without the device code.
-    Device(Map<String, Value>),
-    /// Open a URL, and hand in the redirect's parameters.
-    AuthCode(Visit),
-    /// Open a URL; the daemon takes the redirect.
-    Interactive(Visit),
-}
-
-/// A page of the provider to open in a browser.
-pub struct Visit {
-    /// The page.
-    pub auth_uri: String,
-    /// Where the provider sends the person back.
-    pub redirect_uri: Option<String>,
-    /// The `state` of the redirect.
-    pub state: String,
-}
-
-/// What only one kind of flow keeps while it is open.
-enum Progress {
-    Device(DevicePolling),
-    AuthCode(PendingCode),
-    Interactive,
-}
-
-/// Where a flow stands.
-#[derive(Clone)]
-pub enum FlowStatus {
-    /// The person is not done; with how often the provider was asked so far.
-    Pending {
-        /// Answers of the provider so far; a first `wait` sees at least one.
-        polls: u32,
-    },
-    /// Signed in, and saved.
-    Completed(TokenAnswer),
-    /// It came to nothing.
-    Failed(Error),
-}
-
-impl FlowStatus {
-    /// True while the person may still finish.
-    pub fn is_pending(&self) -> bool {
-        matches!(self, Self::Pending { .. })
-    }
+    sign_in: Arc<SignIn>,
+    is_cancelled: watch::Sender<bool>,
 }
 
 impl Flow {
-    fn new(
-        engine: &Engine,
-        request: &FlowRequest,
-        scopes: ScopeSet,
-        expires_at: UnixTime,
-        invitation: Invitation,
-        progress: Progress,
-    ) -> Arc<Self> {
-        Arc::new(Self {
-            id: URL_SAFE_NO_PAD.encode(engine.random::<16>()),
-            app: Arc::clone(&request.app),
-            scopes,
-            expires_at,
-            correlation_id: request.correlation_id.clone(),
-            invitation,
-            progress,
-            status: watch::Sender::new(FlowStatus::Pending { polls: 0 }),
-        })
+    fn new(engine: &Engine, sign_in: Arc<SignIn>) -> Arc<Self> {
+        let id = URL_SAFE_NO_PAD.encode(engine.random::<16>());
+        Arc::new(Self { id, sign_in, is_cancelled: watch::Sender::new(false) })
     }
 
-    /// Where it stands.
+    /// Where it stands for its caller.
     pub fn status(&self) -> FlowStatus {
-        self.status.borrow().clone()
+        match *self.is_cancelled.borrow() {
+            true => FlowStatus::Failed(Error::FlowCancelled),
+            false => self.sign_in.status.borrow().clone(),
+        }
     }
 
-    /// Ends the flow, if it has not ended already.
-    fn finish(&self, outcome: Result<TokenAnswer, Error>) {
-        self.status.send_if_modified(|status| {
-            let is_open = status.is_pending();
-            if is_open {
-                *status = outcome.map_or_else(FlowStatus::Failed, FlowStatus::Completed);
-            }
-            is_open
-        });
-    }
-
-    /// Resolves when the flow has ended, by whatever hand.
+    /// Resolves when it has ended for its caller.
     async fn ended(&self) {
-        // The sender lives in `self`, so the channel cannot close meanwhile.
-        let _ = self.status.subscribe().wait_for(|status| !status.is_pending()).await;
+        let mut is_cancelled = self.is_cancelled.subscribe();
+        tokio::select! {
+            () = self.sign_in.ended() => {}
+            // The sender lives in `self`, so the channel cannot close meanwhile.
+            _ = is_cancelled.wait_for(|is_cancelled| *is_cancelled) => {}
+        }
+    }
+
+    /// Takes its caller out of the sign-in, once.
+    fn cancel(&self) {
+        let is_first = self.is_cancelled.send_if_modified(|is_cancelled| {
+            self.sign_in.status.borrow().is_pending() && !std::mem::replace(is_cancelled, true)
+        });
+        if is_first {
+            self.sign_in.leave();
+        }
+    }
+}
+
+impl Deref for Flow {
+    type Target = SignIn;
+
+    fn deref(&self) -> &SignIn {
+        &self.sign_in
     }
 }
 
@@ -152,16 +93,21 @@ impl Engine {
         let request = authorized.request();
         let key = JoinKey::of(request);
         let _starting = user.flows.starting(&key).await;
-        if let Some(flow) = user.flows.find_open(&key, self.now()) {
+        user.flows.make_room(self.now())?;
+        if let Some(sign_in) = user.flows.join_open(&key, self.now()) {
+            let flow = Flow::new(self, sign_in);
+            user.flows.insert(&flow);
             return Ok((flow, true));
         }
-        user.flows.make_room(self.now())?;
-        let flow = match &request.kind {
+        user.flows.check_may_begin()?;
+        let sign_in = match &request.kind {
             FlowKind::DeviceCode => self.start_device_code(user, request).await?,
             FlowKind::AuthCode { .. } => self.start_auth_code(user, request).await?,
             FlowKind::Interactive { .. } => self.start_interactive(user, request).await?,
         };
-        user.flows.insert(key, &flow);
+        user.flows.begin(key, &sign_in);
+        let flow = Flow::new(self, sign_in);
+        user.flows.insert(&flow);
         Ok((flow, false))
     }
 
@@ -181,21 +127,21 @@ impl Engine {
         flow: &Arc<Flow>,
         patience: Duration,
     ) -> FlowStatus {
-        self.poll_device_code(user, flow);
-        let mut status = flow.status.subscribe();
-        let first_answer = async {
+        self.poll_device_code(user, &flow.sign_in);
+        let mut status = flow.sign_in.status.subscribe();
+        let patience = async {
             if matches!(flow.progress, Progress::Device(_)) {
-                let _ = status
-                    .wait_for(|status| !matches!(status, FlowStatus::Pending { polls: 0 }))
-                    .await;
+                let is_answered =
+                    |status: &FlowStatus| !matches!(status, FlowStatus::Pending { polls: 0 });
+                let _ = status.wait_for(is_answered).await;
+            }
+            if !patience.is_zero() {
+                self.ports.clock.sleep(patience).await;
             }
         };
-        first_answer.await;
-        if !patience.is_zero() {
-            tokio::select! {
-                () = flow.ended() => {}
-                () = self.ports.clock.sleep(patience) => {}
-            }
+        tokio::select! {
+            () = flow.ended() => {}
+            () = patience => {}
         }
         flow.status()
     }
@@ -216,7 +162,8 @@ impl Engine {
             return Err(Error::NotCompletedByCaller(flow.kind()));
         };
         let code = pending.take(flow, &parameters, self.now())?;
-        let (this, user, running) = (Arc::clone(self), Arc::clone(user), Arc::clone(flow));
+        let (this, user) = (Arc::clone(self), Arc::clone(user));
+        let running = Arc::clone(&flow.sign_in);
         // A task of its own: the code is good for one use, and a caller who hangs up must not waste it.
         let task =
             tokio::spawn(async move { this.finish_code(&user, &running, code, scopes).await });
@@ -224,19 +171,8 @@ impl Engine {
         Ok(flow.status())
     }
 
-    /// Cancels a flow. One that has ended stays as it ended.
+    /// Cancels a flow for its caller. The sign-in ends when nobody is left in it; one that has ended stays as it ended.
     pub fn cancel_flow(&self, flow: &Flow) {
-        flow.finish(Err(Error::FlowCancelled));
-    }
-}
-
-impl Flow {
-    /// The kind's name, as the wire has it.
-    pub fn kind(&self) -> &'static str {
-        match &self.invitation {
-            Invitation::Device(_) => "device_code",
-            Invitation::AuthCode(_) => "auth_code",
-            Invitation::Interactive(_) => "interactive",
-        }
+        flow.cancel();
     }
 }

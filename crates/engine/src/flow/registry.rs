@@ -6,16 +6,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::OwnedMutexGuard;
 use valetkey_model::UnixTime;
 
-use super::{Flow, FlowId};
+use super::{Flow, FlowId, SignIn};
 use crate::application::AppId;
 use crate::error::Error;
 use crate::keyed_lock::KeyedLocks;
 use crate::request::{FlowKind, FlowRequest, Hints};
 
-/// How many flows one user may have open: a person signs in to one at a time.
-const MAX_FLOWS: usize = 64;
-/// How many flows are kept, open or ended.
-const MAX_REMEMBERED: usize = 512;
+/// How many sign-ins one user may have open: a person signs in to one at a time.
+const MAX_SIGN_INS: usize = 64;
+/// How many flows are kept, open or ended. A thousand programs that join one sign-in after a login are honest.
+const MAX_FLOWS: usize = 4096;
 /// How long the outcome of a flow can be asked for after its end, in seconds.
 const REMEMBER_SECONDS: i64 = 600;
 
@@ -29,11 +29,17 @@ pub(crate) struct JoinKey {
     hints: Hints,
 }
 
-/// The flows of one user, by id and by what they are for.
+/// The flows of one user, by id, and the sign-ins that they take part in, by what these are for.
 #[derive(Default)]
 pub(crate) struct FlowRegistry {
-    flows: Mutex<HashMap<FlowId, (JoinKey, Arc<Flow>)>>,
+    known: Mutex<Known>,
     starting: KeyedLocks,
+}
+
+#[derive(Default)]
+struct Known {
+    flows: HashMap<FlowId, Arc<Flow>>,
+    sign_ins: Vec<(JoinKey, Arc<SignIn>)>,
 }
 
 impl JoinKey {
@@ -59,44 +65,56 @@ impl FlowRegistry {
         self.starting.lock(format!("{key:?}")).await
     }
 
-    /// The open flow that `key` can join.
-    pub(crate) fn find_open(&self, key: &JoinKey, now: UnixTime) -> Option<Arc<Flow>> {
-        let is_open = |flow: &Flow| flow.status().is_pending() && now < flow.expires_at;
-        let flows = self.lock();
-        let same = flows
-            .values()
-            .find(|(known, flow)| known.can_be_joined() && known == key && is_open(flow));
-        same.map(|(_, flow)| Arc::clone(flow))
+    /// The open sign-in that `key` can join, with one caller more.
+    pub(crate) fn join_open(&self, key: &JoinKey, now: UnixTime) -> Option<Arc<SignIn>> {
+        let known = self.lock();
+        let same = known.sign_ins.iter().find(|(other, sign_in)| {
+            other.can_be_joined() && other == key && sign_in.is_open(now) && sign_in.join()
+        });
+        same.map(|(_, sign_in)| Arc::clone(sign_in))
     }
 
     pub(crate) fn find(&self, id: &str) -> Option<Arc<Flow>> {
-        self.lock().get(id).map(|(_, flow)| Arc::clone(flow))
+        self.lock().flows.get(id).cloned()
     }
 
     /// Forgets old flows, and says whether there is room for one more.
     pub(crate) fn make_room(&self, now: UnixTime) -> Result<(), Error> {
-        let mut flows = self.lock();
-        flows.retain(|_, (_, flow)| now < flow.expires_at.plus_seconds(REMEMBER_SECONDS));
-        if flows.len() >= MAX_REMEMBERED {
-            flows.retain(|_, (_, flow)| flow.status().is_pending());
+        let Known { flows, sign_ins } = &mut *self.lock();
+        sign_ins.retain(|(_, sign_in)| sign_in.is_open(now));
+        flows.retain(|_, flow| now < flow.expires_at.plus_seconds(REMEMBER_SECONDS));
+        if flows.len() >= MAX_FLOWS {
+            flows.retain(|_, flow| flow.status().is_pending());
         }
-        let open = flows.values().filter(|(_, flow)| flow.status().is_pending()).count();
-        if open >= MAX_FLOWS {
-            return Err(Error::TooMany { what: "sign-in flows", limit: MAX_FLOWS });
+        match flows.len() < MAX_FLOWS {
+            true => Ok(()),
+            false => Err(Error::TooMany { what: "sign-in flows", limit: MAX_FLOWS }),
         }
-        Ok(())
     }
 
-    pub(crate) fn insert(&self, key: JoinKey, flow: &Arc<Flow>) {
-        self.lock().insert(flow.id.clone(), (key, Arc::clone(flow)));
+    /// Whether there is room for one more sign-in.
+    pub(crate) fn check_may_begin(&self) -> Result<(), Error> {
+        match self.open() < MAX_SIGN_INS {
+            true => Ok(()),
+            false => Err(Error::TooMany { what: "sign-in flows", limit: MAX_SIGN_INS }),
+        }
     }
 
-    /// How many flows are open.
+    pub(crate) fn begin(&self, key: JoinKey, sign_in: &Arc<SignIn>) {
+        self.lock().sign_ins.push((key, Arc::clone(sign_in)));
+    }
+
+    pub(crate) fn insert(&self, flow: &Arc<Flow>) {
+        self.lock().flows.insert(flow.id.clone(), Arc::clone(flow));
+    }
+
+    /// How many sign-ins are open.
     pub(crate) fn open(&self) -> usize {
-        self.lock().values().filter(|(_, flow)| flow.status().is_pending()).count()
+        let known = self.lock();
+        known.sign_ins.iter().filter(|(_, sign_in)| sign_in.status.borrow().is_pending()).count()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<FlowId, (JoinKey, Arc<Flow>)>> {
-        self.flows.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

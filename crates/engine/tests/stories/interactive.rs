@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::json;
 use tokio::task::JoinHandle;
@@ -12,6 +13,7 @@ use valetkey_testkit::http::On;
 use valetkey_testkit::world::{TestWorld, run, settle, tell_status, visit_of};
 
 const PORT: u16 = 49152;
+const PENDING: &str = "pending after 0";
 
 fn kind(port: Option<u16>) -> FlowKind {
     FlowKind::Interactive { port, timeout_seconds: 300, extra_scopes: ScopeSet::default() }
@@ -40,6 +42,15 @@ impl Story {
         tokio::spawn(async move { redirects.visit(PORT, redirect).await })
     }
 
+    /// Somebody waits for the end of a flow.
+    fn wait_for(&self, flow: &Arc<Flow>) -> JoinHandle<String> {
+        let (world, flow) = (self.world.clone(), Arc::clone(flow));
+        tokio::spawn(async move {
+            let (user, patience) = (world.user().await, Duration::from_secs(60));
+            tell_status(&world.engine.wait_for_flow(&user, &flow, patience).await)
+        })
+    }
+
     fn status(&self) -> String {
         tell_status(&self.flow.status())
     }
@@ -64,7 +75,7 @@ fn the_page_says_signed_in_when_it_is_saved() {
         story.world.store.gate.close();
         let browser = story.come_back(story.redirect.clone());
         settle().await;
-        assert_eq!((story.status().as_str(), browser.is_finished()), ("pending after 0", false));
+        assert_eq!((story.status().as_str(), browser.is_finished()), (PENDING, false));
         story.world.store.gate.open();
         assert_eq!(browser.await.unwrap(), Some(Page::SignedIn));
         assert_eq!(story.status(), "issued at-1");
@@ -78,7 +89,8 @@ fn who_needs_the_same_sign_in_joins_it() {
     run(async {
         let story = Story::begin().await;
         let (joined, is_joined) = start(&story.world, &story.app, None).await.unwrap();
-        assert!(is_joined && Arc::ptr_eq(&joined, &story.flow));
+        assert!(is_joined && joined.id != story.flow.id);
+        assert_eq!(visit_of(&joined).auth_uri, visit_of(&story.flow).auth_uri);
         let other = story.world.app("reader").await;
         assert!(!start(&story.world, &other, None).await.unwrap().1);
         assert_eq!(story.world.redirects.open_ports(), [PORT, PORT + 1]);
@@ -111,6 +123,47 @@ fn a_cancelled_flow_closes_its_port() {
 }
 
 #[test]
+fn who_cancels_leaves_the_sign_in_to_those_who_joined_it() {
+    run(async {
+        let story = Story::begin().await;
+        let (engine, user) = (&story.world.engine, story.world.user().await);
+        let (joined, _) = start(&story.world, &story.app, None).await.unwrap();
+        let waiting = story.wait_for(&story.flow);
+        settle().await;
+        engine.cancel_flow(&story.flow);
+        assert_eq!(waiting.await.unwrap(), "the sign-in was cancelled");
+        // Once more is no second caller's.
+        engine.cancel_flow(&story.flow);
+        assert_eq!(story.status(), "the sign-in was cancelled");
+        assert_eq!((tell_status(&joined.status()).as_str(), user.open_flows()), (PENDING, 1));
+        let (late, is_joined) = start(&story.world, &story.app, None).await.unwrap();
+        assert!(is_joined);
+        let browser = story.come_back(story.redirect.clone());
+        assert_eq!(browser.await.unwrap(), Some(Page::SignedIn));
+        for flow in [&joined, &late] {
+            assert_eq!(tell_status(&flow.status()), "issued at-1");
+        }
+        assert_eq!(story.status(), "the sign-in was cancelled");
+    });
+}
+
+#[test]
+fn the_last_one_to_cancel_ends_the_sign_in() {
+    run(async {
+        let story = Story::begin().await;
+        let (joined, _) = start(&story.world, &story.app, None).await.unwrap();
+        for (flow, open_ports) in [(&joined, &[PORT][..]), (&story.flow, &[])] {
+            story.world.engine.cancel_flow(flow);
+            settle().await;
+            assert_eq!(tell_status(&flow.status()), "the sign-in was cancelled");
+            assert_eq!(story.world.redirects.open_ports(), open_ports);
+        }
+        assert_eq!(story.world.user().await.open_flows(), 0);
+        assert!(!start(&story.world, &story.app, None).await.unwrap().1);
+    });
+}
+
+#[test]
 fn a_redirect_of_another_sign_in_is_stale_and_changes_nothing() {
     run(async {
         let story = Story::begin().await;
@@ -124,7 +177,7 @@ fn a_redirect_of_another_sign_in_is_stale_and_changes_nothing() {
             [without("state"), story.redirect.clone().into_iter().chain(foreign).collect()]
         {
             assert_eq!(story.come_back(redirect).await.unwrap(), Some(Page::Stale));
-            assert_eq!(story.status(), "pending after 0");
+            assert_eq!(story.status(), PENDING);
         }
         let browser = story.come_back(story.redirect.clone());
         assert_eq!(browser.await.unwrap(), Some(Page::SignedIn));

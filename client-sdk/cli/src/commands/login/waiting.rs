@@ -1,4 +1,4 @@
-//! Waiting for the person, who may give up: Ctrl-C cancels the flow, unless somebody else began it.
+//! Waiting for the person, who may give up: Ctrl-C cancels the flow, and leaves the sign-in to others who take part in it.
 
 use std::process;
 use std::sync::Arc;
@@ -60,10 +60,8 @@ fn now() -> Instant {
 }
 
 fn give_up(client: &Client, flow: &Flow) {
-    if !flow.joined {
-        // It ends by itself too, only later.
-        let _ = client.cancel_flow(&flow.flow);
-    }
+    // It ends by itself too, only later.
+    let _ = client.cancel_flow(&flow.flow);
 }
 
 /// True in it once Ctrl-C was typed. The wait then ends since the flow does, or the process ends at once.
@@ -72,7 +70,7 @@ fn cancel_on_interrupt(client: &Client, flow: &Flow) -> Arc<AtomicBool> {
     let (client, flow, seen) = (client.clone(), flow.clone(), Arc::clone(&interrupted));
     let handler = move || {
         let is_first = !seen.swap(true, Ordering::SeqCst);
-        if !is_first || flow.joined || client.cancel_flow(&flow.flow).is_err() {
+        if !is_first || client.cancel_flow(&flow.flow).is_err() {
             process::exit(INTERRUPTED.into());
         }
     };
