@@ -2,7 +2,7 @@
 //! redeeming the code. The interactive flow shares all of it and adds a listener.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use valetkey_model::{Authority, AuthorityKind, ScopeSet, UnixTime};
 use valetkey_oauth::{
@@ -72,7 +72,19 @@ impl Engine {
         let (visit, scopes, expectation) = self.plan_visit(request, plan, metadata)?;
         let expires_at = self.now().plus_seconds(AUTH_CODE_SECONDS);
         let progress = Progress::AuthCode(PendingCode(Mutex::new(Some(expectation))));
-        Ok(SignIn::new(request, scopes, expires_at, Invitation::AuthCode(visit), progress))
+        let invitation = Invitation::AuthCode(visit);
+        let sign_in = SignIn::new(request, scopes, expires_at, invitation, progress);
+        let (this, running) = (Arc::clone(self), Arc::clone(&sign_in));
+        tokio::spawn(async move { this.await_deadline(&running).await });
+        Ok(sign_in)
+    }
+
+    async fn await_deadline(&self, sign_in: &SignIn) {
+        let time_left = sign_in.expires_at.wait_from(self.now());
+        tokio::select! {
+            () = sign_in.ended() => {}
+            () = self.ports.clock.sleep(time_left) => sign_in.end_if_too_late(self.now()),
+        }
     }
 
     /// The page to open, the scopes it asks for, and what to expect back.
@@ -185,6 +197,17 @@ impl Engine {
     }
 }
 
+impl SignIn {
+    /// Ends an auth code flow whose redirect did not come in time; a code that came is being redeemed. To be asked before
+    /// each look, since a timer stands still while the computer sleeps.
+    pub(super) fn end_if_too_late(&self, now: UnixTime) {
+        let Progress::AuthCode(pending) = &self.progress else { return };
+        if now >= self.expires_at && pending.lock().take().is_some() {
+            self.finish(Err(Error::FlowTimedOut));
+        }
+    }
+}
+
 impl PendingCode {
     /// Judges a redirect. One whose `state` is not this flow's changes nothing; any other is this flow's only one.
     pub(super) fn take(
@@ -193,9 +216,10 @@ impl PendingCode {
         parameters: &BTreeMap<String, String>,
         now: UnixTime,
     ) -> Result<ReceivedCode, Error> {
-        let mut pending = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        sign_in.end_if_too_late(now);
+        let mut pending = self.lock();
         let Some(expectation) = pending.take() else { return Err(Error::FlowClosed) };
-        if !sign_in.status.borrow().is_pending() || now >= sign_in.expires_at {
+        if !sign_in.status.borrow().is_pending() {
             return Err(Error::FlowClosed);
         }
         match expectation.judge(parameters) {
@@ -209,6 +233,10 @@ impl PendingCode {
                 Err(error.into())
             }
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Expectation>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

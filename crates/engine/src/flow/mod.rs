@@ -127,6 +127,7 @@ impl Engine {
         flow: &Arc<Flow>,
         patience: Duration,
     ) -> FlowStatus {
+        flow.end_if_too_late(self.now());
         self.poll_device_code(user, &flow.sign_in);
         let mut status = flow.sign_in.status.subscribe();
         let patience = async {

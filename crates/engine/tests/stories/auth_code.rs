@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use valetkey_engine::{ClientApplication, Flow, FlowKind, FlowRequest, Hints};
@@ -11,6 +12,7 @@ use valetkey_testkit::http::provider::Manners;
 use valetkey_testkit::world::{START, TestWorld, auth_code, run, settle, tell_status, visit_of};
 
 const CLOSED: &str = "this flow has ended already";
+const TIMED_OUT: &str = "the sign-in was not finished in time";
 
 fn code_grant() -> On {
     On::grant("authorization_code")
@@ -50,6 +52,12 @@ impl Story {
             Ok(status) => tell_status(&status),
             Err(error) => error.to_string(),
         }
+    }
+
+    /// Where the flow stands for who asks.
+    async fn look(&self) -> String {
+        let (engine, user) = (&self.world.engine, self.world.user().await);
+        tell_status(&engine.wait_for_flow(&user, &self.flow, Duration::ZERO).await)
     }
 
     async fn nothing_is_stored(&self) {
@@ -192,6 +200,53 @@ fn a_flow_waits_for_an_hour() {
             assert_eq!(story.complete_with(&[]).await, expected);
         });
     }
+}
+
+#[test]
+fn a_flow_that_nobody_finished_says_so() {
+    run(async {
+        let story = Story::usual().await;
+        story.world.clock.advance(3599).await;
+        assert_eq!(story.look().await, "pending after 0");
+        let (world, flow) = (story.world.clone(), Arc::clone(&story.flow));
+        let waiting = tokio::spawn(async move {
+            let (user, patience) = (world.user().await, Duration::from_secs(60));
+            tell_status(&world.engine.wait_for_flow(&user, &flow, patience).await)
+        });
+        story.world.clock.advance(1).await;
+        assert_eq!(waiting.await.unwrap(), TIMED_OUT);
+        assert_eq!(story.look().await, TIMED_OUT);
+        assert_eq!(story.world.user().await.open_flows(), 0);
+    });
+}
+
+#[test]
+fn a_flow_times_out_by_the_clock_and_not_by_a_timer() {
+    run(async {
+        let story = Story::usual().await;
+        settle().await;
+        // The computer slept: no timer went off.
+        story.world.clock.set(START.plus_seconds(3600));
+        assert_eq!(story.look().await, TIMED_OUT);
+        assert_eq!(story.complete_with(&[]).await, CLOSED);
+    });
+}
+
+#[test]
+fn a_code_that_came_in_time_is_redeemed_beyond_it() {
+    run(async {
+        let story = Story::usual().await;
+        let gate = story.world.http.hold(code_grant());
+        story.world.clock.advance(3599).await;
+        let (world, flow) = (story.world.clone(), Arc::clone(&story.flow));
+        let redirect = story.redirect.clone();
+        let caller = tokio::spawn(async move { world.complete(&flow, redirect).await.is_ok() });
+        story.world.clock.advance(10).await;
+        assert_eq!((gate.held(), story.look().await.as_str()), (1, "pending after 0"));
+        gate.open();
+        assert!(caller.await.unwrap());
+        assert_eq!(story.look().await, "issued at-1");
+    });
 }
 
 #[test]
