@@ -54,7 +54,7 @@ pub enum Command {
 #[derive(Args, Debug)]
 pub struct AppArgs {
     /// Name of the application in the daemon's configuration
-    #[arg(value_name = "APP", conflicts_with_all = ["client_id", "authority", "oidc_authority"])]
+    #[arg(value_name = "APP", conflicts_with_all = OF_THE_COMMAND_LINE)]
     pub app: Option<String>,
     /// Client id of an application that is not in the configuration
     #[arg(long, value_name = "ID")]
@@ -65,6 +65,12 @@ pub struct AppArgs {
     /// Its authority anywhere else: the issuer of an OpenID Connect provider
     #[arg(long, value_name = "URL", requires = "client_id")]
     pub oidc_authority: Option<String>,
+    /// Trust the authority's host, although it is none of Microsoft's: a private cloud, or an emulator
+    #[arg(long, requires = "authority", conflicts_with = "oidc_authority")]
+    pub no_validate_authority: bool,
+    /// Do not ask Microsoft about the authority's host
+    #[arg(long, requires = "authority", conflicts_with = "oidc_authority")]
+    pub no_instance_discovery: bool,
 }
 
 /// For what the token is good.
@@ -145,6 +151,10 @@ pub struct LogoutArgs {
     #[arg(long)]
     pub all: bool,
 }
+
+/// What defines an application that is not in the configuration.
+const OF_THE_COMMAND_LINE: [&str; 5] =
+    ["client_id", "authority", "oidc_authority", "no_validate_authority", "no_instance_discovery"];
 
 const EXIT_CODES: &str = "\
 Exit codes:

@@ -1,7 +1,7 @@
 //! Which application is meant.
 
 use valetkey_client::blocking::{App, Client};
-use valetkey_client::v1::OpenAppRequest;
+use valetkey_client::v1::{InstanceDiscovery, OpenAppRequest};
 
 use crate::args::AppArgs;
 use crate::failure::{Failure, USAGE};
@@ -24,6 +24,10 @@ impl AppArgs {
             client_id: self.client_id.clone(),
             authority: self.authority.clone(),
             oidc_authority: self.oidc_authority.clone(),
+            validate_authority: self.no_validate_authority.then_some(false),
+            instance_discovery: self
+                .no_instance_discovery
+                .then_some(InstanceDiscovery::Enabled(false)),
             ..OpenAppRequest::default()
         })
     }
@@ -36,7 +40,14 @@ impl AppArgs {
             (" --authority", &self.authority),
             (" --oidc-authority", &self.oidc_authority),
         ];
+        let switches = [
+            (" --no-validate-authority", self.no_validate_authority),
+            (" --no-instance-discovery", self.no_instance_discovery),
+        ];
         let said = options.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
-        said.map(|(name, value)| format!("{name} {}", quote(value))).collect()
+        let mut words: String =
+            said.map(|(name, value)| format!("{name} {}", quote(value))).collect();
+        words.extend(switches.iter().filter(|(_, is_on)| *is_on).map(|(name, _)| *name));
+        words
     }
 }

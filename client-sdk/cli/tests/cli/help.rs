@@ -21,6 +21,8 @@ fn every_shell_has_its_completions() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let result = run(&mut valetkey(&endpoint, &["completions", shell]), "");
         assert_eq!((result.stderr.as_str(), result.exit), ("", 0), "{shell}");
-        assert!(result.stdout.contains("oidc-authority"), "{shell}");
+        for option in ["oidc-authority", "no-validate-authority", "no-instance-discovery"] {
+            assert!(result.stdout.contains(option), "{shell}: {option}");
+        }
     }
 }

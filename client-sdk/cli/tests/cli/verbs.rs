@@ -97,6 +97,25 @@ fn a_token_that_needs_a_person_names_the_command_to_type() {
 }
 
 #[test]
+fn a_private_cloud_is_vouched_for_as_in_the_configuration() {
+    let refusal = error("sign_in_needed", "nobody has signed in", "");
+    let daemon = daemon(move |_| (409, refusal.clone()));
+    let said = "--client-id c-1 --authority https://login.contoso.example/t \
+                --no-validate-authority --no-instance-discovery";
+    let words: Vec<_> = ["token"].into_iter().chain(said.split(' ')).collect();
+    let told =
+        format!("valetkey: nobody has signed in (sign_in_needed)\nrun `valetkey login {said}`\n");
+    assert_eq!(run(&mut valetkey(&daemon.endpoint, &words), ""), outcome("", &told, 3));
+    assert_eq!(
+        daemon.requests()[0].body,
+        Some(json!({
+            "kind": "public", "client_id": "c-1", "authority": "https://login.contoso.example/t",
+            "validate_authority": false, "instance_discovery": false,
+        }))
+    );
+}
+
+#[test]
 fn a_claims_challenge_goes_into_the_command_to_type() {
     let mut body = error("interaction_required", "AADSTS50076: more is needed", "");
     body["claims"] = r#"{"access_token":{}}"#.into();
@@ -194,6 +213,8 @@ fn a_wrong_command_line_is_a_usage_error() {
         &["tokn"],
         &["token", "graph", "--client-id", "c"],
         &["token", "--client-id", "c", "--authority", "https://a", "--oidc-authority", "https://b"],
+        &["token", "graph", "--no-validate-authority"],
+        &["token", "--client-id", "c", "--oidc-authority", "https://b", "--no-instance-discovery"],
         &["login", "graph", "--device-code", "--no-browser"],
         &["login", "graph", "--timeout", "0"],
         &["logout", "graph", "--all", "--account", "a"],
