@@ -25,6 +25,8 @@ mod revocation;
 mod scope;
 mod telemetry;
 mod token_response;
+mod user_realm;
+mod ws_trust;
 
 pub use self::authorize::{AuthorizationRequest, build_authorization_url};
 pub use self::call::{AnchorMailbox, ApiId, CacheReason, Call};
@@ -63,3 +65,11 @@ pub use self::revocation::{TokenTypeHint, build_revocation_request, parse_revoca
 pub use self::scope::{ReservedScope, decorate_scopes};
 pub use self::telemetry::TelemetryLog;
 pub use self::token_response::{TokenResponse, parse_token_response};
+pub use self::user_realm::{
+    FederatedDomain, FederatedEndpoint, UserRealm, UserRealmError, build_user_realm_request,
+    parse_user_realm,
+};
+pub use self::ws_trust::{
+    NotXmlText, SoapFault, WsTrustEndpoint, WsTrustError, WsTrustRequest, WsTrustVersion,
+    build_ws_trust_request, parse_mex, parse_ws_trust_response,
+};

@@ -6,7 +6,7 @@ use serde_json::Value;
 use url::Url;
 use valetkey_model::{Authority, WELL_KNOWN_HOSTS};
 
-use super::{DiscoveryError, is_loopback_http, is_secure};
+use super::{DiscoveryError, is_secure_for};
 use crate::json::{read_object, read_text};
 use crate::{HttpRequest, HttpResponse, Misbehaviour};
 
@@ -76,7 +76,7 @@ pub fn parse_instance_discovery(
     }
     let text = read_text(&members, MEMBER)?.ok_or(Misbehaviour::Missing { member: MEMBER })?;
     let url = Url::parse(&text).map_err(|_| Misbehaviour::WrongType { member: MEMBER })?;
-    if is_secure(&url) || (authority.is_loopback() && is_loopback_http(&url)) {
+    if is_secure_for(authority.is_loopback(), &url) {
         Ok(url)
     } else {
         Err(DiscoveryError::InsecureEndpoint { member: MEMBER })

@@ -178,18 +178,21 @@ fn read_endpoint(
     if url.fragment().is_some() || !url.username().is_empty() || url.password().is_some() {
         return Err(wrong.into());
     }
-    if is_secure(&url) || (authority.is_loopback() && is_loopback_http(&url)) {
+    if is_secure_for(authority.is_loopback(), &url) {
         Ok(Some(url))
     } else {
         Err(DiscoveryError::InsecureEndpoint { member: name })
     }
 }
 
-fn is_secure(url: &Url) -> bool {
-    url.scheme() == "https" && url.has_host()
+/// True when secrets may be sent to `url`, which somebody named who is himself spoken to over https; or over http on
+/// loopback, and then `url` may be there too.
+pub(crate) fn is_secure_for(may_be_loopback: bool, url: &Url) -> bool {
+    let is_https = url.scheme() == "https" && url.has_host();
+    is_https || (may_be_loopback && is_loopback_http(url))
 }
 
-fn is_loopback_http(url: &Url) -> bool {
+pub(crate) fn is_loopback_http(url: &Url) -> bool {
     let loopback = match url.host() {
         Some(url::Host::Domain(name)) => name == "localhost",
         Some(url::Host::Ipv4(address)) => address.is_loopback(),

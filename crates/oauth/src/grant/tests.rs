@@ -71,3 +71,25 @@ fn debug_of_a_request_shows_no_secret() {
     let request = refresh(ClientAuthentication::Secret(Secret::new("hunter2".to_owned())), None);
     assert_eq!(format!("{request:?}"), "HttpRequest(POST https://op.example/t/token)");
 }
+
+#[test]
+fn an_assertion_is_sent_as_it_came_in_base64url() {
+    let client_id = ClientId::new("CID").unwrap();
+    for (version, grant_type) in [
+        (SamlVersion::V1, "urn:ietf:params:oauth:grant-type:saml1_1-bearer"),
+        (SamlVersion::V2, "urn:ietf:params:oauth:grant-type:saml2-bearer"),
+    ] {
+        let xml = Secret::new("<a  b='ü?>'/>".to_owned());
+        let grant = SamlAssertionGrant {
+            assertion: SamlAssertion { version, xml },
+            scopes: ScopeSet::from_target("a"),
+            claims: None,
+        };
+        let call = call(ClientAuthentication::None);
+        let request = build_saml_assertion_request(&metadata(), &client_id, &grant, &call);
+        assert_eq!(request.form_value("grant_type"), Some(grant_type));
+        assert_eq!(request.form_value("assertion"), Some("PGEgIGI9J8O8Pz4nLz4"));
+        assert_eq!(request.form_value("client_info"), Some("1"));
+        assert!(!request.headers.contains_key("x-anchormailbox"));
+    }
+}
