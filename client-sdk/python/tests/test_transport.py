@@ -67,7 +67,7 @@ def test_an_error_without_a_code_is_told(start_daemon: StartDaemon) -> None:
 def test_an_answer_in_small_pieces_is_put_together() -> None:
     ours, theirs = socket.socketpair()
     connection = object.__new__(valetkey._connection.Connection)
-    connection._endpoint, connection._peer, connection._send = "pair", ours, ours.sendall
+    connection.endpoint, connection._peer, connection._send = "pair", ours, ours.sendall
     # One byte at a time is the worst that a stream can do.
     connection._receive = lambda _size: ours.recv(1)
     theirs.sendall(answer(200, {"long": "x" * 300}).raw)
@@ -107,6 +107,20 @@ def test_connections_that_died_with_a_restart_are_replaced(start_daemon: StartDa
     transport.request("GET", "/v1/status")
     daemon.hang_up()
     assert transport.request("GET", "/v1/status") == {}
+
+
+def test_what_may_be_repeated_survives_a_daemon_that_is_just_ending(start_daemon: StartDaemon) -> None:
+    replies = [HANG_UP, answer(200, {})]
+    daemon = start_daemon(lambda _: replies.pop(0))
+    assert ask(daemon) == {}
+    assert [request.connection for request in daemon.requests] == [1, 2]
+
+
+def test_what_may_have_begun_something_is_not_repeated(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon(lambda _: HANG_UP)
+    with pytest.raises(valetkey.BrokerUnreachableError, match="hung up without an answer"):
+        Transport(daemon.path).request("POST", "/v1/apps/app-1/flows", {})
+    assert len(daemon.requests) == 1
 
 
 def test_half_an_answer_on_a_kept_connection_is_not_asked_for_again(start_daemon: StartDaemon) -> None:

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Callable
 from urllib.parse import quote, urlencode
 
-from ._transport import ApiError, Transport, default_transport
+from ._transport import ApiError, Line, Transport, default_transport
+
+MakeAssertion = Callable[[Mapping[str, Any]], str]
 
 
 class App:
-    """A client application, opened at its first use."""
+    """A client application, opened at its first use.
 
-    def __init__(self, definition: Mapping[str, Any]) -> None:
+    A public one is then open to every program of the user. What has a credential or a cache of its own the broker ties
+    to the connection that opened it, so it is opened once over each.
+    """
+
+    def __init__(self, definition: Mapping[str, Any], make_assertion: MakeAssertion | None = None) -> None:
         self._definition = definition
+        self._make_assertion = make_assertion
+        self._is_shared = definition.get("kind", "public") == "public" and "private_cache" not in definition
         self._path: str | None = None
         self._transport: Transport | None = None
 
@@ -27,9 +35,17 @@ class App:
         """``DELETE …/accounts/{home_account_id}``."""
         self._request("DELETE", f"/accounts/{quote(home_account_id, safe='')}")
 
+    def remove_tokens(self) -> None:
+        """``DELETE …/tokens``: the application's own."""
+        self._request("DELETE", "/tokens")
+
     def acquire_token(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """``POST …/token``."""
-        return self._request("POST", "/token", request)
+        # Silent is the default, and brings the same however often it is asked.
+        is_repeatable = request.get("grant", "silent") == "silent"
+        return self._with_assertion(
+            request, lambda body: self._request("POST", "/token", body, is_repeatable=is_repeatable)
+        )
 
     def start_flow(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """``POST …/flows``."""
@@ -37,30 +53,67 @@ class App:
 
     def poll_flow(self, flow: str, wait: int) -> dict[str, Any]:
         """``GET /v1/flows/{flow}``; the broker answers within ``wait`` seconds, at once when the flow ends."""
-        return self._reach().request("GET", f"{_path_of(flow)}?wait={wait}")
+        return self._request_of_flow("GET", f"{_path_of(flow)}?wait={wait}")
 
     def complete_flow(self, flow: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """``POST /v1/flows/{flow}/complete``."""
-        return self._reach().request("POST", f"{_path_of(flow)}/complete", request)
+        return self._with_assertion(
+            request, lambda body: self._request_of_flow("POST", f"{_path_of(flow)}/complete", body)
+        )
 
     def cancel_flow(self, flow: str) -> None:
         """``DELETE /v1/flows/{flow}``."""
-        self._reach().request("DELETE", _path_of(flow))
+        self._request_of_flow("DELETE", _path_of(flow))
 
-    def _request(self, method: str, tail: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        path = self._path or self._open()
+    def _with_assertion(
+        self, request: Mapping[str, Any], send: Callable[[Mapping[str, Any]], dict[str, Any]]
+    ) -> dict[str, Any]:
+        """Sends the request; again with a client assertion of the application's, when the broker asks for one."""
         try:
-            return self._reach().request(method, path + tail, body)
+            return send(request)
         except ApiError as error:
-            if error.code != "unknown_app":
+            if error.code != "client_assertion_needed" or self._make_assertion is None:
                 raise
-        # The daemon was started anew since; the same definition opens the same application.
-        return self._reach().request(method, self._open() + tail, body)
+            asked = error.body
+        # Out of the handler: what the application's function raises shall not look like a consequence of the question.
+        return send({**request, "client_assertion": self._make_assertion(asked)})
 
-    def _open(self) -> str:
-        app = self._reach().request("POST", "/v1/apps", self._definition)["app"]
-        self._path = f"/v1/apps/{quote(app, safe='')}"
-        return self._path
+    def _request(
+        self, method: str, tail: str, body: Mapping[str, Any] | None = None, *, is_repeatable: bool = False
+    ) -> dict[str, Any]:
+        def talk(line: Line) -> dict[str, Any]:
+            path = self._opened_over(line) or self._open(line)
+            try:
+                return line.request(method, path + tail, body, is_repeatable=is_repeatable)
+            except ApiError as error:
+                if error.code != "unknown_app":
+                    raise
+            # The daemon was started anew since; the same definition opens the same application.
+            return line.request(method, self._open(line) + tail, body, is_repeatable=is_repeatable)
+
+        if self._path is None:
+            # By itself: what follows may not be repeatable, and this is.
+            self._reach().converse(self._open)
+        return self._reach().converse(talk)
+
+    def _request_of_flow(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """A flow's id finds it, where the application whose flow it is could be used as well."""
+
+        def talk(line: Line) -> dict[str, Any]:
+            if not self._is_shared and not self._opened_over(line):
+                self._open(line)
+            return line.request(method, path, body)
+
+        return self._reach().converse(talk)
+
+    def _opened_over(self, line: Line) -> str | None:
+        return self._path if self._is_shared or self in line.connection.opened else None
+
+    def _open(self, line: Line) -> str:
+        app = line.request("POST", "/v1/apps", self._definition, is_repeatable=True)["app"]
+        self._path = path = f"/v1/apps/{quote(app, safe='')}"
+        line.connection.opened.add(self)
+        return path
 
     def _reach(self) -> Transport:
         if self._transport is None:

@@ -14,6 +14,7 @@ import time
 from dataclasses import dataclass
 from io import FileIO
 from typing import Callable
+from weakref import WeakSet
 
 from ._endpoint import is_pipe
 from .exceptions import BrokerUnreachableError
@@ -53,7 +54,10 @@ class Connection:
     """A connection to a broker that runs as this user or as the system."""
 
     def __init__(self, endpoint: str) -> None:
-        self._endpoint = endpoint
+        #: The path of a socket, or a pipe's name.
+        self.endpoint = endpoint
+        #: The applications that were opened over it, where the broker lets no other connection use them.
+        self.opened: WeakSet[object] = WeakSet()
         self._peer: FileIO | socket.socket | None = None
         self._send: Callable[[bytes], object]
         self._receive: Callable[[int], bytes]
@@ -86,11 +90,11 @@ class Connection:
             self._send(request)
             data = self._receive(_CHUNK)
         except (ConnectionResetError, BrokenPipeError) as error:
-            raise GoneError(self._endpoint) from error
+            raise GoneError(self.endpoint) from error
         except OSError as error:
             raise self._trouble(f"no answer: {error}; `valetkey doctor` may help") from error
         if not data:
-            raise GoneError(self._endpoint)
+            raise GoneError(self.endpoint)
         return self._read_answer(data)
 
     def _read_answer(self, data: bytes) -> Answer:
@@ -140,7 +144,7 @@ class Connection:
         return bytes(data)
 
     def _trouble(self, what: str) -> BrokerUnreachableError:
-        return BrokerUnreachableError(f"talk to the broker at {self._endpoint}: {what}")
+        return BrokerUnreachableError(f"talk to the broker at {self.endpoint}: {what}")
 
 
 def _open_pipe(endpoint: str) -> FileIO:

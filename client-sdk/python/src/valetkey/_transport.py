@@ -8,8 +8,9 @@ import os
 import threading
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Callable, TypeVar
 
 from ._autostart import connect_or_start
 from ._connection import Answer, Connection, GoneError, NotRunningError
@@ -22,6 +23,8 @@ logger = logging.getLogger(__name__)
 _MAX_IDLE = 8
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
+
+Result = TypeVar("Result")
 
 
 class ApiError(Exception):
@@ -46,6 +49,62 @@ class _Pool:
         self.idle: deque[Connection] = deque()
         self.starting = threading.Lock()
 
+    def take(self) -> Connection | None:
+        try:
+            return self.idle.pop()
+        except IndexError:
+            return None
+
+
+class Line:
+    """A connection, as long as one thread has it to itself."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        #: Whether the connection can be kept for later.
+        self.is_idle = True
+        #: Whether all that was sent may be sent again when the broker hangs up.
+        self.is_repeatable = True
+
+    def request(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, *, is_repeatable: bool = False
+    ) -> dict[str, Any]:
+        """The JSON object that the broker answers; :class:`ApiError` for an error body."""
+        content = b"" if body is None else _encode(body).encode()
+        head = (
+            f"{method} {path} HTTP/1.1\r\nHost: valetkey\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(content)}\r\n\r\n"
+        )
+        if not self.is_idle:
+            # The broker announced that it closes this connection, so nothing has begun.
+            raise GoneError
+        self.is_idle, self.is_repeatable = False, is_repeatable or method == "GET"
+        answer = self.connection.exchange(head.encode("ascii") + content)
+        self.is_idle = answer.keeps_alive
+        fields = self._parse(answer)
+        if answer.status < HTTPStatus.BAD_REQUEST:
+            return fields
+        if not isinstance(fields.get("error"), str):
+            raise self._incomprehensible(answer)
+        raise ApiError(answer.status, fields)
+
+    def _parse(self, answer: Answer) -> dict[str, Any]:
+        if not answer.body and answer.status < HTTPStatus.BAD_REQUEST:
+            return {}
+        try:
+            fields = json.loads(answer.body.decode())
+        except ValueError:
+            raise self._incomprehensible(answer) from None
+        if not isinstance(fields, dict):
+            raise self._incomprehensible(answer)
+        return fields
+
+    def _incomprehensible(self, answer: Answer) -> BrokerError:
+        return BrokerError(
+            f"talk to the broker at {self.connection.endpoint}: the answer (status {answer.status}) is no JSON object "
+            "that this version understands; update the package and the daemon to the same release"
+        )
+
 
 class Transport:
     """The way to the broker at one endpoint."""
@@ -54,52 +113,45 @@ class Transport:
         self._endpoint = endpoint
         self._own_pool = _Pool()
 
-    def request(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def request(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, *, is_repeatable: bool = False
+    ) -> dict[str, Any]:
         """The JSON object that the broker answers; :class:`ApiError` for an error body."""
-        content = b"" if body is None else _encode(body).encode()
-        head = (
-            f"{method} {path} HTTP/1.1\r\nHost: valetkey\r\nContent-Type: application/json\r\n"
-            f"Content-Length: {len(content)}\r\n\r\n"
-        )
-        answer = self._exchange(head.encode("ascii") + content)
-        fields = self._parse(answer)
-        if answer.status < HTTPStatus.BAD_REQUEST:
-            return fields
-        if not isinstance(fields.get("error"), str):
-            raise self._incomprehensible(answer)
-        raise ApiError(answer.status, fields)
+        return self.converse(lambda line: line.request(method, path, body, is_repeatable=is_repeatable))
 
-    def _exchange(self, request: bytes) -> Answer:
+    def converse(self, talk: Callable[[Line], Result]) -> Result:
+        """Requests that belong on one connection. ``talk`` has it to itself, and is called anew when that was closed.
+
+        The daemon closes idle connections, or was started anew: no byte came back, so ask once more. A daemon that is
+        just ending still takes new connections and closes them unheard: what may be repeated is asked of the next one.
+        """
         pool = self._pool()
+        idle = pool.take()
+        if idle:
+            with suppress(GoneError):
+                return self._talk_over(Line(idle), talk, pool)
+            logger.debug("connecting to %s again", self._endpoint)
+        line = Line(self._connect(pool))
         try:
-            connection, is_reused = pool.idle.pop(), True
-        except IndexError:
-            connection, is_reused = self._connect(pool), False
-        try:
-            return self._exchange_over(connection, request, pool)
+            return self._talk_over(line, talk, pool)
         except GoneError:
-            # The daemon closes idle connections, or was started anew: no byte came back, so ask once more.
-            if not is_reused:
+            if not line.is_repeatable:
                 raise self._hung_up() from None
-        logger.debug("connecting to %s again", self._endpoint)
         try:
-            return self._exchange_over(self._connect(pool), request, pool)
+            return self._talk_over(Line(self._connect(pool)), talk, pool)
         except GoneError:
             raise self._hung_up() from None
 
     @staticmethod
-    def _exchange_over(connection: Connection, request: bytes, pool: _Pool) -> Answer:
+    def _talk_over(line: Line, talk: Callable[[Line], Result], pool: _Pool) -> Result:
         try:
-            answer = connection.exchange(request)
-        except BaseException:
-            # Ctrl-C included: a late answer would be taken for that of the next request.
-            connection.close()
-            raise
-        if answer.keeps_alive and len(pool.idle) < _MAX_IDLE:
-            pool.idle.append(connection)
-        else:
-            connection.close()
-        return answer
+            return talk(line)
+        finally:
+            # Not after Ctrl-C in the middle: a late answer would be taken for that of the next request.
+            if line.is_idle and len(pool.idle) < _MAX_IDLE:
+                pool.idle.append(line.connection)
+            else:
+                line.connection.close()
 
     def _connect(self, pool: _Pool) -> Connection:
         try:
@@ -118,26 +170,9 @@ class Transport:
                 connection.close()
         return pool
 
-    def _parse(self, answer: Answer) -> dict[str, Any]:
-        if not answer.body and answer.status < HTTPStatus.BAD_REQUEST:
-            return {}
-        try:
-            fields = json.loads(answer.body.decode())
-        except ValueError:
-            raise self._incomprehensible(answer) from None
-        if not isinstance(fields, dict):
-            raise self._incomprehensible(answer)
-        return fields
-
     def _hung_up(self) -> BrokerUnreachableError:
         return BrokerUnreachableError(
             f"talk to the broker at {self._endpoint}: it hung up without an answer; `valetkey doctor` may help"
-        )
-
-    def _incomprehensible(self, answer: Answer) -> BrokerError:
-        return BrokerError(
-            f"talk to the broker at {self._endpoint}: the answer (status {answer.status}) is no JSON object that "
-            "this version understands; update the package and the daemon to the same release"
         )
 
 
