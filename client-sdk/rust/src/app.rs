@@ -179,7 +179,7 @@ impl BlockingApp {
 }
 
 fn open(definition: &OpenAppRequest) -> Call<v1::App> {
-    Call::post(route::APPS, definition)
+    Call::post(route::APPS, definition).repeatable()
 }
 
 fn named(name: &str) -> OpenAppRequest {

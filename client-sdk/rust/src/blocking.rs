@@ -52,7 +52,8 @@ impl Client {
         &self.0.endpoint
     }
 
-    /// Asks over a kept-alive connection; when that turns out to be closed, once more over a new one.
+    /// Asks over a kept-alive connection; when that turns out to be closed, once more over a new one. A daemon that is just
+    /// ending still takes new connections, and closes them unheard: what may be repeated is asked once more, of the next one.
     pub(crate) fn call<T: DeserializeOwned>(&self, call: Call<T>) -> Result<T, Error> {
         if let Some(idle) = self.0.idle.take() {
             match self.exchange(idle, &call) {
@@ -60,8 +61,15 @@ impl Client {
                 outcome => return outcome?,
             }
         }
+        match self.call_anew(&call) {
+            Err(Broken::Gone(_)) if call.is_repeatable => self.call_anew(&call)?,
+            outcome => outcome?,
+        }
+    }
+
+    fn call_anew<T: DeserializeOwned>(&self, call: &Call<T>) -> Result<Result<T, Error>, Broken> {
         let fresh = self.connect()?;
-        self.exchange(fresh, &call)?
+        self.exchange(fresh, call)
     }
 
     fn exchange<T: DeserializeOwned>(

@@ -12,12 +12,14 @@ use crate::http1::{Answer, write_request};
 /// A request that is answered by a `T`; `()` when the answer has no body.
 pub(crate) struct Call<T> {
     pub(crate) request: Vec<u8>,
+    /// True when asking twice does no harm, and so may follow a connection that died without an answer.
+    pub(crate) is_repeatable: bool,
     answer: PhantomData<fn() -> T>,
 }
 
 impl<T: DeserializeOwned> Call<T> {
     pub(crate) fn get(path: &str) -> Self {
-        Self::new("GET", path, b"")
+        Self::new("GET", path, b"").repeatable()
     }
 
     pub(crate) fn delete(path: &str) -> Self {
@@ -35,7 +37,12 @@ impl<T: DeserializeOwned> Call<T> {
     }
 
     fn new(method: &str, path: &str, body: &[u8]) -> Self {
-        Self { request: write_request(method, path, body), answer: PhantomData }
+        let request = write_request(method, path, body);
+        Self { request, is_repeatable: false, answer: PhantomData }
+    }
+
+    pub(crate) fn repeatable(self) -> Self {
+        Self { is_repeatable: true, ..self }
     }
 
     /// What the answer means.

@@ -18,7 +18,7 @@ pub(crate) struct Connection<S> {
 
 /// Why there is no answer. The connection is of no more use.
 pub(crate) enum Broken {
-    /// Not a byte came back: a kept-alive connection may have been closed since, and then the request may go out again.
+    /// Not a byte came back: a kept-alive connection may have been closed since, or a new one is to a daemon that ends.
     Gone(Error),
     /// Anything else.
     Failed(Error),
@@ -133,7 +133,10 @@ impl<S> Connection<S> {
     fn broken(&self, error: io::Error) -> Broken {
         // A daemon that let the time run out has the request; asking again would only make the wait longer.
         let timed_out = matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock);
+        let hung_up =
+            matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe);
         match self.incoming.is_empty() && !timed_out {
+            true if hung_up => Broken::Gone(ProtocolError::HungUp.into()),
             true => Broken::Gone(error.into()),
             false => Broken::Failed(error.into()),
         }
@@ -178,6 +181,12 @@ fn read_uninterrupted(stream: &mut BlockingStream, buffer: &mut [u8]) -> io::Res
 impl From<ProtocolError> for Broken {
     fn from(error: ProtocolError) -> Self {
         Self::Failed(error.into())
+    }
+}
+
+impl From<Error> for Broken {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
     }
 }
 

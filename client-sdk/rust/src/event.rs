@@ -10,7 +10,7 @@ use valetkey_proto::v1::paths::route;
 use crate::blocking;
 use crate::call::Call;
 use crate::client::Client;
-use crate::connection::{Connection, Opened};
+use crate::connection::{Broken, Connection, Opened};
 use crate::error::{Error, ProtocolError};
 use stream::EventReader;
 
@@ -32,6 +32,14 @@ impl Client {
     /// # Errors
     /// When the daemon does not answer with a stream.
     pub async fn events(&self) -> Result<Events, Error> {
+        match self.subscribe().await {
+            // As for every call that may be repeated.
+            Err(Broken::Gone(_)) => Ok(self.subscribe().await?),
+            outcome => Ok(outcome?),
+        }
+    }
+
+    async fn subscribe(&self) -> Result<Events, Broken> {
         let mut connection = self.connect().await?;
         let mut reader = EventReader::new();
         subscribed(connection.open_stream(&subscribe().request).await?, &mut reader)?;
@@ -66,6 +74,13 @@ impl blocking::Client {
     /// # Errors
     /// When the daemon does not answer with a stream.
     pub fn events(&self) -> Result<BlockingEvents, Error> {
+        match self.subscribe() {
+            Err(Broken::Gone(_)) => Ok(self.subscribe()?),
+            outcome => Ok(outcome?),
+        }
+    }
+
+    fn subscribe(&self) -> Result<BlockingEvents, Broken> {
         let mut connection = self.connect()?;
         let mut reader = EventReader::new();
         subscribed(connection.open_stream_blocking(&subscribe().request)?, &mut reader)?;

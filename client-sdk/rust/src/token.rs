@@ -1,7 +1,7 @@
 //! `POST /v1/apps/{app}/token`: tokens that need no person.
 
 use valetkey_proto::v1::paths::route;
-use valetkey_proto::v1::{TokenRequest, TokenResponse};
+use valetkey_proto::v1::{Grant, TokenRequest, TokenResponse};
 
 use crate::app::{App, BlockingApp};
 use crate::call::Call;
@@ -32,5 +32,8 @@ impl BlockingApp {
 }
 
 fn acquire(app: &str, request: &TokenRequest) -> Call<TokenResponse> {
-    Call::post(&fill(route::TOKEN, &[app]), request)
+    let call = Call::post(&fill(route::TOKEN, &[app]), request);
+    match request.grant {
+        Grant::Silent => call.repeatable(),
+    }
 }

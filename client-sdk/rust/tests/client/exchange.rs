@@ -43,6 +43,13 @@ fn list_apps(flavour: Flavour, endpoint: &Endpoint) -> Result<Apps, Error> {
     Ok(Apps { apps: apps? })
 }
 
+fn lock(flavour: Flavour, endpoint: &Endpoint) -> Result<(), Error> {
+    match flavour {
+        Flavour::Async => run(Client::at(endpoint.clone()).lock()),
+        Flavour::Blocking => blocking::Client::at(endpoint.clone()).lock(),
+    }
+}
+
 fn run<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
@@ -107,10 +114,34 @@ fn a_daemon_that_always_hangs_up_is_not_asked_for_ever() {
         let daemon = daemon(|_, _| Reply::raw(""));
         let results = acquire(flavour, &daemon.endpoint, 1);
         assert!(
-            matches!(results[..], [Err(Error::Protocol(ProtocolError::HungUp) | Error::Io(_))]),
+            matches!(results[..], [Err(Error::Protocol(ProtocolError::HungUp))]),
             "{flavour:?}: {results:?}"
         );
-        assert_eq!(daemon.requests().len(), 3);
+        let connections: Vec<_> = daemon.requests().iter().map(|r| r.connection).collect();
+        assert_eq!(connections, [1, 1, 2, 3], "{flavour:?}");
+    }
+}
+
+#[test]
+fn what_may_be_repeated_survives_a_daemon_that_is_just_ending() {
+    for flavour in FLAVOURS {
+        let daemon = daemon(|asked, _| match asked {
+            1 => Reply::raw(""),
+            _ => Reply::json(200, &json!({"apps": [app()]})),
+        });
+        assert_eq!(list_apps(flavour, &daemon.endpoint).unwrap().apps.len(), 1);
+        let connections: Vec<_> = daemon.requests().iter().map(|r| r.connection).collect();
+        assert_eq!(connections, [1, 2], "{flavour:?}");
+    }
+}
+
+#[test]
+fn what_may_have_begun_something_is_not_repeated() {
+    for flavour in FLAVOURS {
+        let daemon = daemon(|_, _| Reply::raw(""));
+        let error = lock(flavour, &daemon.endpoint).unwrap_err();
+        assert!(matches!(error, Error::Protocol(ProtocolError::HungUp)), "{flavour:?}: {error}");
+        assert_eq!(daemon.requests().len(), 1, "{flavour:?}");
     }
 }
 
