@@ -167,6 +167,9 @@ impl Error {
         match self {
             Self::NoDaemon { hint, .. } => Some(hint),
             Self::Refused(refusal) => refusal.body.hint.as_deref(),
+            Self::Protocol(ProtocolError::HungUp) => {
+                Some("the daemon may have ended; valetkeyd.log in its state folder tells why")
+            }
             Self::Protocol(_) => Some("install the daemon and this program in the same release"),
             Self::Io(_) => None,
         }
