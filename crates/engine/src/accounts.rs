@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use valetkey_cache::{Account, Change, RefreshToken, TokenCache};
-use valetkey_model::{AccountId, Authority, AuthorityKind, ScopeSet};
+use valetkey_model::{AccountId, Authority, AuthorityKind, CorrelationId, ScopeSet, Secret};
 use valetkey_oauth::{
-    ApiId, CacheReason, TokenTypeHint, build_revocation_request, known_aliases,
+    ApiId, CacheReason, ProviderMetadata, TokenTypeHint, build_revocation_request, known_aliases,
     parse_revocation_response,
 };
 use valetkey_policy::Authorized;
 
+use crate::application::ClientApplication;
 use crate::engine::Engine;
 use crate::error::{Error, SignInReason};
 use crate::event::Happening;
@@ -54,7 +55,7 @@ impl Engine {
         let Some(account) = &request.account else { return Err(Error::Bug("sign-out of nobody")) };
         let definition = request.app.definition();
         let hosts: Vec<_> = hosts_of(&definition.authority).collect();
-        if !hosts.iter().any(|host| user.cache().account(host, account).is_some()) {
+        if !is_signed_in(&user.cache(), &definition.authority, account) {
             return Err(Error::UnknownAccount(account.as_str().to_owned()));
         }
         let plan =
@@ -81,29 +82,40 @@ impl Engine {
     /// Asks the provider to take refresh tokens back. Failing to is logged: they expire by themselves.
     async fn revoke(&self, user: &User, request: &AccountsRequest, tokens: &[Arc<RefreshToken>]) {
         let Some(provider) = self.known_metadata(user, &request.app) else { return };
-        let client_id = &request.app.definition().client_id;
-        let call = self.call(
-            &request.app,
-            ApiId::RemoveAccount,
-            CacheReason::NotSilent,
-            &request.correlation_id,
-        );
         for token in tokens {
-            let hint = TokenTypeHint::RefreshToken;
-            let Some(revocation) =
-                build_revocation_request(&provider, client_id, &token.secret, hint, &call)
-            else {
-                return;
-            };
-            let outcome = match self.ports.http.send(revocation).await {
-                Ok(answer) => parse_revocation_response(&answer, self.now()).map_err(Error::from),
-                Err(error) => Err(error.into()),
-            };
-            if let Err(error) = outcome {
-                tracing::info!(%error, correlation_id = %request.correlation_id, "refresh token was not taken back");
-            }
+            let AccountsRequest { app, correlation_id, .. } = request;
+            self.revoke_refresh_token(&provider, app, correlation_id, &token.secret).await;
         }
     }
+
+    /// Asks the provider to take one refresh token back, if it has a place for that.
+    pub(crate) async fn revoke_refresh_token(
+        &self,
+        provider: &ProviderMetadata,
+        app: &ClientApplication,
+        correlation_id: &CorrelationId,
+        token: &Secret,
+    ) {
+        let client_id = &app.definition().client_id;
+        let call = self.call(app, ApiId::RemoveAccount, CacheReason::NotSilent, correlation_id);
+        let hint = TokenTypeHint::RefreshToken;
+        let Some(revocation) = build_revocation_request(provider, client_id, token, hint, &call)
+        else {
+            return;
+        };
+        let outcome = match self.ports.http.send(revocation).await {
+            Ok(answer) => parse_revocation_response(&answer, self.now()).map_err(Error::from),
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = outcome {
+            tracing::info!(%error, %correlation_id, "refresh token was not taken back");
+        }
+    }
+}
+
+/// True unless nobody of this id is signed in at the provider.
+pub(crate) fn is_signed_in(cache: &TokenCache, authority: &Authority, account: &AccountId) -> bool {
+    hosts_of(authority).any(|host| cache.account(host, account).is_some())
 }
 
 /// The account that a silent request means.
@@ -130,7 +142,7 @@ pub(crate) fn select_account(
 fn find_named(cache: &TokenCache, authority: &Authority, name: &str) -> Result<AccountId, Error> {
     let unknown = || Error::UnknownAccount(name.to_owned());
     if let Ok(id) = AccountId::new(name)
-        && hosts_of(authority).any(|host| cache.account(host, &id).is_some())
+        && is_signed_in(cache, authority, &id)
     {
         return Ok(id);
     }

@@ -4,15 +4,15 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::OwnedMutexGuard;
-use valetkey_cache::AccessToken;
-use valetkey_model::{AccountId, UnixTime};
+use valetkey_cache::{AccessToken, TokenCache};
+use valetkey_model::{AccountId, Secret, UnixTime};
 use valetkey_oauth::{
     ApiId, CacheReason, ProviderMetadata, RefreshTokenGrant, build_refresh_token_request,
     decorate_scopes, merge_claims, parse_token_response,
 };
 use valetkey_policy::Authorized;
 
-use crate::accounts::select_account;
+use crate::accounts::{is_signed_in, select_account};
 use crate::answer::TokenAnswer;
 use crate::application::AppId;
 use crate::engine::Engine;
@@ -47,7 +47,7 @@ struct Errand<'a> {
     user: &'a User,
     request: &'a SilentRequest,
     account: &'a AccountId,
-    provider: &'a ProviderMetadata,
+    provider: &'a Arc<ProviderMetadata>,
     reason: CacheReason,
 }
 
@@ -171,6 +171,9 @@ impl Engine {
         let errand = Errand { user, request, account, provider: &provider, reason };
         let outcome = self.redeem_first(&errand, &candidates).await;
         match (outcome, at_hand) {
+            (Err(Error::SignInNeeded(SignInReason::NoAccount)), _) => {
+                Err(Error::SignInNeeded(SignInReason::NoAccount))
+            }
             // A fault on the way is no reason to withhold a token that is still good (MSAL does, after a 5xx).
             (Err(error), Some(token)) => {
                 user.refresh_ahead.pause(FlightKey::of(request, account), self.now());
@@ -206,7 +209,7 @@ impl Engine {
 
     /// Redeems the candidates in turn. Reports the last failure that says something about this person's sign-in.
     async fn redeem_first(
-        &self,
+        self: &Arc<Self>,
         errand: &Errand<'_>,
         candidates: &[Candidate],
     ) -> Result<TokenAnswer, Error> {
@@ -233,7 +236,7 @@ impl Engine {
 
     /// Redeems one refresh token, and saves its successor before anyone is answered.
     async fn redeem(
-        &self,
+        self: &Arc<Self>,
         errand: &Errand<'_>,
         candidate: &Candidate,
     ) -> Result<TokenAnswer, Error> {
@@ -263,10 +266,32 @@ impl Engine {
         issue.check_refresh(definition, account)?;
         let now = self.now();
         let event = issue.event(definition, provider, GRANT_REFRESH_TOKEN);
-        user.commit(&*self.ports.store, |cache| cache.plan_refresh(&candidate.token, &event, now))
-            .await?;
+        let mut is_overtaken = false;
+        let plan = |cache: &TokenCache| {
+            let changes = cache.plan_refresh(&candidate.token, &event, now);
+            is_overtaken =
+                changes.is_empty() && !is_signed_in(cache, &definition.authority, account);
+            changes
+        };
+        let saved = user.commit(&*self.ports.store, plan).await;
+        if is_overtaken {
+            self.give_back(errand, issue.response.refresh_token);
+            return Err(Error::SignInNeeded(SignInReason::NoAccount));
+        }
+        saved?;
         user.events.tell(Happening::Refreshed, now, &request.app, Some(account), &request.scopes);
         Ok(issue.into_answer(Some(account.clone()), now))
+    }
+
+    /// A sign-out overtook the refresh: what came of it belongs to nobody, and the successor, of which the sign-out knew
+    /// nothing, is given back behind the answer.
+    fn give_back(self: &Arc<Self>, errand: &Errand<'_>, successor: Option<Secret>) {
+        let Some(successor) = successor else { return };
+        let (this, provider) = (Arc::clone(self), Arc::clone(errand.provider));
+        let SilentRequest { app, correlation_id, .. } = errand.request.clone();
+        tokio::spawn(async move {
+            this.revoke_refresh_token(&provider, &app, &correlation_id, &successor).await;
+        });
     }
 
     /// A dead refresh token is dropped instead of being tried for ever; one that was only refused for now stays.

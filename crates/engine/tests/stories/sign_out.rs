@@ -5,6 +5,15 @@ use valetkey_engine::Happening;
 use valetkey_testkit::http::{On, Reply};
 use valetkey_testkit::world::{TestWorld, run, settle};
 
+/// The refresh tokens that the provider was asked to take back.
+fn revoked(world: &TestWorld) -> Vec<String> {
+    let asked = world.http.requests(&On::url("/revoke").with("token_type_hint", "refresh_token"));
+    let mut tokens: Vec<_> =
+        asked.iter().map(|it| it.form_value("token").unwrap().to_owned()).collect();
+    tokens.sort();
+    tokens
+}
+
 #[test]
 fn a_sign_out_during_a_refresh_is_not_undone() {
     run(async {
@@ -17,13 +26,58 @@ fn a_sign_out_during_a_refresh_is_not_undone() {
         settle().await;
         world.sign_out(&app, "ada").await.unwrap();
         gate.open();
-        caller.await.unwrap();
+        assert_eq!(caller.await.unwrap(), "nobody is signed in");
         for _ in 0..2 {
             let app = world.app("editor").await;
             assert_eq!(world.token(&app, "a").await, "nobody is signed in");
             assert!(world.store.refresh_tokens(world.partition()).is_empty());
             world.restart();
         }
+    });
+}
+
+#[test]
+fn a_refresh_that_a_sign_out_overtook_gives_its_successor_back() {
+    run(async {
+        let world = TestWorld::new();
+        let app = world.op_app("editor").await;
+        world.sign_in(&app, "ada", "a").await;
+        world.clock.advance(3600).await;
+        let gate = world.http.hold(On::refresh());
+        let caller = world.spawn_ask(world.request(&app, "a"));
+        settle().await;
+        world.sign_out(&app, "ada").await.unwrap();
+        assert_eq!(revoked(&world), ["rt-1"]);
+        // A provider that takes its time with it holds up nobody.
+        let revocation = world.http.hold(On::url("/revoke"));
+        gate.open();
+        assert_eq!(caller.await.unwrap(), "nobody is signed in");
+        settle().await;
+        assert_eq!(revocation.held(), 1);
+        revocation.open();
+        settle().await;
+        assert_eq!(revoked(&world), ["rt-1", "rt-2"]);
+        assert!(world.store.refresh_tokens(world.partition()).is_empty());
+        assert_eq!(world.token(&app, "a").await, "nobody is signed in");
+    });
+}
+
+#[test]
+fn a_refresh_that_a_new_sign_in_overtook_takes_nothing_back() {
+    run(async {
+        let world = TestWorld::new();
+        let app = world.op_app("editor").await;
+        world.sign_in(&app, "ada", "a").await;
+        world.clock.advance(3600).await;
+        let gate = world.http.hold(On::refresh());
+        let caller = world.spawn_ask(world.request(&app, "a"));
+        settle().await;
+        world.sign_in(&app, "ada", "a").await;
+        gate.open();
+        assert_eq!(caller.await.unwrap(), "issued at-2");
+        settle().await;
+        assert!(revoked(&world).is_empty());
+        assert_eq!(world.token(&app, "a").await, "cached at-3");
     });
 }
 
@@ -68,14 +122,7 @@ fn the_provider_takes_the_refresh_tokens_back_where_it_can() {
         world.sign_out(&entra, "ada").await.unwrap();
         assert_eq!(world.http.count(&On::url("/revoke")), 0);
         world.sign_out(&op, "ada").await.unwrap();
-        let mut revoked: Vec<_> = world
-            .http
-            .requests(&On::url("/revoke").with("token_type_hint", "refresh_token"))
-            .iter()
-            .map(|it| it.form_value("token").unwrap().to_owned())
-            .collect();
-        revoked.sort();
-        assert_eq!(revoked, ["rt-1", "rt-2"]);
+        assert_eq!(revoked(&world), ["rt-1", "rt-2"]);
     });
 }
 
