@@ -161,6 +161,20 @@ impl OAuthError {
         Some(if SUPPRESSED_SUBERRORS.contains(&suberror) { "" } else { suberror })
     }
 
+    /// The refusal of an endpoint that does not speak OAuth, in OAuth's words.
+    pub(crate) fn new(
+        error: &str,
+        description: String,
+        response: &HttpResponse,
+        now: UnixTime,
+    ) -> Self {
+        let fields = Map::from_iter([
+            ("error".to_owned(), error.into()),
+            ("error_description".to_owned(), description.into()),
+        ]);
+        Self::from_members(fields, error.to_owned(), response, now)
+    }
+
     fn from_members(
         mut fields: Map<String, Value>,
         error: String,

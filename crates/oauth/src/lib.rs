@@ -10,6 +10,7 @@ mod authorize;
 mod call;
 mod claims;
 mod client_info;
+mod cloud_shell;
 mod device;
 mod discovery;
 mod error;
@@ -17,6 +18,7 @@ mod grant;
 mod http;
 mod id_token;
 mod json;
+mod managed_identity;
 mod pkce;
 mod redirect;
 mod region;
@@ -32,6 +34,10 @@ pub use self::authorize::{AuthorizationRequest, build_authorization_url};
 pub use self::call::{AnchorMailbox, ApiId, CacheReason, Call};
 pub use self::claims::{ClaimsError, merge_claims, overlay_claims};
 pub use self::client_info::{ClientInfo, home_account_id};
+pub use self::cloud_shell::{
+    CLOUD_SHELL_PREFIX, CLOUD_SHELL_VARIABLE, CloudShellToken, build_cloud_shell_request,
+    parse_cloud_shell_token,
+};
 pub use self::device::{
     DeviceAuthorization, PollOutcome, build_device_authorization_request,
     parse_device_authorization, poll_outcome,
@@ -52,6 +58,12 @@ pub use self::grant::{
 };
 pub use self::http::{Body, Form, HttpRequest, HttpResponse};
 pub use self::id_token::{IdTokenClaims, IdTokenError, decode_id_token};
+pub use self::managed_identity::{
+    ARC_KEY_FILE_LIMIT, AppService, AzureArc, EndpointRefused, Imds, MachineLearning,
+    ManagedIdentityError, ManagedIdentityId, ManagedIdentityRequest, ManagedIdentitySource,
+    Platform, ServiceFabric, SourceKind, Surroundings, Thumbprint, admit_endpoint,
+    detect_managed_identity_source, retry_after_attempt,
+};
 pub use self::pkce::{Nonce, PkceVerifier, State};
 pub use self::redirect::{
     AuthorizationCode, ExpectedRedirect, RedirectError, parse_authorization_response,
