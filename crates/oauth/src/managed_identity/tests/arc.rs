@@ -35,7 +35,7 @@ fn only_a_key_file_in_the_agents_own_folder_is_read() {
     for (challenge, name) in [
         ("Basic realm=/var/opt/azcmagent/tokens/1a-2B_c.key", "1a-2B_c.key"),
         ("basic Realm=\"/var/opt/azcmagent/tokens/a.key\"", "a.key"),
-        ("Basic realm=/etc/../root/a.key", "a.key"),
+        ("Basic realm=/etc/../opt/a.key", "a.key"),
         ("Basic realm=a.key", "a.key"),
     ] {
         check_challenge(&linux, Some(challenge), Ok(&in_linux(name)));
