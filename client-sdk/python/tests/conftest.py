@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Callable
+from typing import Any, Callable
 
 import pytest
 
-from scripted_daemon import Daemon, Reply, Request
+from scripted_daemon import Daemon, Reply, Request, answer
 
 StartDaemon = Callable[[Callable[[Request], Reply]], Daemon]
 
@@ -33,3 +33,17 @@ def start_daemon(monkeypatch: pytest.MonkeyPatch) -> Iterator[StartDaemon]:
     yield start
     for daemon in started:
         daemon.__exit__()
+
+
+def refused(code: str, status: int = 400, **members: Any) -> Reply:
+    """An error body of the daemon's."""
+    return answer(status, {"error": code, "error_description": "why", "correlation_id": "cid-1", **members})
+
+
+def after_opening(handle: Callable[[Request], Reply]) -> Callable[[Request], Reply]:
+    """Opens any application, and leaves the other requests to ``handle``."""
+
+    def route(request: Request) -> Reply:
+        return answer(200, {"app": "a1"}) if request.target == "/v1/apps" else handle(request)
+
+    return route

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import pickle
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 import valetkey as msal
-from conftest import StartDaemon
+from conftest import StartDaemon, after_opening, refused
 from scripted_daemon import Reply, Request, answer
 from valetkey.authority import AuthorityBuilder
 
@@ -29,19 +30,6 @@ PENDING = {
 
 def public(**options: Any) -> msal.PublicClientApplication:
     return msal.PublicClientApplication("client-1", **options)
-
-
-def after_opening(handle: Any) -> Any:
-    """Opens any application, and leaves the other requests to ``handle``."""
-
-    def route(request: Request) -> Reply:
-        return answer(200, {"app": "a1"}) if request.target == "/v1/apps" else handle(request)
-
-    return route
-
-
-def refused(code: str, status: int = 400, **members: Any) -> Reply:
-    return answer(status, {"error": code, "error_description": "why", "correlation_id": "cid-1", **members})
 
 
 @pytest.mark.parametrize(
@@ -80,32 +68,15 @@ def test_an_application_knows_its_authority(options: dict[str, Any], instance: s
     assert (authority.instance, authority.tenant) == (instance, tenant)
 
 
-@pytest.mark.parametrize(
-    ("options", "advice"),
-    [
-        ({"http_client": object()}, "HTTPS_PROXY"),
-        ({"verify": False}, "SSL_CERT_FILE"),
-        ({"proxies": {"https": "http://proxy"}}, "HTTPS_PROXY"),
-        ({"timeout": 5}, "time-outs of its own"),
-        ({"http_cache": {}}, "valetkeyd keeps it"),
-        ({"token_cache": msal.SerializableTokenCache()}, "valetkey cache import"),
-    ],
-)
-def test_what_cannot_cross_the_socket_is_accepted_with_advice(options: dict[str, Any], advice: str) -> None:
-    with pytest.warns(UserWarning, match=advice) as caught:
-        public(**options)
-    assert caught[0].filename == __file__
+def test_what_cannot_cross_the_socket_is_accepted_with_one_advice() -> None:
+    with pytest.warns(UserWarning, match="http_client and http_cache: no effect, .* verify, proxies") as caught:
+        public(http_client=object(), http_cache={})
+    assert [warning.filename for warning in caught] == [__file__]
 
 
-@pytest.mark.parametrize("cache", [None, msal.TokenCache()])
-def test_a_plain_cache_means_the_shared_one(cache: msal.TokenCache | None) -> None:
-    assert isinstance(public(token_cache=cache).token_cache, msal.TokenCache)  # a warning would be an error
-
-
-def test_a_cache_file_of_the_applications_own_stays_as_it_is() -> None:
-    cache = msal.SerializableTokenCache()
-    cache.deserialize('{"Account": {}}')
-    assert (cache.serialize(), cache.has_state_changed) == ('{"Account": {}}', False)
+def test_a_cache_of_another_library_is_accepted_with_advice() -> None:
+    with pytest.warns(UserWarning, match="valetkey cache import"):
+        assert type(public(token_cache=object()).token_cache) is not object
 
 
 def test_construction_contacts_nobody(start_daemon: StartDaemon) -> None:
@@ -119,17 +90,26 @@ def test_scopes_are_checked_as_in_msal() -> None:
     assert app.acquire_token_silent("User.Read", account=None) is None  # type: ignore[arg-type]
     with pytest.raises(AssertionError):
         app.acquire_token_silent(("User.Read",), account=ADA)  # type: ignore[arg-type]
-    for call in (app.initiate_device_flow, app.initiate_auth_code_flow, app.acquire_token_interactive):
+    begin = functools.partial(app.initiate_auth_code_flow, response_mode="form_post")
+    for call in (app.initiate_device_flow, begin, app.acquire_token_interactive):
         with pytest.raises(ValueError, match="scopes"):
             call("User.Read")
+
+
+def test_a_code_in_an_address_is_advised_against() -> None:
+    with pytest.warns(UserWarning, match="form_post"), pytest.raises(msal.BrokerUnreachableError):
+        public().initiate_auth_code_flow(["s"], response_mode="query")
 
 
 @pytest.mark.parametrize(
     ("options", "error"),
     [
         ({"auth_scheme": object()}, ValueError),
-        ({"forwarded_client_claims": "{}"}, ValueError),
+        ({"forwarded_client_claims": "[]"}, ValueError),
+        ({"forwarded_client_claims": {}}, ValueError),
         ({"data": {"token_type": "ssh-cert"}}, ValueError),
+        ({"data": {"list": ["of", "several"]}}, ValueError),
+        ({"params": {"dc": "x"}}, ValueError),
         ({"force_refesh": True}, TypeError),
     ],
 )
@@ -182,7 +162,8 @@ def test_calls_without_an_error_dictionary_raise(
 ) -> None:
     start_daemon(after_opening(lambda _: refused(code, status, hint="do this")))
     app = public()
-    for call in (app.get_accounts, lambda: app.remove_account(ADA), lambda: app.initiate_auth_code_flow(["s"])):
+    begin = lambda: app.initiate_auth_code_flow(["s"], response_mode="form_post")  # noqa: E731
+    for call in (app.get_accounts, lambda: app.remove_account(ADA), begin):
         with pytest.raises(error, match="do this"):
             call()
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any, Callable
 from urllib.parse import quote, urlencode
 
+from ._private_cache import PrivateCache, take_abandoned
 from ._transport import ApiError, Line, Transport, default_transport
+
+logger = logging.getLogger(__name__)
 
 MakeAssertion = Callable[[Mapping[str, Any]], str]
 
@@ -18,10 +22,16 @@ class App:
     to the connection that opened it, so it is opened once over each.
     """
 
-    def __init__(self, definition: Mapping[str, Any], make_assertion: MakeAssertion | None = None) -> None:
-        self._definition = definition
+    def __init__(
+        self,
+        definition: Mapping[str, Any],
+        make_assertion: MakeAssertion | None = None,
+        private_cache: PrivateCache | None = None,
+    ) -> None:
+        self._definition = {**definition, "private_cache": private_cache.name} if private_cache else definition
         self._make_assertion = make_assertion
-        self._is_shared = definition.get("kind", "public") == "public" and "private_cache" not in definition
+        self._private_cache = private_cache
+        self._is_shared = definition.get("kind", "public") == "public" and private_cache is None
         self._path: str | None = None
         self._transport: Transport | None = None
 
@@ -38,6 +48,14 @@ class App:
     def remove_tokens(self) -> None:
         """``DELETE …/tokens``: the application's own."""
         self._request("DELETE", "/tokens")
+
+    def get_cache(self) -> dict[str, Any]:
+        """``GET …/cache``: its ``version`` and, in MSAL's schema, the ``cache``."""
+        return self._request("GET", "/cache")
+
+    def put_cache(self, cache: Mapping[str, Any]) -> dict[str, Any]:
+        """``PUT …/cache``; the new ``version``."""
+        return self._request("PUT", "/cache", {"cache": cache}, is_repeatable=True)
 
     def acquire_token(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """``POST …/token``."""
@@ -110,10 +128,28 @@ class App:
         return self._path if self._is_shared or self in line.connection.opened else None
 
     def _open(self, line: Line) -> str:
-        app = line.request("POST", "/v1/apps", self._definition, is_repeatable=True)["app"]
-        self._path = path = f"/v1/apps/{quote(app, safe='')}"
+        while abandoned := take_abandoned():
+            if isinstance(abandoned.opener, App):
+                abandoned.opener._close(line)
+        path = self._open_over(line)
+        if self._private_cache:
+            self._private_cache.on_opened(
+                self, lambda cache: line.request("PUT", f"{path}/cache", {"cache": cache}, is_repeatable=True)
+            )
         line.connection.opened.add(self)
         return path
+
+    def _open_over(self, line: Line) -> str:
+        app = line.request("POST", "/v1/apps", self._definition, is_repeatable=True)["app"]
+        self._path = path = f"/v1/apps/{quote(app, safe='')}"
+        return path
+
+    def _close(self, line: Line) -> None:
+        try:
+            # Only what was opened over a connection can be closed over it.
+            line.request("DELETE", self._open_over(line), is_repeatable=True)
+        except ApiError as error:
+            logger.debug("an application that nobody uses any more could not be closed: %s", error)
 
     def _reach(self) -> Transport:
         if self._transport is None:

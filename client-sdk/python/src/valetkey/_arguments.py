@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-import re
+import json
 import sys
 import warnings
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from .authority import AuthorityBuilder
-from .token_cache import TokenCache
-
-_REGION = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
-
-#: What MSAL would do with it in this process, the broker does by its own configuration.
+_REQUESTS = "valetkeyd sends the requests; set it at the application's construction or in the environment of valetkeyd"
+_PAGES = "valetkeyd shows its own page"
+#: Keywords that have no effect, and why the application should know.
 _STAYS_HERE = {
-    "http_client": "valetkeyd sends the requests; set HTTPS_PROXY, NO_PROXY and SSL_CERT_FILE in its environment",
-    "http_cache": "valetkeyd keeps it, for all applications together",
-    "verify": "valetkeyd checks certificates; set SSL_CERT_FILE or SSL_CERT_DIR in its environment to add a root",
-    "proxies": "set HTTPS_PROXY and NO_PROXY in the environment of valetkeyd",
-    "timeout": "valetkeyd has time-outs of its own for every request to a provider",
+    **dict.fromkeys(("verify", "proxies", "timeout", "headers", "cert"), _REQUESTS),
+    **dict.fromkeys(("welcome_template", "success_template", "error_template"), _PAGES),
 }
-_STAYS_HERE.update(
-    dict.fromkeys(("welcome_template", "success_template", "error_template"), "valetkeyd shows its own page")
-)
-#: Keywords that MSAL hands to its HTTP client or to Microsoft's brokers.
-_HARMLESS = frozenset(
-    {"http_exceptions", "post", "headers", "allow_redirects", "stream", "cert", "enable_msa_passthrough"}
-).union(_STAYS_HERE)
-#: Keywords that change the token which is asked for; to drop one in silence would bring the wrong token.
-_DECISIVE = frozenset({"data", "params", "forwarded_client_claims"})
-_KNOWN = _HARMLESS | _DECISIVE
+#: Keywords of MSAL's that change nothing of what comes back.
+_HARMLESS = frozenset({"http_exceptions", "post", "allow_redirects", "stream", "enable_msa_passthrough"})
 
 
 def warn(text: str, category: type[Warning] = UserWarning) -> None:
@@ -53,64 +39,76 @@ def scope_list(scopes: Iterable[str] | None) -> list[str]:
     return list(scopes)
 
 
+def assert_list(scopes: object) -> None:
+    """The calls for which MSAL has an ``AssertionError`` in the place of the ``ValueError``."""
+    if not isinstance(scopes, list):
+        raise AssertionError("scopes must be a list of strings")
+
+
 def prompt_text(prompt: str | Collection[str] | None) -> str | None:
     """OpenID Connect's ``prompt`` is one text with spaces."""
     return prompt if prompt is None or isinstance(prompt, str) else " ".join(prompt)
 
 
-def refuse_auth_scheme(auth_scheme: object) -> None:
-    """A proof-of-possession scheme changes the token, so it is not dropped in silence."""
-    if auth_scheme:
-        raise ValueError("auth_scheme: the broker issues bearer tokens alone")
-
-
 def check_keywords(keywords: Mapping[str, Any]) -> None:
     """Refuses the hidden keywords of MSAL that would change the token, and warns of those that have no effect."""
-    for name in keywords:
-        if name not in _KNOWN:
+    for name, value in keywords.items():
+        if name in ("data", "params"):
+            # To drop one in silence would bring the wrong token.
+            if value:
+                raise ValueError(f"{name}: the broker takes no such request parameters here")
+        elif name in _STAYS_HERE:
+            warn(f"{name} has no effect: {_STAYS_HERE[name]}")
+        elif name not in _HARMLESS:
             raise TypeError(f"unexpected keyword argument {name!r}")
-        if name in _DECISIVE and keywords[name]:
-            raise ValueError(f"{name}: the broker takes no extra request parameters")
-        if name in _STAYS_HERE:
-            warn(f"{name} has no effect: {_STAYS_HERE[name]}")
 
 
-def check_application(
-    client_credential: object, exclude_scopes: object, azure_region: object, allow_broker: object
-) -> None:
-    """What MSAL checks of an application before it needs the network."""
-    if client_credential is not None:
-        raise ValueError("client_credential: a public client has none, and the broker opens public clients here")
-    if isinstance(azure_region, str) and not _REGION.fullmatch(azure_region):
-        raise ValueError(f"azure_region {azure_region!r} is not a lower-case DNS label")
-    if exclude_scopes:
-        if not isinstance(exclude_scopes, list):
-            raise ValueError(f"exclude_scopes must be a list of strings, not {exclude_scopes!r}")
-        if "openid" in exclude_scopes:
-            raise ValueError("exclude_scopes: openid cannot be left out; without it there is no account")
-    if allow_broker:
-        warn("allow_broker is deprecated and has no effect: the broker is valetkeyd", DeprecationWarning)
-
-
-def warn_of_what_stays_here(token_cache: object, transport_options: Mapping[str, Any]) -> None:
-    """Says which parameters cannot cross the socket, and what to set instead."""
-    for name, value in transport_options.items():
-        if value is not None:
-            warn(f"{name} has no effect: {_STAYS_HERE[name]}")
-    if token_cache is not None and type(token_cache) is not TokenCache:
-        warn(
-            "token_cache has no effect: valetkeyd keeps the tokens itself, encrypted and shared by this user's "
-            "applications; `valetkey cache import` brings existing ones over"
-        )
-
-
-def definition_of(
-    *, client_id: str, authority: str | AuthorityBuilder | None, validate_authority: bool, **others: Any
+def token_request(
+    grant: str | None,
+    scopes: list[str] | None,
+    keywords: dict[str, Any],
+    *,
+    claims_challenge: str | None = None,
+    forwarded_client_claims: str | None = None,
+    **members: Any,
 ) -> dict[str, Any]:
-    """The body of ``POST /v1/apps``."""
+    """The body of ``POST …/token``; ``members`` are those that this grant knows."""
+    data = _extra_fields(keywords.pop("data", None))
+    check_keywords(keywords)
     return without_none(
-        client_id=client_id,
-        authority=str(authority) if authority else None,
-        validate_authority=None if validate_authority else False,
-        **{name: value for name, value in others.items() if value not in ("", [])},
+        grant=grant,
+        scopes=scopes,
+        claims_challenge=claims_challenge or None,
+        forwarded_client_claims=_checked_claims(forwarded_client_claims),
+        data=data or None,
+        **members,
     )
+
+
+def _checked_claims(claims: str | None) -> str | None:
+    """The text goes on byte for byte, since it is a part of the token's place in the cache."""
+    if claims is None:
+        return None
+    if not isinstance(claims, str):
+        raise ValueError(f"forwarded_client_claims must be a text, not {type(claims).__name__}")
+    try:
+        is_object = isinstance(json.loads(claims), dict)
+    except ValueError:
+        is_object = False
+    if not is_object:
+        # Not the text itself: it may be personal.
+        raise ValueError("forwarded_client_claims must be a JSON object, as text") from None
+    return claims
+
+
+def _extra_fields(data: Mapping[str, Any] | None) -> dict[str, str]:
+    """MSAL's ``data``. Falsy values are dropped, as there."""
+    fields = {name: value for name, value in (data or {}).items() if value}
+    for name, value in fields.items():
+        if not isinstance(value, (str, int, float)):
+            raise ValueError(f"data: {name} must be a text, not {type(value).__name__}")
+    if fields.get("token_type") == "ssh-cert":
+        for name in ("req_cnf", "key_id"):
+            if name not in fields:
+                raise ValueError(f"data: an SSH certificate needs {name}")
+    return {name: str(value) for name, value in fields.items()}

@@ -21,14 +21,17 @@ from .exceptions import (
 logger = logging.getLogger(__name__)
 
 _MISUSE = frozenset(
-    {"bad_request", "reserved_scope", "invalid_authority", "state_mismatch", "issuer_mismatch", "account_ambiguous"}
-)
+    {
+        "bad_request", "reserved_scope", "invalid_authority", "invalid_credential", "state_mismatch",
+        "issuer_mismatch", "account_ambiguous",
+    }
+)  # fmt: skip
 _PROVIDER_FAULT = frozenset({"provider_unavailable", "provider_misbehaved"})
 _BROKER_FAULT = frozenset(
     {
         "browser_refused", "not_found", "unknown_app", "method_not_allowed", "payload_too_large",
         "unsupported_media_type", "store_locked", "store_unavailable", "too_many_requests", "internal",
-        "shutting_down",
+        "shutting_down", "client_assertion_needed",
     }
 )  # fmt: skip
 _SERVER_ERROR = 500

@@ -34,6 +34,7 @@ class Authority:
     def __init__(self, url: str, *, is_issuer: bool = False) -> None:
         parts = urlsplit(url)
         tenant = _first_segment(parts)
+        self._has_one_segment = len(parts.path.strip("/").split("/")) == 1 and not is_issuer
         if not _has_safe_scheme(parts) or not (is_issuer or tenant):
             raise ValueError(
                 f"authority {url!r} is not an https URL with a host and a tenant, such as "
@@ -46,6 +47,12 @@ class Authority:
         self.tenant = tenant
         #: Whether it is Active Directory Federation Services.
         self.is_adfs = tenant.lower() == "adfs" and not self.instance.endswith(_CIAM_SUFFIX)
+
+    def tenant_of(self, url: str) -> str | None:
+        """The tenant of another authority, when that differs from this one in the tenant alone."""
+        other = Authority(url)
+        is_alike = self._has_one_segment and other._has_one_segment and not (self.is_adfs or other.is_adfs)
+        return other.tenant if is_alike and other.instance == self.instance else None
 
 
 def authority_of(authority: str | AuthorityBuilder | None, oidc_authority: str | None) -> Authority:
