@@ -11,6 +11,7 @@ mod call;
 mod claims;
 mod client_info;
 mod cloud_shell;
+mod credential;
 mod device;
 mod discovery;
 mod error;
@@ -18,8 +19,10 @@ mod grant;
 mod http;
 mod id_token;
 mod json;
+mod jws;
 mod managed_identity;
 mod pkce;
+mod proof;
 mod redirect;
 mod region;
 mod retry_after;
@@ -37,6 +40,10 @@ pub use self::client_info::{ClientInfo, home_account_id};
 pub use self::cloud_shell::{
     CLOUD_SHELL_PREFIX, CLOUD_SHELL_VARIABLE, CloudShellToken, build_cloud_shell_request,
     parse_cloud_shell_token,
+};
+pub use self::credential::{
+    CertificateValidityError, ClientAssertion, ClientCertificate, CredentialError, PemCredential,
+    SignedAssertion,
 };
 pub use self::device::{
     DeviceAuthorization, PollOutcome, build_device_authorization_request,
@@ -65,6 +72,7 @@ pub use self::managed_identity::{
     detect_managed_identity_source, retry_after_attempt,
 };
 pub use self::pkce::{Nonce, PkceVerifier, State};
+pub use self::proof::{DpopProof, PopRequest, PopRequestError, ProofKey, ProofKeyError, PublicJwk};
 pub use self::redirect::{
     AuthorizationCode, ExpectedRedirect, RedirectError, parse_authorization_response,
 };
