@@ -2,6 +2,7 @@
 //!
 //! Every builder returns an [`HttpRequest`] and every parser takes an [`HttpResponse`]; this crate opens no sockets, reads
 //! no files, keeps no state, and never asks for the time or for randomness: both are arguments.
+//! The one exception is inside of an RSA signature, whose blinding and salt `ring` draws by itself (`credential/`).
 //!
 //! Start with `discovery/`, which turns an authority into [`ProviderMetadata`]; then `grant/`, one file per grant; then
 //! `token_response.rs`. What is sent follows MSAL for Python; where it does not, the doc comment there says why.
