@@ -17,15 +17,20 @@ use hyper::{Method, Request, Response, StatusCode};
 use tokio::sync::{mpsc, oneshot};
 use valetkey_engine::ports::{Page, Redirect};
 
+use super::waiting::Seat;
 use super::{host, page};
 
 pub(super) async fn answer(
     request: Request<Incoming>,
     port: u16,
     redirects: &mpsc::Sender<Redirect>,
+    seat: &Seat,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     Ok(match read(request, port).await {
-        Ok(parameters) => page::respond(&ask_flow(parameters, redirects).await),
+        Ok(parameters) => {
+            seat.leave();
+            page::respond(&ask_flow(parameters, redirects).await)
+        }
         Err(status) => page::refuse(status),
     })
 }

@@ -43,7 +43,7 @@ fn form(body: &str) -> String {
 
 #[tokio::test]
 async fn a_redirect_by_query_reaches_the_flow_and_the_person_sees_its_page() {
-    let mut listening = listen(0).await.unwrap();
+    let mut listening = listen(0, own_uid()).await.unwrap();
     let request = "GET /?code=a%2Bb&state=s HTTP/1.1\nHost: 127.0.0.1:{port}\n\n";
     let (seen, answer) = redirect(&mut listening, "127.0.0.1", request, Page::SignedIn).await;
     assert_eq!(
@@ -68,7 +68,7 @@ async fn a_redirect_by_query_reaches_the_flow_and_the_person_sees_its_page() {
 
 #[tokio::test]
 async fn a_redirect_by_form_post_over_ipv6_reaches_the_flow() {
-    let mut listening = listen(0).await.unwrap();
+    let mut listening = listen(0, own_uid()).await.unwrap();
     if TcpStream::connect(("::1", listening.port)).await.is_err() {
         return; // A machine without IPv6 has nothing to show here.
     }
@@ -83,7 +83,7 @@ async fn a_redirect_by_form_post_over_ipv6_reaches_the_flow() {
 
 #[tokio::test]
 async fn what_is_no_redirect_never_reaches_the_flow() {
-    let mut listening = listen(0).await.unwrap();
+    let mut listening = listen(0, own_uid()).await.unwrap();
     let too_long = form(&format!("code={}", "x".repeat(64 * 1024)));
     let wrong_type = form("code=c").replace("x-www-form-urlencoded", "json");
     for (request, status) in [
@@ -106,7 +106,7 @@ async fn what_is_no_redirect_never_reaches_the_flow() {
 
 #[tokio::test]
 async fn a_redirect_that_no_flow_wants_is_told_that_it_is_over() {
-    let mut listening = listen(0).await.unwrap();
+    let mut listening = listen(0, own_uid()).await.unwrap();
     let port = listening.port;
     let flow = async { drop(listening.redirects.recv().await) };
     let request = "GET /?code=c HTTP/1.1\nHost: localhost:{port}\n\n";
@@ -116,7 +116,7 @@ async fn a_redirect_that_no_flow_wants_is_told_that_it_is_over() {
 
 #[tokio::test]
 async fn the_port_is_closed_when_the_flow_is_over_and_the_last_page_still_arrives() {
-    let mut listening = listen(0).await.unwrap();
+    let mut listening = listen(0, own_uid()).await.unwrap();
     let port = listening.port;
     let flow = async move {
         let redirect = listening.redirects.recv().await.unwrap();
@@ -130,23 +130,63 @@ async fn the_port_is_closed_when_the_flow_is_over_and_the_last_page_still_arrive
     while TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
         tokio::task::yield_now().await;
     }
-    assert_eq!(listen(port).await.unwrap().port, port);
+    assert_eq!(listen(port, own_uid()).await.unwrap().port, port);
 }
 
 #[tokio::test]
 async fn a_port_that_somebody_has_is_refused_by_its_number() {
-    let taken = listen(0).await.unwrap();
-    let error = listen(taken.port).await.err().unwrap();
+    let taken = listen(0, own_uid()).await.unwrap();
+    let error = listen(taken.port, own_uid()).await.err().unwrap();
     assert_eq!(error.port, taken.port);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_browser_that_dawdles_is_let_go() {
-    let listening = listen(0).await.unwrap();
-    let mut stream = TcpStream::connect(("127.0.0.1", listening.port)).await.unwrap();
-    stream.write_all(b"GET /?code=").await.unwrap();
-    let mut answer = Vec::new();
-    // Time moves on by itself when everybody waits. The connection ends, with or without a last word.
-    let _ = stream.read_to_end(&mut answer).await;
-    assert!(!answer.starts_with(b"HTTP/1.1 200"));
+    let listening = listen(0, own_uid()).await.unwrap();
+    for said in ["", "GET /?code="] {
+        let connected = tokio::time::Instant::now();
+        let mut stream = TcpStream::connect(("127.0.0.1", listening.port)).await.unwrap();
+        stream.write_all(said.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        // Time moves on by itself when everybody waits. The connection ends, with or without a last word.
+        let _ = stream.read_to_end(&mut answer).await;
+        assert!(!answer.starts_with(b"HTTP/1.1 200"));
+        assert!(
+            connected.elapsed() < Duration::from_secs(3),
+            "{said:?}: {:?}",
+            connected.elapsed()
+        );
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn another_users_connection_is_closed_as_it_comes() {
+    // To the listener of somebody else we are that other user.
+    let mut listening = listen(0, own_uid().map(|own| own + 1)).await.unwrap();
+    for address in ["127.0.0.1", "::1"] {
+        let Ok(mut stream) = TcpStream::connect((address, listening.port)).await else { continue };
+        // Sending may meet the reset already.
+        let _ = stream.write_all(b"GET /?code=c HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+        assert!(answer.is_empty(), "{}", String::from_utf8_lossy(&answer));
+    }
+    assert!(listening.redirects.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn idle_connections_without_number_do_not_keep_the_browser_out() {
+    let mut listening = listen(0, own_uid()).await.unwrap();
+    let mut idle = Vec::new();
+    for _ in 0..2 * MOST_WAITING {
+        let mut stream = TcpStream::connect(("127.0.0.1", listening.port)).await.unwrap();
+        // The first of them may be gone already.
+        let _ = stream.write_all(b"GET /?code=").await;
+        idle.push(stream);
+    }
+    let request = "GET /?code=c HTTP/1.1\nHost: localhost:{port}\n\n";
+    let (seen, answer) = redirect(&mut listening, "127.0.0.1", request, Page::SignedIn).await;
+    assert_eq!(seen["code"], "c");
+    assert!(answer.contains("You are signed in"), "{answer}");
 }
