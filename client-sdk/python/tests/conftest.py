@@ -8,6 +8,7 @@ from typing import Any, Callable
 import pytest
 
 from scripted_daemon import Daemon, Reply, Request, answer
+from valetkey._private_cache import take_abandoned
 
 StartDaemon = Callable[[Callable[[Request], Reply]], Daemon]
 
@@ -17,6 +18,9 @@ def _no_daemon_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: object
     monkeypatch.setenv("VALETKEY_SOCKET", f"{tmp_path}/nobody.sock")
     monkeypatch.setenv("VALETKEY_AUTOSTART", "0")
     monkeypatch.delenv("VALETKEY_DAEMON", raising=False)
+    # What another test left behind would be dropped in this one's daemon.
+    while take_abandoned():
+        pass
 
 
 @pytest.fixture

@@ -79,4 +79,7 @@ class SerializableTokenCache(TokenCache):
     def has_state_changed(self, value: bool) -> None:
         # Applications that save in their own way reset it; there is nothing to gain by setting it.
         if not value:
-            self._private.forget_changes()
+            try:
+                self._private.forget_changes()
+            except ApiError as error:
+                raise_fault(error)
