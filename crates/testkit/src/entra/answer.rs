@@ -21,6 +21,8 @@ pub(crate) struct TokenAnswer<'a> {
     pub(crate) client_info: bool,
     /// The claims of this request, which may carry client capabilities.
     pub(crate) claims: Option<&'a Value>,
+    /// `cnf` of a proof-of-possession token.
+    pub(crate) confirmation: Option<&'a Value>,
 }
 
 impl TokenAnswer<'_> {
@@ -29,7 +31,7 @@ impl TokenAnswer<'_> {
         let lifetime = state.settings.access_token_lifetime;
         let scopes = granted_scopes(state, self.scopes);
         let mut body = json!({
-            "token_type": "Bearer",
+            "token_type": if self.confirmation.is_some() { "pop" } else { "Bearer" },
             "scope": scopes.join(" "),
             "expires_in": lifetime,
             "access_token": self.issue_access_token(state, user, &scopes),
@@ -49,10 +51,20 @@ impl TokenAnswer<'_> {
         if self.scopes.iter().any(|scope| scope == "openid") {
             body["id_token"] = json!(self.issue_id_token(state, user));
         }
-        if self.client_info && !state.generic_oidc && !self.directory.is_adfs() {
-            body["client_info"] = json!(jwt::client_info(&user.object_id, &user.home_tenant));
+        if self.client_info && self.directory.has_tenants() {
+            body["client_info"] = json!(self.client_info_of(user));
         }
         Reply::json(200, &body)
+    }
+
+    /// B2C tells a user's accounts apart by policy.
+    fn client_info_of(&self, user: &User) -> String {
+        match self.directory.policy() {
+            Some(policy) => {
+                jwt::client_info(&format!("{}-{policy}", user.object_id), &user.home_tenant)
+            }
+            None => jwt::client_info(&user.object_id, &user.home_tenant),
+        }
     }
 
     fn issue_access_token(&self, state: &mut State, user: &User, scopes: &[String]) -> String {
@@ -61,12 +73,19 @@ impl TokenAnswer<'_> {
         claims["aud"] = json!(resource.unwrap_or(GRAPH));
         claims["nbf"] = claims["iat"].clone();
         // What tells two tokens of the same second apart.
-        claims["uti"] = json!(state.random.next_text(1));
+        let uti = state.random.next_text(1);
+        if let Some(presented) = &self.grant.claims {
+            state.presented_claims.insert(uti.clone(), presented.clone());
+        }
+        claims["uti"] = json!(uti);
         claims["scp"] =
             json!(scopes.iter().map(|scope| short_name(scope)).collect::<Vec<&str>>().join(" "));
         claims["azp"] = json!(self.grant.client_id);
         if let Some(capabilities) = claims::capabilities(self.claims) {
             claims["xms_cc"] = capabilities.clone();
+        }
+        if let Some(confirmation) = self.confirmation {
+            claims["cnf"] = confirmation.clone();
         }
         let token = jwt::sign(&state.key, &claims);
         state.remember_secret("access_token", token)
@@ -101,10 +120,13 @@ impl TokenAnswer<'_> {
         }
         if state.generic_oidc {
             claims["email"] = json!(user.name);
-        } else if !self.directory.is_adfs() {
+        } else if self.directory.has_tenants() {
             claims["oid"] = json!(object_id);
             claims["tid"] = json!(tenant_id);
             claims["ver"] = json!("2.0");
+            if let Some(policy) = self.directory.policy() {
+                claims["tfp"] = json!(policy);
+            }
         }
         claims
     }

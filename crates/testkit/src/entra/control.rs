@@ -3,16 +3,18 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use url::Url;
 
 use super::authorize::{self, Redirect, Step};
+use super::client::Client;
 use super::device;
 use super::error::Refusal;
 use super::faults::Fault;
+use super::jwt;
 use super::log::LoggedRequest;
 use super::message::{Params, Request};
-use super::options::{Client, NewUser, Settings};
+use super::options::{NewUser, Settings};
 use super::route::{Endpoint, Route, find_route};
 use super::scenario::Scenario;
 use super::server::Shared;
@@ -176,6 +178,24 @@ impl Control {
         let mut state = self.shared.lock();
         state.clients.retain(|known| known.id != client.id);
         state.clients.push(client);
+    }
+
+    /// The registered applications.
+    pub fn clients(&self) -> Vec<Client> {
+        self.shared.lock().clients.clone()
+    }
+
+    /// Signs claims as a federated issuer would; `iat` and `exp` are set where they are absent.
+    pub fn sign_assertion(&self, claims: Map<String, Value>) -> String {
+        let mut state = self.shared.lock();
+        let now = state.clock.now();
+        let mut all = Map::from_iter([
+            ("iat".to_owned(), Value::from(now)),
+            ("exp".to_owned(), Value::from(now.saturating_add(600))),
+        ]);
+        all.extend(claims);
+        let token = jwt::sign(&state.key, &Value::Object(all));
+        state.remember_secret("assertion", token)
     }
 
     /// The settings in force.

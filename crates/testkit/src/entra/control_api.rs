@@ -15,10 +15,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::authorize::Redirect;
+use super::client::Client;
 use super::control::{Browser, Control, ControlError, Person};
 use super::faults::Fault;
 use super::log::LoggedRequest;
-use super::options::{Client, NewUser, Settings};
+use super::options::{NewUser, Settings};
 use super::route::Endpoint;
 use super::scenario::Scenario;
 use super::server::Shared;
@@ -37,7 +38,8 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
         .route("/_emulator/users/{name}/revoke", post(revoke_user))
         .route("/_emulator/users/{name}/scenario", post(set_user_scenario))
         .route("/_emulator/scopes/scenario", post(set_scope_scenario))
-        .route("/_emulator/clients", post(register_client))
+        .route("/_emulator/clients", get(list_clients).post(register_client))
+        .route("/_emulator/assertions", post(sign_assertion))
         .route("/_emulator/settings", get(get_settings).put(put_settings).patch(patch_settings))
         .route("/_emulator/clock", get(get_clock))
         .route("/_emulator/clock/advance", post(advance_clock))
@@ -206,6 +208,18 @@ async fn set_scope_scenario(
 ) -> StatusCode {
     control(shared).set_scope_scenario(&body.scope, body.scenario);
     StatusCode::NO_CONTENT
+}
+
+async fn list_clients(Extract(shared): Context) -> Json<Vec<Client>> {
+    Json(control(shared).clients())
+}
+
+/// The body is the claims.
+async fn sign_assertion(
+    Extract(shared): Context,
+    Json(claims): Json<serde_json::Map<String, Value>>,
+) -> Json<Value> {
+    Json(json!({"assertion": control(shared).sign_assertion(claims)}))
 }
 
 async fn register_client(Extract(shared): Context, Json(client): Json<Client>) -> StatusCode {

@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use super::authorize::record_consent;
 use super::claims;
+use super::client::Client;
 use super::error::Refusal;
 use super::message::{Reply, Request};
-use super::options::Client;
 use super::state::State;
 use super::tenant::Directory;
 

@@ -6,6 +6,7 @@ use url::{Host, Url};
 use super::error::Refusal;
 use super::jwt;
 use super::message::{Reply, Request};
+use super::origin::base_url_for;
 use super::state::State;
 use super::tenant::Directory;
 
@@ -58,9 +59,13 @@ pub(crate) fn find_instance(state: &State, request: &Request) -> Result<Reply, R
     Ok(Reply::json(200, &body))
 }
 
-fn is_trusted(state: &State, host: &str) -> bool {
+/// Whether Microsoft runs this host for a whole cloud.
+pub(crate) fn is_central_host(host: &str) -> bool {
     CLOUDS.iter().any(|hosts| hosts.contains(&host))
-        || state.trusted_hosts.iter().any(|trusted| trusted == host)
+}
+
+fn is_trusted(state: &State, host: &str) -> bool {
+    is_central_host(host) || state.trusted_hosts.iter().any(|trusted| trusted == host)
 }
 
 fn describe_cloud(hosts: &[&str]) -> Value {
@@ -70,7 +75,8 @@ fn describe_cloud(hosts: &[&str]) -> Value {
 }
 
 /// The tenant's `openid-configuration`.
-pub(crate) fn describe_tenant(state: &State, directory: &Directory) -> Reply {
+pub(crate) fn describe_tenant(state: &State, directory: &Directory, request: &Request) -> Reply {
+    let base_url = base_url_for(&state.base_url, request);
     let mut document = json!({
         "issuer": directory.document_issuer(&state.base_url),
         "response_types_supported": ["code"],
@@ -79,7 +85,7 @@ pub(crate) fn describe_tenant(state: &State, directory: &Directory) -> Reply {
         "id_token_signing_alg_values_supported": ["ES256"],
         "code_challenge_methods_supported": ["S256"],
         "scopes_supported": ["openid", "profile", "email", "offline_access"],
-        "token_endpoint_auth_methods_supported": ["client_secret_post", "none"],
+        "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic", "private_key_jwt", "none"],
         "claims_supported": ["sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "preferred_username", "name", "tid", "oid", "ver"],
     });
     let endpoints = if state.generic_oidc {
@@ -90,7 +96,7 @@ pub(crate) fn describe_tenant(state: &State, directory: &Directory) -> Reply {
         ENTRA_ENDPOINTS
     };
     for (member, suffix) in endpoints {
-        document[member] = Value::from(directory.url(&state.base_url, suffix));
+        document[member] = Value::from(directory.url(&base_url, suffix));
     }
     if state.generic_oidc {
         document["grant_types_supported"] = json!([

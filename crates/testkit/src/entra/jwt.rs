@@ -29,10 +29,48 @@ pub(crate) fn sign(key: &SigningKey, claims: &Value) -> String {
 /// The claims of a token that this key signed.
 pub(crate) fn verify(key: &SigningKey, token: &str) -> Option<Value> {
     let (signed, signature) = token.rsplit_once('.')?;
-    let signature = Signature::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(signature).ok()?).ok()?;
+    let signature = Signature::from_slice(&decode(signature)?).ok()?;
     VerifyingKey::from(key).verify(signed.as_bytes(), &signature).ok()?;
-    let payload = BASE64_URL_SAFE_NO_PAD.decode(signed.split('.').nth(1)?).ok()?;
-    serde_json::from_slice(&payload).ok()
+    serde_json::from_slice(&decode(signed.split('.').nth(1)?)?).ok()
+}
+
+/// A token that someone else may have signed, taken apart.
+pub(crate) struct Jwt {
+    pub(crate) header: Value,
+    claims: Value,
+    /// What the signature is over.
+    pub(crate) signed: String,
+    pub(crate) signature: Vec<u8>,
+}
+
+impl Jwt {
+    pub(crate) fn parse(token: &str) -> Option<Self> {
+        let (signed, signature) = token.rsplit_once('.')?;
+        let (header, claims) = signed.split_once('.')?;
+        let read = |part: &str| serde_json::from_slice(&decode(part)?).ok();
+        Some(Self {
+            header: read(header)?,
+            claims: read(claims)?,
+            signed: signed.to_owned(),
+            signature: decode(signature)?,
+        })
+    }
+
+    pub(crate) fn algorithm(&self) -> &str {
+        self.header["alg"].as_str().unwrap_or("")
+    }
+
+    /// A claim; empty when it is no text.
+    pub(crate) fn text(&self, name: &str) -> &str {
+        self.claims[name].as_str().unwrap_or("")
+    }
+
+    /// A NumericDate, which may have a fraction (RFC 7519 section 2).
+    pub(crate) fn seconds(&self, name: &str) -> Option<i64> {
+        let value = &self.claims[name];
+        // `as` saturates.
+        value.as_i64().or_else(|| value.as_f64().map(|seconds| seconds as i64))
+    }
 }
 
 /// The key set document (RFC 7517).
@@ -67,6 +105,10 @@ fn public_members(key: &SigningKey) -> Value {
 
 fn encode(bytes: impl AsRef<[u8]>) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(bytes)
+}
+
+fn decode(text: &str) -> Option<Vec<u8>> {
+    BASE64_URL_SAFE_NO_PAD.decode(text).ok()
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use super::message::Request;
+use super::origin::region_of;
 use super::route::{Endpoint, Route};
 
 /// Older entries make room: a benchmark must not fill the memory.
@@ -21,6 +22,9 @@ pub struct LoggedRequest {
     pub endpoint: Endpoint,
     /// The tenant in the path, empty where there is none.
     pub tenant: String,
+    /// The region whose host was asked, as in `westus2.localhost`.
+    #[serde(default)]
+    pub region: Option<String>,
     /// `GET`, `POST`, …
     pub method: String,
     /// As sent.
@@ -63,6 +67,7 @@ impl Log {
             at,
             endpoint: route.endpoint,
             tenant: route.authority_path.clone(),
+            region: region_of(request).map(str::to_owned),
             method: request.method.clone(),
             path: request.path.clone(),
             query: request.query.to_map(),

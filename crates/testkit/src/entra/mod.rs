@@ -8,9 +8,13 @@
 //! A request goes through `server`, which finds its `route`, and on to the file named after the endpoint.
 
 mod answer;
+mod app_answer;
 mod authorize;
+mod certificate;
 mod claims;
+mod client;
 mod clock;
+mod confirmation;
 mod control;
 mod control_api;
 mod device;
@@ -18,11 +22,13 @@ mod device_page;
 mod discovery;
 mod error;
 mod faults;
+mod federation;
 mod grants;
 mod jwt;
 mod log;
 mod message;
 mod options;
+mod origin;
 mod pages;
 mod random;
 mod route;
@@ -40,11 +46,14 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 pub use authorize::{Redirect, ResponseMode};
+pub use certificate::{Certificate, NotACertificate};
+pub use client::{Client, EXCHANGE_AUDIENCE, FederatedCredential};
 pub use control::{Browser, Control, ControlError, Person};
 pub use faults::{Effect, Fault};
+pub use federation::{FederatedDomain, SamlVersion};
 pub use log::LoggedRequest;
 pub use options::{
-    CONSUMERS, CONTOSO, Client, FABRIKAM, NewUser, Options, Rotation, Settings, Tenant,
+    CONSUMERS, CONTOSO, FABRIKAM, NewUser, Options, PASSWORD, Rotation, Settings, Tenant,
 };
 pub use route::Endpoint;
 pub use scenario::Scenario;

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::client::Client;
+use super::federation::FederatedDomain;
 use super::scenario::Scenario;
 
 /// The tenant that most default users belong to, `contoso.com`.
@@ -10,6 +12,9 @@ pub const CONTOSO: &str = "c0a70500-0000-4000-8000-00000000c001";
 pub const FABRIKAM: &str = "fab41ca0-0000-4000-8000-00000000f001";
 /// Entra's tenant of personal accounts.
 pub const CONSUMERS: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
+
+/// The password of every user who was created without one.
+pub const PASSWORD: &str = "Passw0rd!";
 
 /// How to start an emulator. `Options::default()` suits most tests.
 #[derive(Debug, Clone)]
@@ -32,16 +37,18 @@ pub struct Options {
     pub accept_any_client: bool,
     /// Hosts that instance discovery vouches for, beside Microsoft's and the emulator's own.
     pub trusted_hosts: Vec<String>,
+    /// Domains whose users sign in at the emulated ADFS.
+    pub federated_domains: Vec<FederatedDomain>,
     /// What can be changed later.
     pub settings: Settings,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        let tenant = |id: &str, name: &str, domains: [&str; 2]| Tenant {
+        let tenant = |id: &str, name: &str, domains: &[&str]| Tenant {
             id: id.to_owned(),
             name: name.to_owned(),
-            domains: domains.map(str::to_owned).to_vec(),
+            domains: domains.iter().map(|domain| (*domain).to_owned()).collect(),
         };
         Self {
             port: 0,
@@ -50,12 +57,17 @@ impl Default for Options {
             seed: None,
             users: ["alice@contoso.com", "bob@contoso.com"].map(NewUser::named).to_vec(),
             tenants: vec![
-                tenant(CONTOSO, "Contoso", ["contoso.com", "contoso.onmicrosoft.com"]),
-                tenant(FABRIKAM, "Fabrikam", ["fabrikam.com", "fabrikam.onmicrosoft.com"]),
+                tenant(
+                    CONTOSO,
+                    "Contoso",
+                    &["contoso.com", "contoso.onmicrosoft.com", "adfs.contoso.com"],
+                ),
+                tenant(FABRIKAM, "Fabrikam", &["fabrikam.com", "fabrikam.onmicrosoft.com"]),
             ],
             clients: Vec::new(),
             accept_any_client: true,
             trusted_hosts: Vec::new(),
+            federated_domains: vec![FederatedDomain::named("adfs.contoso.com")],
             settings: Settings::default(),
         }
     }
@@ -72,22 +84,6 @@ pub struct Tenant {
     pub domains: Vec<String>,
 }
 
-/// A registered application.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Client {
-    /// The client id.
-    pub id: String,
-    /// The name that pages show.
-    pub name: Option<String>,
-    /// Whether it shares refresh tokens with Microsoft's first-party family "1".
-    pub family: bool,
-    /// A confidential client's secret.
-    pub secret: Option<String>,
-    /// Redirect URIs beside the loopback ones, which every client may use.
-    pub redirect_uris: Vec<String>,
-}
-
 /// A user to create.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct NewUser {
@@ -99,6 +95,9 @@ pub struct NewUser {
     /// Tenants beside the home tenant that know the user as a guest.
     #[serde(default)]
     pub guest_of: Vec<String>,
+    /// What the password grant asks for; [`PASSWORD`] when absent.
+    #[serde(default)]
+    pub password: Option<String>,
     /// What goes wrong for this user; when absent the part before the `@` may name one, as in `mfa@contoso.com`.
     #[serde(default)]
     pub scenario: Option<Scenario>,
@@ -107,7 +106,13 @@ pub struct NewUser {
 impl NewUser {
     /// A user with nothing special.
     pub fn named(name: &str) -> Self {
-        Self { name: name.to_owned(), display_name: None, guest_of: Vec::new(), scenario: None }
+        Self {
+            name: name.to_owned(),
+            display_name: None,
+            guest_of: Vec::new(),
+            password: None,
+            scenario: None,
+        }
     }
 }
 
@@ -133,6 +138,9 @@ pub struct Settings {
     pub ask_consent: bool,
     /// Whether the authorization response carries `iss` (RFC 9207).
     pub authorization_response_iss: bool,
+    /// Whether a client assertion is good for one request only (RFC 7523 section 3, point 7). Entra admits reuse, and
+    /// MSAL counts on it.
+    pub refuse_assertion_replay: bool,
 }
 
 impl Default for Settings {
@@ -147,6 +155,7 @@ impl Default for Settings {
             rotation: Rotation::Keep,
             ask_consent: false,
             authorization_response_iss: false,
+            refuse_assertion_replay: false,
         }
     }
 }

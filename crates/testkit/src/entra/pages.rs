@@ -1,9 +1,9 @@
 //! The pages that a person sees. The markup is in `pages/`; here the values are put in.
 
 use super::authorize::{AuthorizationRequest, PendingAuthorization};
+use super::client::Client;
 use super::error::Refusal;
 use super::message::Reply;
-use super::options::Client;
 use super::state::{SignedIn, State, User};
 use super::template::Html;
 

@@ -59,6 +59,11 @@ impl Random {
     }
 }
 
+/// A UUID that these texts determine.
+pub(crate) fn derive_uuid(parts: &[&str]) -> String {
+    Random { seed: Sha256::digest(parts.join("|")).into(), counter: 0 }.next_uuid()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -26,6 +26,8 @@ pub enum Endpoint {
     Revocation,
     /// The userinfo endpoint.
     Userinfo,
+    /// `/common/userrealm/{user}`
+    UserRealm,
     /// A path that nothing serves.
     Unknown,
 }
@@ -77,6 +79,9 @@ pub(crate) fn find_route(path: &str, generic_oidc: bool) -> Route {
         ["devicelogin"] => return route(Endpoint::DeviceLogin, String::new()),
         ["common", "discovery", "instance"] if !generic_oidc => {
             return route(Endpoint::InstanceDiscovery, String::new());
+        }
+        ["common", "userrealm", _user] if !generic_oidc => {
+            return route(Endpoint::UserRealm, "common".to_owned());
         }
         _ => {}
     }

@@ -12,6 +12,8 @@ use super::error::Refusal;
 pub enum Scenario {
     /// Multi-factor sign-in: `interaction_required` with a claims challenge, until a sign-in satisfied it.
     InteractionRequired,
+    /// The user must yet register a second factor: as above, with AADSTS50079.
+    EnrollmentRequired,
     /// As above with these claims (JSON text), as a resource with continuous access evaluation would demand.
     ClaimsChallenge(String),
     /// An administrator or the user has not agreed; a sign-in with `prompt=consent` settles it.
@@ -44,6 +46,7 @@ impl Scenario {
     pub(crate) fn from_user_name(name: &str) -> Option<Self> {
         match name.split('@').next().unwrap_or("") {
             "mfa" => Some(Self::InteractionRequired),
+            "mfa-enroll" => Some(Self::EnrollmentRequired),
             "consent" => Some(Self::ConsentRequired),
             "password-expired" => Some(Self::UserPasswordExpired),
             "bad-token" => Some(Self::BadToken),
@@ -66,7 +69,7 @@ impl Scenario {
     /// Whether a sign-in that presented these claims has met the demand.
     pub(crate) fn is_satisfied_by(&self, presented: Option<&Value>) -> bool {
         let demanded = match self {
-            Self::InteractionRequired => mfa_claims(),
+            Self::InteractionRequired | Self::EnrollmentRequired => mfa_claims(),
             Self::ClaimsChallenge(text) => serde_json::from_str(text).unwrap_or(Value::Null),
             _ => return false,
         };
@@ -78,6 +81,12 @@ impl Scenario {
         let grant = Refusal::invalid_grant;
         match self {
             Self::InteractionRequired => challenge(mfa_claims().to_string()),
+            Self::EnrollmentRequired => Refusal {
+                number: 50_079,
+                text: "The user must register for multi-factor sign-in; sign in interactively."
+                    .to_owned(),
+                ..challenge(mfa_claims().to_string())
+            },
             Self::ClaimsChallenge(claims) => challenge(claims.clone()),
             Self::ConsentRequired => consent_required("the application"),
             Self::UserPasswordExpired => {

@@ -24,7 +24,9 @@ use super::message::{Reply, Request};
 use super::route::{Endpoint, Route, find_route};
 use super::state::State;
 use super::tenant::Directory;
-use super::{authorize, control_api, device, device_page, discovery, pages, token, token_use};
+use super::{
+    authorize, control_api, device, device_page, discovery, federation, pages, token, token_use,
+};
 
 /// No request to an identity provider is longer.
 const MAX_BODY: usize = 1024 * 1024;
@@ -164,7 +166,7 @@ fn try_endpoint(state: &mut State, route: &Route, request: &Request) -> Result<R
     match route.endpoint {
         Endpoint::InstanceDiscovery => discovery::find_instance(state, request),
         Endpoint::OpenidConfiguration => {
-            Ok(discovery::describe_tenant(state, &find_directory(state)?))
+            Ok(discovery::describe_tenant(state, &find_directory(state)?, request))
         }
         Endpoint::Keys => find_directory(state).map(|_| discovery::list_keys(state)),
         Endpoint::Authorize => Ok(authorize::answer(state, &route.authority_path, request)),
@@ -172,8 +174,9 @@ fn try_endpoint(state: &mut State, route: &Route, request: &Request) -> Result<R
         Endpoint::DeviceLogin => Ok(device_page::answer(state, request)),
         Endpoint::Token => token::answer(state, &find_directory(state)?, request),
         Endpoint::Logout => Ok(authorize::logout(state, request)),
-        Endpoint::Revocation => token_use::revoke_token(state, request),
+        Endpoint::Revocation => token_use::revoke_token(state, &find_directory(state)?, request),
         Endpoint::Userinfo => Ok(token_use::describe_user(state, request)),
+        Endpoint::UserRealm => Ok(federation::describe_realm(state, request)),
         Endpoint::Unknown => Ok(pages::not_found()),
     }
 }

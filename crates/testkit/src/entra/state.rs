@@ -4,18 +4,20 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use p256::ecdsa::SigningKey;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
+use serde_json::Value;
 
 use super::authorize::{Code, PendingAuthorization};
+use super::client::Client;
 use super::clock::EmulatorClock;
 use super::device::Device;
 use super::error::Refusal;
 use super::faults::Faults;
+use super::federation::FederatedDomain;
 use super::grants::Grants;
 use super::jwt;
 use super::log::Log;
-use super::options::{CONSUMERS, Client, NewUser, Options, Settings, Tenant};
-use super::random::Random;
+use super::options::{CONSUMERS, NewUser, Options, PASSWORD, Settings, Tenant};
+use super::random::{Random, derive_uuid};
 use super::scenario::Scenario;
 
 /// The whole state behind one lock; no handler awaits while it holds it.
@@ -28,6 +30,7 @@ pub(crate) struct State {
     pub(crate) clients: Vec<Client>,
     pub(crate) accept_any_client: bool,
     pub(crate) trusted_hosts: Vec<String>,
+    pub(crate) federated_domains: Vec<FederatedDomain>,
     /// By user name in lower case.
     pub(crate) users: BTreeMap<String, User>,
     pub(crate) scope_scenarios: HashMap<String, Scenario>,
@@ -40,6 +43,10 @@ pub(crate) struct State {
     /// By device code.
     pub(crate) devices: HashMap<String, Device>,
     pub(crate) grants: Grants,
+    /// What the sign-in behind an access token presented, by the token's `uti`.
+    pub(crate) presented_claims: HashMap<String, Value>,
+    /// Client id and `jti`, with the time until which they are remembered.
+    pub(crate) used_assertions: HashMap<(String, String), i64>,
     pub(crate) faults: Faults,
     pub(crate) log: Log,
     pub(crate) counters: BTreeMap<String, GrantCount>,
@@ -63,6 +70,8 @@ pub struct User {
     pub home_tenant: String,
     /// Tenants that know the user as a guest.
     pub guest_of: Vec<String>,
+    /// What the password grant and the federation service ask for; the pages take any name without.
+    pub password: String,
     /// What goes wrong for this user.
     pub scenario: Option<Scenario>,
 }
@@ -119,6 +128,7 @@ impl State {
             clients: options.clients,
             accept_any_client: options.accept_any_client,
             trusted_hosts: options.trusted_hosts,
+            federated_domains: options.federated_domains,
             users: BTreeMap::new(),
             scope_scenarios: HashMap::new(),
             consents: HashSet::new(),
@@ -127,6 +137,8 @@ impl State {
             codes: HashMap::new(),
             devices: HashMap::new(),
             grants: Grants::default(),
+            presented_claims: HashMap::new(),
+            used_assertions: HashMap::new(),
             faults: Faults::default(),
             log: Log::default(),
             counters: BTreeMap::new(),
@@ -155,6 +167,7 @@ impl State {
             object_id,
             home_tenant,
             guest_of: new.guest_of,
+            password: new.password.unwrap_or_else(|| PASSWORD.to_owned()),
             scenario: new.scenario.or_else(|| Scenario::from_user_name(&new.name)),
             name: new.name,
         };
@@ -202,17 +215,8 @@ impl User {
         if tenant_id == self.home_tenant {
             return self.object_id.clone();
         }
-        let mut random =
-            Random::from_seed(u64::from_be_bytes(first_eight(&[&self.object_id, tenant_id])));
-        random.next_uuid()
+        derive_uuid(&[&self.object_id, tenant_id])
     }
-}
-
-fn first_eight(parts: &[&str]) -> [u8; 8] {
-    let digest = Sha256::digest(parts.join("|"));
-    let mut first = [0; 8];
-    first.copy_from_slice(&digest[..8]);
-    first
 }
 
 /// `Alice Smith` of `alice.smith@contoso.com`.

@@ -19,6 +19,7 @@ enum Kind {
     Consumers,
     Organization(String),
     Adfs,
+    Dsts,
     Generic,
 }
 
@@ -37,6 +38,7 @@ impl Directory {
             "organizations" => return of_kind(Kind::Organizations),
             "consumers" => return of_kind(Kind::Consumers),
             "adfs" => return of_kind(Kind::Adfs),
+            "dstsv2" => return of_kind(Kind::Dsts),
             CONSUMERS => return of_kind(Kind::Consumers),
             _ => {}
         }
@@ -47,6 +49,42 @@ impl Directory {
 
     pub(crate) fn is_adfs(&self) -> bool {
         self.kind == Kind::Adfs
+    }
+
+    /// Whether tenants are Entra's here, and so go into tokens.
+    pub(crate) fn has_tenants(&self) -> bool {
+        !matches!(self.kind, Kind::Adfs | Kind::Dsts | Kind::Generic)
+    }
+
+    /// The policy of a B2C authority.
+    pub(crate) fn policy(&self) -> Option<&str> {
+        let (_, policy) = self.path.split_once('/').filter(|_| self.has_tenants())?;
+        Some(policy)
+    }
+
+    /// The tenant that an application without a user belongs to; the shared endpoints leave it open.
+    pub(crate) fn organization(&self) -> Result<&str, Refusal> {
+        match &self.kind {
+            Kind::Organization(id) => Ok(id),
+            Kind::Adfs | Kind::Dsts | Kind::Generic => Ok(""),
+            Kind::Common | Kind::Organizations | Kind::Consumers => Err(Refusal::new(
+                "invalid_request",
+                50_059,
+                "No tenant-identifying information was found in the request: an application needs an authority with its tenant.",
+            )),
+        }
+    }
+
+    /// The endpoints that personal accounts may use know no passwords.
+    pub(crate) fn refuse_password_grant(&self) -> Result<(), Refusal> {
+        match self.kind {
+            Kind::Common | Kind::Consumers => Err(Refusal::new(
+                "invalid_request",
+                9_001_023,
+                "The grant type is not supported over the /common or /consumers endpoints. Use /organizations or a tenant-specific endpoint.",
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// The URL of an endpoint below this directory.
@@ -60,14 +98,14 @@ impl Directory {
             Kind::Common | Kind::Organizations => format!("{base_url}/{{tenantid}}/v2.0"),
             Kind::Consumers => format!("{base_url}/{CONSUMERS}/v2.0"),
             Kind::Organization(id) => format!("{base_url}/{id}/v2.0"),
-            Kind::Adfs | Kind::Generic => format!("{base_url}/{}", self.path),
+            Kind::Adfs | Kind::Dsts | Kind::Generic => format!("{base_url}/{}", self.path),
         }
     }
 
     /// `iss` of a token for a user of `tenant_id`.
     pub(crate) fn token_issuer(&self, base_url: &str, tenant_id: &str) -> String {
         match self.kind {
-            Kind::Adfs | Kind::Generic => format!("{base_url}/{}", self.path),
+            Kind::Adfs | Kind::Dsts | Kind::Generic => format!("{base_url}/{}", self.path),
             _ => format!("{base_url}/{tenant_id}/v2.0"),
         }
     }
@@ -76,7 +114,7 @@ impl Directory {
     pub(crate) fn tenant_for(&self, user: &User) -> Result<String, Refusal> {
         let is_personal = user.home_tenant == CONSUMERS;
         let known = match &self.kind {
-            Kind::Common | Kind::Adfs | Kind::Generic => true,
+            Kind::Common | Kind::Adfs | Kind::Dsts | Kind::Generic => true,
             Kind::Organizations => !is_personal,
             Kind::Consumers => is_personal,
             Kind::Organization(id) if user.guest_of.contains(id) => return Ok(id.clone()),

@@ -131,8 +131,10 @@ fn refuse_silently(
         return Some(Refusal { error: "consent_required", ..consent_required(&request.client.id) });
     }
     let scenario = state.find_user(&signed_in.user)?.scenario.as_ref()?;
-    let wants_interaction =
-        matches!(scenario, Scenario::InteractionRequired | Scenario::ClaimsChallenge(_));
+    let wants_interaction = matches!(
+        scenario,
+        Scenario::InteractionRequired | Scenario::EnrollmentRequired | Scenario::ClaimsChallenge(_)
+    );
     wants_interaction.then(|| scenario.to_refusal())
 }
 

@@ -8,9 +8,9 @@ use url::{Host, Url};
 
 use super::redirect::{ResponseMode, ReturnAddress};
 use crate::entra::claims;
+use crate::entra::client::Client;
 use crate::entra::error::Refusal;
 use crate::entra::message::Params;
-use crate::entra::options::Client;
 use crate::entra::state::State;
 use crate::entra::tenant::Directory;
 

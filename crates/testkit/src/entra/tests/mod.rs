@@ -1,10 +1,13 @@
 //! Plain HTTP against a running emulator.
 
 mod authorize;
+mod client_auth;
 mod control;
 mod device;
 mod discovery;
+mod grants;
 mod http;
+mod keys;
 mod refresh;
 mod sign_in;
 mod validation;

@@ -11,7 +11,7 @@ use super::http::{
     ALICE, CLIENT, REDIRECT, VERIFIER, authorize, decode_claims, encode, get, post, redeem_code,
     refresh, sign_in, start, token,
 };
-use crate::entra::{CONSUMERS, CONTOSO, Client, FABRIKAM, NewUser};
+use crate::entra::{CONSUMERS, CONTOSO, FABRIKAM, NewUser};
 
 #[tokio::test]
 async fn a_sign_in_yields_what_entra_answers() {
@@ -165,24 +165,6 @@ async fn a_guest_keeps_the_home_account_and_has_another_object_id() {
     assert_eq!(consumers.outcome(), "200", "the shared endpoints keep the tenant of the grant");
     let personal = sign_in(&emulator, "zoe@outlook.com", &[]).await;
     assert_eq!(decode_claims(&personal["id_token"])["tid"], CONSUMERS);
-}
-
-#[tokio::test]
-async fn a_confidential_client_must_send_its_secret() {
-    let secret =
-        || Client { id: CLIENT.into(), secret: Some("s3cret".into()), ..Client::default() };
-    let emulator = start(|options| options.clients = vec![secret()]).await;
-    for (sent, number) in [("", 7_000_218), ("wrong", 7_000_215)] {
-        let fields = [
-            ("client_id", CLIENT),
-            ("grant_type", "refresh_token"),
-            ("refresh_token", "x"),
-            ("client_secret", sent),
-        ];
-        let answer = token(&emulator, &fields).await;
-        assert_eq!(answer.outcome(), "401 invalid_client");
-        assert_eq!(answer.json()["error_codes"], json!([number]));
-    }
 }
 
 #[tokio::test]

@@ -1,21 +1,30 @@
 //! The token endpoint: what all grants share. Each grant has its own file.
 
 mod authorization_code;
+mod client_assertion;
+mod client_auth;
+mod client_credentials;
 mod device_code;
+mod on_behalf_of;
+mod password;
 mod refresh_token;
+mod user_fic;
 
 use serde_json::Value;
 
 use super::answer::{TokenAnswer, issue_refresh_token, resource_of};
 use super::authorize::find_unconsented;
 use super::claims;
+use super::client::Client;
+use super::confirmation;
 use super::error::Refusal;
 use super::grants::{Grant, GrantId};
 use super::message::{Params, Reply, Request};
-use super::options::Client;
 use super::scenario::{Scenario, consent_required};
 use super::state::{State, User};
 use super::tenant::Directory;
+use client_auth::Proof;
+pub(crate) use client_auth::authenticate;
 
 /// Answers a token request and counts it under its grant type.
 pub(crate) fn answer(
@@ -24,7 +33,7 @@ pub(crate) fn answer(
     request: &Request,
 ) -> Result<Reply, Refusal> {
     request.require_post()?;
-    let result = dispatch(state, directory, &request.form);
+    let result = dispatch(state, directory, request);
     if let Some(grant_type) = request.form.get("grant_type") {
         let count = state.counters.entry(grant_type.to_owned()).or_default();
         match result {
@@ -35,15 +44,26 @@ pub(crate) fn answer(
     result
 }
 
-fn dispatch(state: &mut State, directory: &Directory, form: &Params) -> Result<Reply, Refusal> {
+fn dispatch(state: &mut State, directory: &Directory, request: &Request) -> Result<Reply, Refusal> {
+    let form = &request.form;
     form.refuse_duplicates()?;
-    let client_id = form.require("client_id")?;
+    let (client, proof) = authenticate(state, directory, request)?;
     let grant_type = form.require("grant_type")?;
-    let client = authenticate_client(state, client_id, form)?;
-    let request = TokenRequest { directory, client, form, claims: claims::read(form)? };
+    let request = TokenRequest {
+        directory,
+        client,
+        proof,
+        form,
+        claims: claims::read(form)?,
+        confirmation: confirmation::read(form)?,
+    };
     match grant_type {
         "authorization_code" => authorization_code::redeem(state, &request),
         "refresh_token" => refresh_token::redeem(state, &request),
+        "client_credentials" => client_credentials::issue(state, &request),
+        "password" => password::redeem(state, &request),
+        "urn:ietf:params:oauth:grant-type:jwt-bearer" => on_behalf_of::exchange(state, &request),
+        "user_fic" => user_fic::redeem(state, &request),
         "urn:ietf:params:oauth:grant-type:device_code" | "device_code" => {
             device_code::redeem(state, &request)
         }
@@ -58,11 +78,27 @@ fn dispatch(state: &mut State, directory: &Directory, form: &Params) -> Result<R
 struct TokenRequest<'a> {
     directory: &'a Directory,
     client: Client,
+    proof: Proof,
     form: &'a Params,
     claims: Option<Value>,
+    /// `cnf` of the access token to issue.
+    confirmation: Option<Value>,
 }
 
 impl TokenRequest<'_> {
+    /// A grant for a user who signs in with this request.
+    fn grant_for(&self, state: &State, user: &User, scopes: Vec<String>) -> Result<Grant, Refusal> {
+        Ok(Grant {
+            client_id: self.client.id.clone(),
+            user: user.name.to_lowercase(),
+            tenant_id: self.directory.tenant_for(user)?,
+            scopes,
+            auth_time: state.clock.now(),
+            claims: None,
+            revoked: false,
+        })
+    }
+
     /// Opens a grant for a fresh sign-in and answers with its first tokens.
     fn open_grant(
         &self,
@@ -94,6 +130,7 @@ impl TokenRequest<'_> {
             refresh_token,
             client_info,
             claims: self.claims.as_ref(),
+            confirmation: self.confirmation.as_ref(),
         }
     }
 
@@ -110,23 +147,6 @@ impl TokenRequest<'_> {
             return Err(Refusal::new("invalid_scope", 28_000, text));
         }
         Ok(scopes)
-    }
-}
-
-/// A public client proves nothing; one with a secret must send it (AADSTS7000218, AADSTS7000215).
-fn authenticate_client(state: &State, client_id: &str, form: &Params) -> Result<Client, Refusal> {
-    let client = state.find_client(client_id)?;
-    match (&client.secret, form.get("client_secret")) {
-        (Some(expected), Some(sent)) if expected == sent => Ok(client),
-        (None, _) => Ok(client),
-        (Some(_), None) => Err(Refusal::new(
-            "invalid_client",
-            7_000_218,
-            "This client must send its client_secret or a client_assertion.",
-        )),
-        (Some(_), Some(_)) => {
-            Err(Refusal::new("invalid_client", 7_000_215, "The client secret is wrong."))
-        }
     }
 }
 
