@@ -13,7 +13,10 @@ from conftest import StartDaemon
 from scripted_daemon import Script
 
 VECTORS = Path(__file__).parents[3] / "proto" / "vectors"
-FEATURES = {"silent", "accounts", "device_code", "auth_code", "interactive"}
+FEATURES = {
+    "silent", "accounts", "device_code", "auth_code", "interactive", "client_credentials", "client_assertion",
+    "on_behalf_of", "password", "refresh_token", "user_federated_credential", "authorization_code",
+}  # fmt: skip
 MEMBERS = {"comment", "requires", "app", "given", "steps"}
 RAISED = {
     "misuse": ValueError,
@@ -40,6 +43,7 @@ def test_there_are_vectors() -> None:
     assert len(list(VECTORS.glob("*.json"))) >= 20  # noqa: PLR2004
 
 
+@pytest.mark.filterwarnings("ignore:.*is deprecated:DeprecationWarning")
 @pytest.mark.parametrize("path", sorted(VECTORS.glob("*.json")), ids=lambda path: path.stem)
 def test_vector(path: Path, start_daemon: StartDaemon, monkeypatch: pytest.MonkeyPatch) -> None:
     vector = load(path)
@@ -52,7 +56,7 @@ def test_vector(path: Path, start_daemon: StartDaemon, monkeypatch: pytest.Monke
         return True
 
     monkeypatch.setattr("webbrowser.open", open_page)
-    app = valetkey.PublicClientApplication(**vector["app"])
+    app = construct(**vector["app"])
     results: list[Any] = []
     for step in vector["steps"]:
         opened.clear()
@@ -61,7 +65,23 @@ def test_vector(path: Path, start_daemon: StartDaemon, monkeypatch: pytest.Monke
     assert (script.complaints, script.unanswered()) == ([], [])
 
 
-def check(app: valetkey.PublicClientApplication, step: dict[str, Any], results: list[Any]) -> Any:
+def construct(kind: str = "public", credential: Any = None, **options: Any) -> valetkey.ClientApplication:
+    """The application that the members of ``POST /v1/apps`` define."""
+    if kind == "public":
+        return valetkey.PublicClientApplication(**options)
+    if credential["type"] == "secret":
+        credential = credential["secret"]
+    elif credential["type"] == "assertion_callback":
+        credential = {"client_assertion": make_assertion}
+    return valetkey.ConfidentialClientApplication(client_credential=credential, **options)
+
+
+def make_assertion(asked: dict[str, str]) -> str:
+    """What the vectors' program answers."""
+    return "|".join(asked.get(name, "") for name in ("client_id", "token_endpoint", "fmi_path"))
+
+
+def check(app: valetkey.ClientApplication, step: dict[str, Any], results: list[Any]) -> Any:
     """Makes a step's call and compares the outcome."""
     call = getattr(app, PYTHON_NAMES.get(step["call"], step["call"]))
     arguments, expected = in_python(step["call"], step["arguments"], results), step["expect"]
