@@ -2,7 +2,7 @@
 //!
 //! A [`World`] is a [`Machine`] (home, state and runtime folders, a daemon and its log) and an Entra emulator that runs in
 //! the test's own process. A [`Caller`] is a program that uses the daemon, over a [`Connection`] that can say anything, well
-//! formed or not. A [`Browser`] is what brings a person's redirect back.
+//! formed or not. A [`Browser`] is what brings a person's redirect back. A [`Proxy`] and a [`TlsFront`] stand between.
 //!
 //! It is for tests: whatever goes wrong panics with what a person needs to see. It sets nothing that two tests would share,
 //! knows nothing of the daemon's inside, and does not use the SDK, which is itself under test.
@@ -19,6 +19,8 @@ mod connection;
 mod events;
 mod machine;
 mod programs;
+mod proxy;
+mod tls;
 mod world;
 
 pub use browser::{Browser, redirect_port};
@@ -27,4 +29,6 @@ pub use connection::{Answer, Connection, patiently, post, request};
 pub use events::Events;
 pub use machine::Machine;
 pub use programs::Program;
+pub use proxy::Proxy;
+pub use tls::TlsFront;
 pub use world::{ALICE, BOB, CLIENT_ID, SCOPE, World};
