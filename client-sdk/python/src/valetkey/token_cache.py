@@ -46,7 +46,10 @@ class SharedTokenCache(TokenCache):
 
 
 class SerializableTokenCache(TokenCache):
-    """A cache of this object's own that the application keeps: as text, in MSAL's schema."""
+    """A cache of this object's own that the application keeps: as text, in MSAL's schema.
+
+    Where the broker does not hand caches out, the text stays as it was put in, and the application uses the shared one.
+    """
 
     _private: PrivateCache
 
