@@ -9,8 +9,8 @@ use valetkey_engine::ports::Clock;
 use valetkey_engine::{Engine, Ports};
 use valetkey_ipc::{BindError, Listener};
 use valetkey_policy::{Admission, Policy};
+use valetkey_safe_path::PathError;
 use valetkey_vault::{KeyChoice, KeyProvider, OpenOptions, UnknownKeyChoice, VaultError};
-use zeroize::Zeroizing;
 
 use crate::api::{self, Api, Process};
 use crate::broker::{Broker, NamedApp};
@@ -55,13 +55,8 @@ pub enum RunError {
     #[error("read VALETKEY_KEY_PROVIDER: {0}")]
     KeyProvider(#[from] UnknownKeyChoice),
     /// `[vault] passphrase_file` cannot be read.
-    #[error("read the passphrase file {}: {source}", path.display())]
-    PassphraseFile {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
+    #[error("use the passphrase file: {0}")]
+    PassphraseFile(#[source] PathError),
     /// The store cannot be used.
     #[error(transparent)]
     Vault(#[from] VaultError),
@@ -194,7 +189,7 @@ fn open_store(
         Some(name) => name.to_string_lossy().parse()?,
         None => key_choice(config.key),
     };
-    options.passphrase = config.passphrase_file.clone().map(read_passphrase).transpose()?;
+    options.passphrase = config.read_passphrase().map_err(RunError::PassphraseFile)?;
     options.credentials_directory = lookup("CREDENTIALS_DIRECTORY").map(PathBuf::from);
     Ok(VaultStore::open(options, now)?)
 }
@@ -206,13 +201,6 @@ fn key_choice(name: KeyName) -> KeyChoice {
         KeyName::Credential => KeyChoice::Only(KeyProvider::Credential),
         KeyName::Passphrase => KeyChoice::Only(KeyProvider::Passphrase),
         KeyName::File => KeyChoice::Only(KeyProvider::File),
-    }
-}
-
-fn read_passphrase(path: PathBuf) -> Result<Zeroizing<String>, RunError> {
-    match std::fs::read_to_string(&path).map(Zeroizing::new) {
-        Ok(content) => Ok(Zeroizing::new(content.lines().next().unwrap_or_default().to_owned())),
-        Err(source) => Err(RunError::PassphraseFile { path, source }),
     }
 }
 

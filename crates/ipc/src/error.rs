@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use valetkey_safe_path::PathError;
+
 use crate::Endpoint;
 
 /// Why the endpoint cannot be listened on.
@@ -33,6 +35,9 @@ pub enum BindError {
         /// What is wrong and what to do.
         problem: FolderProblem,
     },
+    /// Others could put another folder in the place of the socket's.
+    #[error("prepare the socket's folder: {0}; or set VALETKEY_SOCKET to another path")]
+    UnsafeWay(#[source] PathError),
     /// The name is taken by something that is no socket, which may be of value.
     #[error("listen on {}: there is something else of this name; move it away, or set VALETKEY_SOCKET", path.display())]
     NotASocket {

@@ -66,6 +66,19 @@ async fn a_folder_behind_a_link_is_refused() {
 }
 
 #[tokio::test]
+async fn a_socket_below_a_parent_that_others_can_write_to_is_refused() {
+    let temp = tempfile::tempdir().unwrap();
+    let lax = temp.path().join("lax");
+    make_folder(&lax, 0o777);
+    make_folder(&lax.join("valetkey"), 0o700);
+    let refused = Listener::bind(&Endpoint::at(lax.join("valetkey/broker.sock"))).err().unwrap();
+    assert!(matches!(refused, BindError::UnsafeWay(_)), "{refused:?}");
+    let message = refused.to_string();
+    let place = format!("trust {}: its mode 0777", lax.display());
+    assert!(message.contains(&place) && message.contains("`chmod go-w`"), "{message}");
+}
+
+#[tokio::test]
 async fn a_file_in_place_of_the_folder_is_refused() {
     check_refused(
         |folder| drop(fs::File::create_new(folder).unwrap()),

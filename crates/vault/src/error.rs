@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use valetkey_safe_path::PathError;
+
 use crate::key::KeyProvider;
 use crate::options::RandomnessUnavailable;
 
@@ -69,6 +71,9 @@ pub enum VaultError {
         source: io::Error,
     },
     /// The store broke while it was open. Opening it again sets it aside.
+    /// Others could put another folder in the place of the store's.
+    #[error("prepare the store's folder: {0}")]
+    UnsafeWay(#[source] PathError),
     #[error("use the store: {detail}; restart valetkeyd to have it checked")]
     Damaged {
         /// What the database said.
@@ -102,6 +107,15 @@ pub enum IoKind {
 }
 
 impl IoKind {
+impl From<PathError> for VaultError {
+    fn from(error: PathError) -> Self {
+        match error {
+            PathError::Io { doing, path, source } => Self::io(doing, path, source),
+            unsafe_way => Self::UnsafeWay(unsafe_way),
+        }
+    }
+}
+
     fn of(error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::StorageFull

@@ -26,12 +26,12 @@ pub(crate) struct StateLock {
 const LOCK_NAME: &str = "vault.lock";
 
 impl StateDir {
-    /// Creates the folder if need be, and checks who may write to it.
+    /// Creates the folder if need be, and checks who may write to it and who could put another in its place.
     ///
     /// The folder itself may be a symbolic link, as systemd's `StateDirectory=` with `DynamicUser=`
     /// makes it; what it points to is checked.
     pub(crate) fn prepare(path: &Path) -> Result<Self, VaultError> {
-        platform::create_folder(path).map_err(|e| VaultError::io("create folder", path, e))?;
+        valetkey_safe_path::create_folder(path)?;
         let metadata = fs::metadata(path).map_err(|e| VaultError::io("read folder", path, e))?;
         platform::check_folder(&metadata)
             .map_err(|problem| VaultError::Unsafe { path: path.into(), problem })?;
@@ -154,18 +154,14 @@ impl StateDir {
 mod platform {
     //! Owner, mode and links as Unix knows them.
 
-    use std::fs::{DirBuilder, File, Metadata, OpenOptions};
+    use std::fs::{File, Metadata, OpenOptions};
     use std::io;
-    use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+    use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
     use std::path::Path;
 
     use rustix::fs::OFlags;
 
     use crate::error::UnsafePath;
-
-    pub(super) fn create_folder(path: &Path) -> io::Result<()> {
-        DirBuilder::new().recursive(true).mode(0o700).create(path)
-    }
 
     /// Mode 0600 if the call creates the file, and no following of a link put there meanwhile.
     pub(super) fn private(options: &mut OpenOptions) {
@@ -220,10 +216,6 @@ mod platform {
     use std::path::Path;
 
     use crate::error::UnsafePath;
-
-    pub(super) fn create_folder(path: &Path) -> io::Result<()> {
-        std::fs::create_dir_all(path)
-    }
 
     pub(super) fn private(_options: &mut OpenOptions) {}
 

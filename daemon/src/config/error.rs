@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use valetkey_safe_path::PathError;
+
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -15,6 +17,14 @@ pub enum ConfigError {
         path: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// Others could change it, and with it where sign-ins go.
+    #[error("use configuration {}: {reason}", path.display())]
+    Unsafe {
+        /// The file.
+        path: PathBuf,
+        /// The folder or file that is not to be trusted, and what to do.
+        reason: PathError,
     },
     /// It is no TOML, or a key or value is wrong.
     #[error("{}:{line}: {problem}", path.display())]

@@ -3,7 +3,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Config, ConfigError};
+use valetkey_safe_path::{PathError, Readers};
+use zeroize::Zeroizing;
+
+use super::{Config, ConfigError, VaultConfig};
 use crate::paths::{self, Lookup};
 
 /// Reads the file that was asked for (`--config`, else `VALETKEY_CONFIG`), else the first of the usual ones that exists.
@@ -40,8 +43,22 @@ pub fn parse(path: &Path, content: &str) -> Result<Config, ConfigError> {
 }
 
 fn read(path: &Path) -> Result<String, ConfigError> {
-    std::fs::read_to_string(path)
-        .map_err(|source| ConfigError::Unreadable { path: path.into(), source })
+    valetkey_safe_path::read_file(path, Readers::Anybody).map_err(|error| match error {
+        PathError::Io { path, source, .. } => ConfigError::Unreadable { path, source },
+        reason => ConfigError::Unsafe { path: path.into(), reason },
+    })
+}
+
+impl VaultConfig {
+    /// The first line of the passphrase file, if there is one.
+    ///
+    /// # Errors
+    /// When it cannot be read, or others can read it too.
+    pub fn read_passphrase(&self) -> Result<Option<Zeroizing<String>>, PathError> {
+        let Some(path) = &self.passphrase_file else { return Ok(None) };
+        let content = Zeroizing::new(valetkey_safe_path::read_file(path, Readers::OwnerAlone)?);
+        Ok(Some(Zeroizing::new(content.lines().next().unwrap_or_default().to_owned())))
+    }
 }
 
 fn is_absent(error: &io::Error) -> bool {

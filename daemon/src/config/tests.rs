@@ -103,6 +103,47 @@ fn a_file_that_was_asked_for_must_be_there() {
     assert!(load(Some(&missing), &|_| None).is_err());
 }
 
+/// Writes a file with a mode, and answers what is said of it, empty when it is read.
+#[cfg(unix)]
+fn said_of(mode: u32, read: impl Fn(&Path) -> Option<String>) -> String {
+    use std::os::unix::fs::PermissionsExt;
+
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("file");
+    std::fs::File::create(&path).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+    read(&path).unwrap_or_default()
+}
+
+#[cfg(unix)]
+#[test]
+fn a_configuration_that_others_can_change_is_refused() {
+    for (mode, expected) in [(0o644, ""), (0o666, "`chmod go-w`"), (0o620, "`chmod go-w`")] {
+        let said = said_of(mode, |path| load(Some(path), &|_| None).err().map(|e| e.to_string()));
+        assert_eq!(
+            (said.is_empty(), said.contains(expected)),
+            (expected.is_empty(), true),
+            "{said}"
+        );
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_passphrase_file_that_others_can_read_is_refused() {
+    for (mode, expected) in [(0o600, ""), (0o644, "`chmod 600`"), (0o640, "`chmod 600`")] {
+        let said = said_of(mode, |path| {
+            let config = VaultConfig { passphrase_file: Some(path.into()), ..Default::default() };
+            config.read_passphrase().err().map(|error| error.to_string())
+        });
+        assert_eq!(
+            (said.is_empty(), said.contains(expected)),
+            (expected.is_empty(), true),
+            "{said}"
+        );
+    }
+}
+
 #[cfg(feature = "schema")]
 #[test]
 fn the_committed_schema_is_the_generated_one() {

@@ -1,8 +1,10 @@
-//! The socket's folder: private when it is made, and refused when others could write to it.
+//! The socket's folder: private when it is made, and refused when others could write to it or put another in its place.
 
-use std::fs::{DirBuilder, Metadata};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+
+use valetkey_safe_path::PathError;
 
 use crate::error::{BindError, FolderProblem};
 
@@ -11,12 +13,10 @@ use crate::error::{BindError, FolderProblem};
 /// A folder that others may read is accepted, since the socket's own mode keeps them out; one that they may write to is
 /// not, since they could put their own socket in the place of ours.
 pub(super) fn prepare(folder: &Path) -> Result<(), BindError> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-        .or_else(|e| if folder.symlink_metadata().is_ok() { Ok(()) } else { Err(e) })
-        .map_err(|e| BindError::io("create folder", folder, e))?;
+    valetkey_safe_path::create_folder(folder).map_err(|error| match error {
+        PathError::Io { doing, path, source } => BindError::Io { doing, path, source },
+        unsafe_way => BindError::UnsafeWay(unsafe_way),
+    })?;
     let metadata =
         folder.symlink_metadata().map_err(|e| BindError::io("look at folder", folder, e))?;
     check(&metadata, rustix::process::geteuid().as_raw())

@@ -64,6 +64,21 @@ fn a_link_to_a_folder_is_followed_and_its_target_checked() {
 }
 
 #[test]
+fn a_store_below_a_parent_that_others_can_write_to_is_refused() {
+    let dir = tempdir().unwrap();
+    let lax = dir.path().join("lax");
+    let state = lax.join("state");
+    fs::create_dir_all(&state).unwrap();
+    set_mode(&state, 0o700);
+    set_mode(&lax, 0o777);
+    let refused = StateDir::prepare(&state).unwrap_err();
+    assert!(matches!(refused, VaultError::UnsafeWay(_)), "{refused:?}");
+    let message = refused.to_string();
+    let place = format!("trust {}: its mode 0777", lax.display());
+    assert!(message.contains(&place) && message.contains("`chmod go-w`"), "{message}");
+}
+
+#[test]
 fn a_file_in_place_of_the_folder_is_an_error() {
     let dir = tempdir().unwrap();
     let path = dir.path().join("file");

@@ -28,8 +28,17 @@ const MAY: &[(&str, &[&str], &str)] = &[
         &["valetkey-model", "valetkey-oauth", "valetkey-cache", "valetkey-policy"],
         "the engine knows the outside only through its own traits",
     ),
-    ("valetkey-vault", &["valetkey-model"], "the vault stores bytes and knows no tokens"),
-    ("valetkey-ipc", &["valetkey-model"], "a connection and its peer, whatever is said over it"),
+    ("valetkey-safe-path", &[], "who may be trusted with a path depends on nothing of ours"),
+    (
+        "valetkey-vault",
+        &["valetkey-model", "valetkey-safe-path"],
+        "the vault stores bytes and knows no tokens",
+    ),
+    (
+        "valetkey-ipc",
+        &["valetkey-model", "valetkey-safe-path"],
+        "a connection and its peer, whatever is said over it",
+    ),
     (
         "valetkey-testkit",
         &[
@@ -61,13 +70,14 @@ const MAY: &[(&str, &[&str], &str)] = &[
             "valetkey-oauth",
             "valetkey-policy",
             "valetkey-proto",
+            "valetkey-safe-path",
             "valetkey-vault",
         ],
         "the daemon puts everything together, and is nobody's client; test code does not ship in it",
     ),
     (
         "valetkey-client",
-        &["valetkey-ipc", "valetkey-proto"],
+        &["valetkey-ipc", "valetkey-proto", "valetkey-safe-path"],
         "an SDK is thin: it has no policy, cache or retries of its own",
     ),
     (

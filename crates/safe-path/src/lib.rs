@@ -1,0 +1,78 @@
+//! Which folders and files no other user can replace, change or read.
+//!
+//! A private file in a folder that others may write to is theirs to replace, and so is the folder in its own parent, up to
+//! the root. [`check_way_to`] therefore looks at every folder on the way; what passes belongs to root or to us and stays
+//! where it is, so that a path can be used after it was looked at. [`create_folder`] makes a private folder in a place like
+//! that, [`read_file`] reads a file that was put there.
+//!
+//! It knows no store and no socket, and says nothing about what the same user or root does. On Windows the access list
+//! that the user's profile passes on says all of this, and nothing is checked.
+
+mod error;
+#[cfg(not(unix))]
+mod other;
+#[cfg(unix)]
+mod unix;
+
+#[cfg(not(unix))]
+use other as platform;
+#[cfg(unix)]
+use unix as platform;
+
+use std::fs::{DirBuilder, File};
+use std::io::Read;
+use std::path::Path;
+
+pub use error::{PathError, Problem};
+
+/// Who else may read a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readers {
+    /// It says nothing that others may not know, as a configuration.
+    Anybody,
+    /// It is a secret.
+    OwnerAlone,
+}
+
+/// Looks at every folder on the way to a path: it must belong to root or to us, and others may write to it only where they
+/// cannot rename what is not theirs (sticky, as `/tmp` is). Links of root and of ours are followed where nobody else could
+/// have put them. What the way leads to is the caller's to look at, as far as it exists.
+///
+/// # Errors
+/// With the folder or link that is not to be trusted and how to mend it.
+pub fn check_way_to(path: &Path) -> Result<(), PathError> {
+    platform::check_way_to(path)
+}
+
+/// Creates a folder that is private from the moment it exists, if it is not there, and looks at the way to it. A folder
+/// that is there is the caller's to look at.
+///
+/// # Errors
+/// As [`check_way_to`], or when it cannot be created.
+pub fn create_folder(path: &Path) -> Result<(), PathError> {
+    check_way_to(path)?;
+    let mut builder = DirBuilder::new();
+    platform::make_private(&mut builder);
+    builder
+        .recursive(true)
+        .create(path)
+        .or_else(|error| if path.symlink_metadata().is_ok() { Ok(()) } else { Err(error) })
+        .map_err(|error| PathError::io("create folder", path, error))?;
+    // In a shared folder somebody else may have been faster.
+    check_way_to(path)
+}
+
+/// Reads a text that a person wrote for us: nobody but them and root may have changed it.
+///
+/// # Errors
+/// When it cannot be read, or is not to be trusted.
+pub fn read_file(path: &Path, readers: Readers) -> Result<String, PathError> {
+    let io = |error| PathError::io("read", path, error);
+    let mut file = File::open(path).map_err(io)?;
+    check_way_to(path)?;
+    platform::check_file(&file.metadata().map_err(io)?, readers)
+        .map_err(|problem| PathError::Unsafe { path: path.into(), problem })?;
+    let mut content = String::new();
+    file.read_to_string(&mut content).map_err(io)?;
+    Ok(content)
+}

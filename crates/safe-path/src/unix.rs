@@ -1,0 +1,138 @@
+//! Owners, modes and links.
+
+use std::ffi::OsString;
+use std::fs::{DirBuilder, Metadata};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Component, Path, PathBuf};
+
+use crate::Readers;
+use crate::error::{PathError, Problem};
+
+pub(crate) fn check_way_to(path: &Path) -> Result<(), PathError> {
+    let absolute = std::path::absolute(path).map_err(|e| PathError::io("find", path, e))?;
+    let mut walk = Walk { here: PathBuf::from("/"), ahead: Vec::new(), links: 0 };
+    walk.turn_to(&absolute);
+    while let Some(name) = walk.ahead.pop() {
+        if !walk.step(name)? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn make_private(builder: &mut DirBuilder) {
+    builder.mode(0o700);
+}
+
+pub(crate) fn check_file(metadata: &Metadata, readers: Readers) -> Result<(), Problem> {
+    check_owner(metadata)?;
+    match metadata.mode() & 0o7777 {
+        mode if readers == Readers::OwnerAlone && mode & 0o077 != 0 => {
+            Err(Problem::ReadableByOthers { mode })
+        }
+        mode if mode & 0o022 != 0 => Err(Problem::FileWritableByOthers { mode }),
+        _ => Ok(()),
+    }
+}
+
+/// A way through the file system, with the links in it taken by hand.
+struct Walk {
+    /// Where we are; free of links.
+    here: PathBuf,
+    /// The names that come, the next one last.
+    ahead: Vec<OsString>,
+    links: usize,
+}
+
+impl Walk {
+    /// One name further; false where nothing is of that name.
+    fn step(&mut self, name: OsString) -> Result<bool, PathError> {
+        if name == ".." {
+            self.here.pop();
+            return Ok(true);
+        }
+        let folder = look_at(&self.here)?;
+        check_folder(&folder).map_err(|problem| self.refuse(&self.here, problem))?;
+        let next = self.here.join(name);
+        match look_at(&next) {
+            Ok(found) if found.is_symlink() => self.follow(&next, &found, &folder)?,
+            Ok(_) => self.here = next,
+            Err(PathError::Io { source, .. }) if is_absent(&source) => return Ok(false),
+            Err(error) => return Err(error),
+        }
+        Ok(true)
+    }
+
+    fn follow(
+        &mut self,
+        link: &Path,
+        metadata: &Metadata,
+        folder: &Metadata,
+    ) -> Result<(), PathError> {
+        check_owner(metadata).map_err(|problem| self.refuse(link, problem))?;
+        // Sticky does not help here: where hard links are not restricted, anybody can put one of our links there.
+        if is_shared(folder) {
+            return Err(self.refuse(link, Problem::LinkAmongOthers));
+        }
+        self.links += 1;
+        if self.links > MOST_LINKS {
+            return Err(self.refuse(link, Problem::TooManyLinks));
+        }
+        let target = link.read_link().map_err(|e| PathError::io("read link", link, e))?;
+        self.turn_to(&target);
+        Ok(())
+    }
+
+    fn turn_to(&mut self, target: &Path) {
+        if target.is_absolute() {
+            self.here = PathBuf::from("/");
+        }
+        let names = target.components().rev().filter_map(|component| match component {
+            Component::Normal(name) => Some(name.to_owned()),
+            Component::ParentDir => Some("..".into()),
+            _ => None,
+        });
+        self.ahead.extend(names);
+    }
+
+    fn refuse(&self, path: &Path, problem: Problem) -> PathError {
+        PathError::Unsafe { path: path.into(), problem }
+    }
+}
+
+fn look_at(path: &Path) -> Result<Metadata, PathError> {
+    path.symlink_metadata().map_err(|error| PathError::io("look at", path, error))
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+fn check_folder(folder: &Metadata) -> Result<(), Problem> {
+    check_owner(folder)?;
+    let mode = folder.mode() & 0o7777;
+    if is_shared(folder) && mode & STICKY == 0 {
+        return Err(Problem::FolderWritableByOthers { mode });
+    }
+    Ok(())
+}
+
+fn check_owner(metadata: &Metadata) -> Result<(), Problem> {
+    match metadata.uid() {
+        0 => Ok(()),
+        owner if owner == rustix::process::geteuid().as_raw() => Ok(()),
+        owner => Err(Problem::OtherOwner { owner }),
+    }
+}
+
+fn is_shared(folder: &Metadata) -> bool {
+    folder.mode() & 0o022 != 0
+}
+
+const STICKY: u32 = 0o1000;
+/// As Linux has it.
+const MOST_LINKS: usize = 40;
+
+#[cfg(test)]
+mod tests;

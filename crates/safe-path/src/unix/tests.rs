@@ -1,0 +1,193 @@
+//! Which ways are trusted, by what stands on them.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, chown, lchown, symlink};
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::{create_folder, read_file};
+
+/// Somebody who is neither we nor root; only root can hand something over to them.
+const STRANGER: u32 = 12345;
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// `a/b/c` in a folder of our own.
+fn place() -> TempDir {
+    let place = tempfile::tempdir().unwrap();
+    fs::create_dir_all(place.path().join("a/b/c")).unwrap();
+    for folder in ["a", "a/b", "a/b/c"] {
+        set_mode(&place.path().join(folder), 0o755);
+    }
+    place
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+}
+
+fn problem<T: std::fmt::Debug>(result: Result<T, PathError>) -> Option<(PathBuf, Problem)> {
+    match result {
+        Ok(_) => None,
+        Err(PathError::Unsafe { path, problem }) => Some((path, problem)),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[test]
+fn a_parent_that_others_can_write_to_is_refused_unless_it_is_sticky() {
+    for (mode, is_trusted) in [
+        (0o755, true),
+        (0o700, true),
+        (0o1777, true),
+        (0o1770, true),
+        (0o777, false),
+        (0o775, false),
+        (0o757, false),
+        (0o2775, false),
+    ] {
+        for parent in ["a", "a/b"] {
+            let place = place();
+            let lax = place.path().join(parent);
+            set_mode(&lax, mode);
+            let expected = (lax, Problem::FolderWritableByOthers { mode });
+            let found = problem(check_way_to(&place.path().join("a/b/c")));
+            assert_eq!(found, (!is_trusted).then_some(expected), "{mode:o}");
+        }
+    }
+}
+
+#[test]
+fn what_the_way_leads_to_is_the_callers_to_look_at() {
+    let place = place();
+    set_mode(&place.path().join("a/b/c"), 0o777);
+    assert_eq!(problem(check_way_to(&place.path().join("a/b/c"))), None);
+    assert!(problem(check_way_to(&place.path().join("a/b/c/none/at/all"))).is_some());
+    assert_eq!(problem(check_way_to(&place.path().join("a/none/at/all"))), None);
+}
+
+#[test]
+fn a_parent_of_another_user_is_refused() {
+    if !is_root() {
+        return; // Nobody else can give a folder away.
+    }
+    let place = place();
+    let foreign = place.path().join("a/b");
+    chown(&foreign, Some(STRANGER), None).unwrap();
+    let expected = (foreign, Problem::OtherOwner { owner: STRANGER });
+    assert_eq!(problem(check_way_to(&place.path().join("a/b/c"))), Some(expected));
+}
+
+#[test]
+fn a_link_is_followed_where_nobody_else_could_have_put_it() {
+    for target in ["b", "../a/b", "/"] {
+        let place = place();
+        symlink(target, place.path().join("a/link")).unwrap();
+        let found = check_way_to(&place.path().join("a/link/c"));
+        assert_eq!(problem(found), None, "{target}");
+    }
+}
+
+#[test]
+fn a_link_in_a_shared_folder_is_refused_though_it_is_sticky() {
+    let place = place();
+    let link = place.path().join("a/link");
+    symlink("b", &link).unwrap();
+    set_mode(&place.path().join("a"), 0o1777);
+    let expected = (link, Problem::LinkAmongOthers);
+    assert_eq!(problem(check_way_to(&place.path().join("a/link/c"))), Some(expected));
+}
+
+#[test]
+fn a_link_of_another_user_is_refused() {
+    if !is_root() {
+        return; // Nobody else can give a link away.
+    }
+    let place = place();
+    let link = place.path().join("a/link");
+    symlink("b", &link).unwrap();
+    lchown(&link, Some(STRANGER), None).unwrap();
+    let expected = (link, Problem::OtherOwner { owner: STRANGER });
+    assert_eq!(problem(check_way_to(&place.path().join("a/link/c"))), Some(expected));
+}
+
+#[test]
+fn what_a_link_leads_through_is_looked_at_as_well() {
+    let place = place();
+    symlink("a/b", place.path().join("link")).unwrap();
+    let lax = place.path().join("a");
+    set_mode(&lax, 0o777);
+    let expected = (lax, Problem::FolderWritableByOthers { mode: 0o777 });
+    assert_eq!(problem(check_way_to(&place.path().join("link"))), Some(expected));
+}
+
+#[test]
+fn links_that_lead_in_a_circle_are_refused() {
+    let place = place();
+    symlink("two", place.path().join("one")).unwrap();
+    symlink("one", place.path().join("two")).unwrap();
+    let (_, found) = problem(check_way_to(&place.path().join("one"))).unwrap();
+    assert_eq!(found, Problem::TooManyLinks);
+}
+
+#[test]
+fn a_folder_is_created_private_with_its_parents_and_never_below_a_lax_one() {
+    let place = place();
+    let new = place.path().join("a/x/y");
+    create_folder(&new).unwrap();
+    for folder in [&new, new.parent().unwrap()] {
+        assert_eq!(fs::metadata(folder).unwrap().mode() & 0o777, 0o700);
+    }
+    create_folder(&new).unwrap();
+    set_mode(&place.path().join("a"), 0o777);
+    assert!(problem(create_folder(&place.path().join("a/z"))).is_some());
+    assert!(!place.path().join("a/z").exists());
+}
+
+#[test]
+fn a_file_that_others_may_change_or_know_is_refused() {
+    let place = place();
+    let file = place.path().join("a/file");
+    fs::File::create(&file).unwrap();
+    for (mode, readers, expected) in [
+        (0o600, Readers::OwnerAlone, None),
+        (0o400, Readers::OwnerAlone, None),
+        (0o644, Readers::Anybody, None),
+        (0o444, Readers::Anybody, None),
+        (0o644, Readers::OwnerAlone, Some(Problem::ReadableByOthers { mode: 0o644 })),
+        (0o640, Readers::OwnerAlone, Some(Problem::ReadableByOthers { mode: 0o640 })),
+        (0o620, Readers::OwnerAlone, Some(Problem::ReadableByOthers { mode: 0o620 })),
+        (0o666, Readers::Anybody, Some(Problem::FileWritableByOthers { mode: 0o666 })),
+        (0o664, Readers::Anybody, Some(Problem::FileWritableByOthers { mode: 0o664 })),
+    ] {
+        set_mode(&file, mode);
+        let found = problem(read_file(&file, readers)).map(|(_, problem)| problem);
+        assert_eq!(found, expected, "{mode:o}");
+    }
+}
+
+#[test]
+fn a_file_of_another_user_is_refused() {
+    if !is_root() {
+        return; // Nobody else can give a file away.
+    }
+    let place = place();
+    let file = place.path().join("a/file");
+    fs::File::create(&file).unwrap();
+    chown(&file, Some(STRANGER), None).unwrap();
+    let expected = (file.clone(), Problem::OtherOwner { owner: STRANGER });
+    assert_eq!(problem(read_file(&file, Readers::Anybody)), Some(expected));
+}
+
+#[test]
+fn each_refusal_names_the_path_and_how_to_mend_it() {
+    let place = place();
+    let lax = place.path().join("a");
+    set_mode(&lax, 0o777);
+    let message = check_way_to(&lax.join("b")).unwrap_err().to_string();
+    let expected = format!("trust {}: its mode 0777 lets others", lax.display());
+    assert!(message.starts_with(&expected) && message.contains("`chmod go-w`"), "{message}");
+}
