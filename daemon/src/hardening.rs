@@ -18,6 +18,20 @@ pub fn apply() {
     }
 }
 
+/// How many files and connections the process may have open; `None` without a limit.
+#[cfg(unix)]
+pub fn descriptor_limit() -> Option<u64> {
+    use rustix::process::{Resource, getrlimit};
+
+    getrlimit(Resource::Nofile).current
+}
+
+/// Windows has no such limit.
+#[cfg(not(unix))]
+pub fn descriptor_limit() -> Option<u64> {
+    None
+}
+
 /// Windows has neither limit, and protects a process by its own access list.
 #[cfg(not(unix))]
 pub fn apply() {}

@@ -17,6 +17,7 @@ use crate::broker::{Broker, NamedApp};
 use crate::clock::SystemClock;
 use crate::config::{self, AppConfig, Config, ConfigError, KeyName, PolicyConfig, VaultConfig};
 use crate::endpoint::{self, Inherited, OpenError};
+use crate::hardening;
 use crate::http_client::ReqwestClient;
 use crate::paths::{self, Lookup, NoStateDir};
 use crate::redirect_listener::LoopbackListener;
@@ -93,7 +94,7 @@ pub async fn run(options: Options, lookup: Lookup<'_>) -> Result<(), RunError> {
     let termination = watch_for_termination().map_err(RunError::Signals)?;
     tell_service_manager(Stage::Ready);
     tracing::info!(endpoint = %listener.endpoint(), "ready");
-    let limits = Limits::default();
+    let limits = Limits::within(hardening::descriptor_limit());
     let saving = tokio::spawn(save_left_overs(Arc::clone(&engine)));
     let serving = serve(&listener, api::router(api), signal, limits);
     let (deadline, ()) = tokio::join!(stop_after(termination, &shutdown, limits.grace), serving);

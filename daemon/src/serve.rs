@@ -28,6 +28,17 @@ pub struct Limits {
 }
 
 impl Default for Limits {
+impl Limits {
+    /// Limits that leave the daemon descriptors of its own, when it may have `descriptors` at most: one user's connections
+    /// must not keep it from its providers and its disk.
+    pub fn within(descriptors: Option<u64>) -> Self {
+        let limits = Self::default();
+        let left = descriptors.map(|all| all.saturating_sub(OWN_DESCRIPTORS).max(1));
+        let left = left.and_then(|left| usize::try_from(left).ok()).unwrap_or(usize::MAX);
+        Self { connections_per_user: limits.connections_per_user.min(left), ..limits }
+    }
+}
+
     fn default() -> Self {
         Self {
             connections_per_user: 4096,
@@ -133,3 +144,6 @@ const HEAD_LIMIT: usize = 64 * 1024;
 
 #[cfg(test)]
 mod tests;
+/// For providers, redirect listeners, the store, and connections that are being refused.
+const OWN_DESCRIPTORS: u64 = 64;
+

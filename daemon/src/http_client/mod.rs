@@ -7,7 +7,7 @@ mod failure;
 mod form;
 mod roots;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue};
@@ -25,7 +25,7 @@ use roots::Roots;
 pub struct ReqwestClient {
     limits: Limits,
     roots: Roots,
-    client: OnceLock<Result<reqwest::Client, Arc<str>>>,
+    client: OnceLock<reqwest::Client>,
 }
 
 impl ReqwestClient {
@@ -33,19 +33,26 @@ impl ReqwestClient {
     /// reads and does nothing yet.
     pub fn new(network: &NetworkConfig, lookup: Lookup<'_>) -> Self {
         let limits = Limits { connect: network.connect_timeout(), total: network.timeout() };
-        Self { limits, roots: Roots::named_by(lookup), client: OnceLock::new() }
+        let roots = Roots::named_by(lookup);
+        Self { limits, roots, client: OnceLock::new() }
     }
 
-    fn client(&self) -> Result<&reqwest::Client, &Arc<str>> {
-        self.client.get_or_init(|| build(&self.limits, &self.roots)).as_ref()
+    /// The client. A failure to make one is not kept: being out of descriptors is a matter of a moment.
+    fn client(&self) -> Result<&reqwest::Client, String> {
+        match self.client.get() {
+            Some(client) => Ok(client),
+            None => {
+                let fresh = self.build()?;
+                Ok(self.client.get_or_init(|| fresh))
+            }
+        }
     }
 
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, TransportError> {
         let host = host_of(&request);
-        let client = self.client().map_err(|reason| TransportError::Connect {
-            host: host.clone(),
-            reason: reason.to_string(),
-        })?;
+        let client = self
+            .client()
+            .map_err(|reason| TransportError::Connect { host: host.clone(), reason })?;
         let explain = |error: reqwest::Error| failure::explain(&error, &host, &self.limits);
         let first = client.execute(build_request(&request)).await;
         let response = match first {
@@ -59,25 +66,25 @@ impl ReqwestClient {
         let body = read_body(response, &host, &self.limits).await?;
         Ok(HttpResponse { status, headers, body })
     }
+
+    fn build(&self) -> Result<reqwest::Client, String> {
+        // An error means that a provider is installed already, which can only be the same one.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        reqwest::Client::builder()
+            .redirect(redirect::Policy::none())
+            .connect_timeout(self.limits.connect)
+            .timeout(self.limits.total)
+            .pool_max_idle_per_host(2)
+            .tls_certs_merge(self.roots.read_certificates().map_err(|error| error.to_string())?)
+            .build()
+            .map_err(|error| failure::innermost(&error))
+    }
 }
 
 impl HttpClient for ReqwestClient {
     fn send(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, TransportError>> {
         Box::pin(self.send(request))
     }
-}
-
-fn build(limits: &Limits, roots: &Roots) -> Result<reqwest::Client, Arc<str>> {
-    // An error means that a provider is installed already, which can only be the same one.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder()
-        .redirect(redirect::Policy::none())
-        .connect_timeout(limits.connect)
-        .timeout(limits.total)
-        .pool_max_idle_per_host(2)
-        .tls_certs_merge(roots.read_certificates())
-        .build()
-        .map_err(|error| failure::innermost(&error).into())
 }
 
 fn build_request(request: &HttpRequest) -> reqwest::Request {

@@ -1,11 +1,12 @@
 //! Certificates that are trusted beside the system's: those of `SSL_CERT_FILE` and `SSL_CERT_DIR`.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use reqwest::Certificate;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 
 use crate::paths::Lookup;
 
@@ -29,43 +30,58 @@ impl Roots {
 
     /// The certificates. Where the platform's own verifier would take the variables as a *replacement* of the system's
     /// bundle, the bundle is among them.
-    pub(super) fn read_certificates(&self) -> Vec<Certificate> {
-        let chosen = self.files();
-        if chosen.is_empty() {
-            return Vec::new();
+    ///
+    /// # Errors
+    /// When the process has no descriptor left to read them with: fewer than there are would be kept for good.
+    pub(super) fn read_certificates(&self) -> io::Result<Vec<Certificate>> {
+        let mut files = self.files()?;
+        if files.is_empty() {
+            return Ok(Vec::new());
         }
         let bundle = SYSTEM_BUNDLES.iter().map(Path::new).find(|path| path.exists());
-        chosen
-            .iter()
-            .flat_map(|path| read(path))
-            .chain(bundle.into_iter().flat_map(read))
-            // One that cannot be parsed would make the whole client fail.
-            .filter(|certificate| RootCertStore::empty().add(certificate.clone()).is_ok())
-            .filter_map(|certificate| Certificate::from_der(&certificate).ok())
-            .collect()
+        files.extend(bundle.map(Path::to_owned));
+        let mut certificates = Vec::new();
+        for file in files {
+            certificates.extend(read(&file)?);
+        }
+        // One that cannot be parsed would make the whole client fail.
+        certificates.retain(|certificate| RootCertStore::empty().add(certificate.clone()).is_ok());
+        Ok(certificates.iter().filter_map(|der| Certificate::from_der(der).ok()).collect())
     }
 
-    fn files(&self) -> Vec<PathBuf> {
-        let in_folders = self
-            .folders
-            .iter()
-            .filter_map(|folder| std::fs::read_dir(folder).ok())
-            .flatten()
-            .filter_map(|entry| Some(entry.ok()?.path()))
-            .filter(|path| path.is_file());
-        self.file.iter().cloned().chain(in_folders).collect()
+    fn files(&self) -> io::Result<Vec<PathBuf>> {
+        let mut files: Vec<_> = self.file.iter().cloned().collect();
+        for folder in &self.folders {
+            match std::fs::read_dir(folder) {
+                Err(error) if is_out_of_descriptors(&error) => return Err(error),
+                Err(error) => {
+                    tracing::warn!(path = %folder.display(), %error, "this folder cannot be read");
+                }
+                Ok(entries) => {
+                    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+                    files.extend(paths.filter(|path| path.is_file()));
+                }
+            }
+        }
+        Ok(files)
     }
 }
 
-fn read(path: &Path) -> Vec<CertificateDer<'static>> {
-    let certificates = match CertificateDer::pem_file_iter(path) {
+fn read(path: &Path) -> io::Result<Vec<CertificateDer<'static>>> {
+    let certificates: Vec<_> = match CertificateDer::pem_file_iter(path) {
         Ok(certificates) => certificates.filter_map(Result::ok).collect(),
+        Err(pem::Error::Io(error)) if is_out_of_descriptors(&error) => return Err(error),
         Err(_) => Vec::new(),
     };
     if certificates.is_empty() {
         tracing::warn!(path = %path.display(), "no certificate could be read from this file");
     }
-    certificates
+    Ok(certificates)
+}
+
+/// `EMFILE` of the process, `ENFILE` of the machine.
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    cfg!(unix) && matches!(error.raw_os_error(), Some(23 | 24))
 }
 
 /// Where distributions keep the bundle; macOS and Windows ask their own store in any case.

@@ -176,3 +176,24 @@ async fn a_body_beyond_the_limit_is_refused_before_it_has_come() {
         assert_eq!(receive(&mut stream, "never").await, "");
     }
 }
+
+#[test]
+fn a_users_connections_leave_descriptors_for_providers_and_the_disk() {
+    let allowed = |descriptors| Limits::within(descriptors).connections_per_user;
+    for (descriptors, expected) in
+        [(None, 4096), (Some(1 << 20), 4096), (Some(1024), 960), (Some(256), 192), (Some(10), 1)]
+    {
+        assert_eq!(allowed(descriptors), expected, "{descriptors:?}");
+    }
+}
+
+#[test]
+fn a_flood_of_refused_connections_is_told_of_once_a_minute_with_its_size() {
+    let start = Instant::now();
+    let mut refusals = Refusals::default();
+    let mut told = Vec::new();
+    for seconds in [0, 0, 1, 59, 60, 61, 200] {
+        told.push(refusals.count(start + Duration::from_secs(seconds)));
+    }
+    assert_eq!(told, [Some(1), None, None, None, Some(4), None, Some(2)]);
+}
