@@ -1,7 +1,8 @@
 //! Requests to providers, over reqwest.
 //!
 //! TLS is rustls on *ring*. No redirect is followed: a redirected token request would carry secrets to another host. The
-//! client is made when it is first needed, since the trust store is most of an idle daemon's memory.
+//! client is made when it is first needed, since the trust store is most of an idle daemon's memory. A provider on this
+//! machine is never spoken to through a proxy: plain http would show it every secret.
 
 mod failure;
 mod form;
@@ -12,6 +13,7 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::redirect;
+use url::{Host, Url};
 use valetkey_engine::ports::{BoxFuture, HttpClient, TransportError};
 use valetkey_oauth::{Body, HttpRequest, HttpResponse};
 use zeroize::Zeroizing;
@@ -25,7 +27,10 @@ use roots::Roots;
 pub struct ReqwestClient {
     limits: Limits,
     roots: Roots,
-    client: OnceLock<reqwest::Client>,
+    /// With the proxies of the environment.
+    outward: OnceLock<reqwest::Client>,
+    /// For this machine, without them.
+    inward: OnceLock<reqwest::Client>,
 }
 
 impl ReqwestClient {
@@ -34,16 +39,18 @@ impl ReqwestClient {
     pub fn new(network: &NetworkConfig, lookup: Lookup<'_>) -> Self {
         let limits = Limits { connect: network.connect_timeout(), total: network.timeout() };
         let roots = Roots::named_by(lookup);
-        Self { limits, roots, client: OnceLock::new() }
+        Self { limits, roots, outward: OnceLock::new(), inward: OnceLock::new() }
     }
 
-    /// The client. A failure to make one is not kept: being out of descriptors is a matter of a moment.
-    fn client(&self) -> Result<&reqwest::Client, String> {
-        match self.client.get() {
+    /// The client for `url`. A failure to make one is not kept: being out of descriptors is a matter of a moment.
+    fn client_for(&self, url: &Url) -> Result<&reqwest::Client, String> {
+        let inward = is_on_this_machine(url);
+        let client = if inward { &self.inward } else { &self.outward };
+        match client.get() {
             Some(client) => Ok(client),
             None => {
-                let fresh = self.build()?;
-                Ok(self.client.get_or_init(|| fresh))
+                let fresh = self.build(inward)?;
+                Ok(client.get_or_init(|| fresh))
             }
         }
     }
@@ -51,7 +58,7 @@ impl ReqwestClient {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, TransportError> {
         let host = host_of(&request);
         let client = self
-            .client()
+            .client_for(&request.url)
             .map_err(|reason| TransportError::Connect { host: host.clone(), reason })?;
         let explain = |error: reqwest::Error| failure::explain(&error, &host, &self.limits);
         let first = client.execute(build_request(&request)).await;
@@ -67,17 +74,17 @@ impl ReqwestClient {
         Ok(HttpResponse { status, headers, body })
     }
 
-    fn build(&self) -> Result<reqwest::Client, String> {
+    fn build(&self, inward: bool) -> Result<reqwest::Client, String> {
         // An error means that a provider is installed already, which can only be the same one.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        reqwest::Client::builder()
+        let builder = reqwest::Client::builder()
             .redirect(redirect::Policy::none())
             .connect_timeout(self.limits.connect)
             .timeout(self.limits.total)
             .pool_max_idle_per_host(2)
-            .tls_certs_merge(self.roots.read_certificates().map_err(|error| error.to_string())?)
-            .build()
-            .map_err(|error| failure::innermost(&error))
+            .tls_certs_merge(self.roots.read_certificates().map_err(|error| error.to_string())?);
+        let builder = if inward { builder.no_proxy() } else { builder };
+        builder.build().map_err(|error| failure::innermost(&error))
     }
 }
 
@@ -125,6 +132,16 @@ async fn read_body(
         body.extend_from_slice(&chunk);
     }
     Ok(Bytes::from_owner(Zeroizing::new(body)))
+}
+
+/// RFC 6761 section 6.3 reserves `localhost`, and all names under it, for loopback.
+fn is_on_this_machine(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
 }
 
 /// Host and port, for messages; never the path or the query.
