@@ -10,6 +10,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use valetkey_ipc::{AcceptError, Listener, Stream};
 use valetkey_model::{Caller, Partition};
 
@@ -27,7 +28,6 @@ pub struct Limits {
     pub grace: Duration,
 }
 
-impl Default for Limits {
 impl Limits {
     /// Limits that leave the daemon descriptors of its own, when it may have `descriptors` at most: one user's connections
     /// must not keep it from its providers and its disk.
@@ -39,6 +39,7 @@ impl Limits {
     }
 }
 
+impl Default for Limits {
     fn default() -> Self {
         Self {
             connections_per_user: 4096,
@@ -55,6 +56,7 @@ impl Limits {
 pub async fn serve(listener: &Listener, router: Router, mut stop: ShutdownSignal, limits: Limits) {
     let mut tasks = JoinSet::new();
     let mut users = Users::default();
+    let (mut refusals, mut failures) = (Refusals::default(), Refusals::default());
     let signal = stop.clone();
     loop {
         let accepted = tokio::select! {
@@ -68,7 +70,9 @@ pub async fn serve(listener: &Listener, router: Router, mut stop: ShutdownSignal
             Ok(accepted) => accepted,
             Err(error) => {
                 let is_system = matches!(error, AcceptError::Io(_));
-                tracing::warn!(%error, "connection refused");
+                if let Some(refused) = failures.count(Instant::now()) {
+                    tracing::warn!(%error, refused, "connection refused");
+                }
                 if is_system {
                     // Out of descriptors, as a rule; trying again at once would only burn the processor.
                     tokio::time::sleep(Duration::from_millis(100)).await;
@@ -77,7 +81,9 @@ pub async fn serve(listener: &Listener, router: Router, mut stop: ShutdownSignal
             }
         };
         let Some(ticket) = users.admit(&caller.partition, limits.connections_per_user) else {
-            tracing::warn!(caller = ?caller.partition, "too many connections of one user");
+            if let Some(refused) = refusals.count(Instant::now()) {
+                tracing::warn!(caller = ?caller.partition, refused, "too many connections of one user");
+            }
             continue;
         };
         let connection =
@@ -90,6 +96,26 @@ pub async fn serve(listener: &Listener, router: Router, mut stop: ShutdownSignal
     let finish = async { while tasks.join_next().await.is_some() {} };
     if tokio::time::timeout(limits.grace, finish).await.is_err() {
         tracing::warn!("requests were still in flight at the end of the grace period");
+    }
+}
+
+/// Connections that were refused since they were last told of. A program that goes on connecting must not fill the disk
+/// with our complaints.
+#[derive(Default)]
+struct Refusals {
+    untold: u64,
+    told: Option<Instant>,
+}
+
+impl Refusals {
+    /// Counts one more; how many there were when it is time to tell.
+    fn count(&mut self, now: Instant) -> Option<u64> {
+        self.untold += 1;
+        if self.told.is_some_and(|told| now.duration_since(told) < REFUSALS_PAUSE) {
+            return None;
+        }
+        self.told = Some(now);
+        Some(std::mem::take(&mut self.untold))
     }
 }
 
@@ -139,11 +165,14 @@ async fn serve_connection(
     }
 }
 
+/// How often refused connections are told of.
+const REFUSALS_PAUSE: Duration = Duration::from_secs(60);
+
 /// A request's head must fit into this; longer ones are answered with 431. The largest honest head is below 1 KiB.
 const HEAD_LIMIT: usize = 64 * 1024;
 
-#[cfg(test)]
-mod tests;
 /// For providers, redirect listeners, the store, and connections that are being refused.
 const OWN_DESCRIPTORS: u64 = 64;
 
+#[cfg(test)]
+mod tests;

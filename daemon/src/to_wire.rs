@@ -245,6 +245,7 @@ fn redirect(error: &RedirectError, correlation_id: &CorrelationId) -> (u16, Erro
             };
             return (409, body);
         }
+        RedirectError::BadErrorCode => ErrorCode::ProviderMisbehaved,
     };
     own(code, error.to_string(), correlation_id)
 }

@@ -75,10 +75,18 @@ pub enum Misbehaviour {
         /// The member's name.
         member: &'static str,
     },
+    /// An error code that is none (RFC 6749 section 5.2), which could forge or flood a log.
+    #[error(
+        "answer has an error code with characters that are not allowed in it, or of more than {MAX_ERROR_CODE} bytes"
+    )]
+    BadErrorCode,
 }
 
+/// The longest error code that is believed, in bytes. The longest of any specification has 31.
+const MAX_ERROR_CODE: usize = 128;
+
 /// An OAuth error (RFC 6749 section 5.2) with Entra's additions. `Display` and `Debug` show the codes alone, since
-/// descriptions name users.
+/// descriptions name users, and no more of them than a line of a log can bear.
 #[derive(Clone, PartialEq, Eq)]
 pub struct OAuthError {
     /// The code, such as `invalid_grant`.
@@ -197,13 +205,17 @@ impl OAuthError {
     }
 }
 
+/// How many of Entra's numbers are shown; it sends one or two.
+const SHOWN_CODES: usize = 8;
+
 impl fmt::Display for OAuthError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "provider answered {}", self.error.escape_debug())?;
         if let Some(suberror) = &self.suberror {
-            write!(f, "/{}", suberror.escape_debug())?;
+            let shown: String = suberror.chars().take(MAX_ERROR_CODE).collect();
+            write!(f, "/{}", shown.escape_debug())?;
         }
-        for code in &self.error_codes {
+        for code in self.error_codes.iter().take(SHOWN_CODES) {
             write!(f, " AADSTS{code}")?;
         }
         Ok(())
@@ -242,7 +254,10 @@ pub(crate) fn read_unless_refused(
     let read = || {
         let members = read_object(response)?;
         let error = read_text(&members, "error")?;
-        Ok((members, error))
+        match error.as_deref().is_none_or(is_error_code) {
+            true => Ok((members, error)),
+            false => Err(Misbehaviour::BadErrorCode),
+        }
     };
     let (members, error) = read().map_err(|misbehaviour: Misbehaviour| match response.status {
         429 | 500.. => unavailable(response, now),
@@ -254,6 +269,12 @@ pub(crate) fn read_unless_refused(
             members, error, response, now,
         )))),
     }
+}
+
+/// RFC 6749 sections 4.1.2.1 and 5.2: `%x20-21 / %x23-5B / %x5D-7E`.
+pub(crate) fn is_error_code(text: &str) -> bool {
+    text.len() <= MAX_ERROR_CODE
+        && text.bytes().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\'))
 }
 
 pub(crate) fn unavailable(response: &HttpResponse, now: UnixTime) -> TokenResponseError {

@@ -7,6 +7,7 @@ use valetkey_model::Secret;
 
 use crate::ClientInfo;
 use crate::discovery::issuer_matches;
+use crate::error::is_error_code;
 
 /// What a redirect must fit.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +54,9 @@ pub enum RedirectError {
         /// More for people.
         error_uri: Option<String>,
     },
+    /// The error's code is none (RFC 6749 section 4.1.2.1).
+    #[error("redirect has an error code that is none")]
+    BadErrorCode,
     /// Neither a code nor an error.
     #[error("redirect has neither a code nor an error")]
     Empty,
@@ -74,6 +78,9 @@ pub fn parse_authorization_response(
     }
     check_issuer(text("iss"), expected)?;
     if let Some(error) = text("error") {
+        if !is_error_code(error) {
+            return Err(RedirectError::BadErrorCode);
+        }
         return Err(RedirectError::Refused {
             error: error.clone(),
             error_description: text("error_description").cloned(),

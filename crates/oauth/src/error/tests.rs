@@ -136,3 +136,34 @@ fn a_refusal_with_status_200_is_a_refusal() {
     let read = read_success(&respond(200, &json!({"error": "bad_verification_code"})), NOW);
     assert!(matches!(read, Err(TokenResponseError::Refused(_))));
 }
+
+#[test]
+fn an_error_code_that_could_forge_or_flood_a_log_is_none() {
+    let longest = "x".repeat(MAX_ERROR_CODE);
+    for code in ["invalid_grant", "a code with spaces!", "~[]", &longest] {
+        assert_eq!(refuse(&json!({"error": code})).error, code);
+    }
+    let too_long = format!("{longest}x");
+    for code in [
+        "a\nb",
+        "\u{1b}[2J",
+        "\u{9b}31m",
+        "\u{202e}",
+        "quo\"te",
+        "back\\slash",
+        "\u{7f}",
+        &too_long,
+    ] {
+        let read = read_success(&respond(400, &json!({"error": code})), NOW);
+        assert_eq!(read, Err(Misbehaviour::BadErrorCode.into()), "{code:?}");
+    }
+}
+
+#[test]
+fn a_refusal_is_shown_in_a_line_of_bounded_length() {
+    let refusal = refuse(&json!({
+        "error": "invalid_grant", "suberror": "s\n".repeat(50_000), "error_codes": vec![i64::MAX; 10_000],
+    }));
+    let shown = refusal.to_string();
+    assert!(shown.len() < 1000 && !shown.contains('\n'), "{shown}");
+}

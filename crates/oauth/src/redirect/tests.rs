@@ -79,3 +79,11 @@ fn a_refusal_of_another_provider_is_not_believed() {
     let pairs = [("state", "S"), ("error", "access_denied"), ("iss", "https://evil")];
     assert_eq!(parse(&pairs, Some("https://op"), false), Err(RedirectError::ForeignIssuer));
 }
+
+#[test]
+fn a_redirect_with_an_error_code_that_is_none_brings_neither() {
+    for code in ["a\nb", "\u{1b}[2J", &"x".repeat(129)] {
+        let pairs = [("state", "S"), ("error", code), ("code", "C")];
+        assert_eq!(parse(&pairs, None, false), Err(RedirectError::BadErrorCode), "{code:?}");
+    }
+}
