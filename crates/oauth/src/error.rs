@@ -282,11 +282,41 @@ pub(crate) fn unavailable(response: &HttpResponse, now: UnixTime) -> TokenRespon
     TokenResponseError::Unavailable { status: response.status, retry_after }
 }
 
-/// Removes what no application is given: secrets of the broker, and members that begin with an underscore, which MSAL
-/// keeps for itself.
+/// Removes what no application is given: secrets of the broker, however deep they are nested, and members that begin with
+/// an underscore, which MSAL keeps for itself.
 pub(crate) fn strip_private_members(members: &mut Map<String, Value>) {
-    const SECRETS: [&str; 3] = ["access_token", "refresh_token", "device_secret"];
-    members.retain(|name, _| !name.starts_with('_') && !SECRETS.contains(&name.as_str()));
+    members.retain(|name, _| !name.starts_with('_') && name != "access_token");
+    strip_secrets(members);
+}
+
+/// Some providers answer with a token response inside of the token response.
+fn strip_secrets(members: &mut Map<String, Value>) {
+    members.retain(|name, _| !is_name_of_secret(name));
+    members.values_mut().for_each(strip_secrets_in);
+}
+
+fn strip_secrets_in(value: &mut Value) {
+    match value {
+        Value::Object(members) => strip_secrets(members),
+        Value::Array(items) => items.iter_mut().for_each(strip_secrets_in),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// In whatever style it is written: `refresh_token`, `refreshToken`, `Refresh-Token`.
+fn is_name_of_secret(name: &str) -> bool {
+    const SECRETS: [&str; 7] = [
+        "clientassertion",
+        "clientsecret",
+        "codeverifier",
+        "devicecode",
+        "devicesecret",
+        "refreshtoken",
+        "registrationaccesstoken",
+    ];
+    let letters = name.bytes().filter(u8::is_ascii_alphanumeric);
+    let folded: Vec<_> = letters.map(|byte| byte.to_ascii_lowercase()).collect();
+    SECRETS.iter().any(|secret| secret.as_bytes() == folded)
 }
 
 fn read_error_codes(members: &Map<String, Value>) -> Vec<i64> {

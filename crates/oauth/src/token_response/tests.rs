@@ -109,3 +109,20 @@ fn debug_shows_no_token() {
         parse(&json!({"access_token": "SECRET-AT", "id_token": "SECRET.ID.TOKEN"})).unwrap();
     assert!(!format!("{response:?}").contains("SECRET"));
 }
+
+#[test]
+fn a_secret_that_is_nested_in_the_answer_reaches_no_application() {
+    let parsed = parse(&json!({
+        "access_token": "AT",
+        "authed_user": {"access_token": "theirs", "refresh_token": "SECRET", "id": "U1"},
+        "others": [{"refreshToken": "SECRET"}, [{"Device-Secret": {"value": "SECRET"}}]],
+        "client_secret": "SECRET",
+        "refresh_token_expires_in": 90,
+    }));
+    let expected = json!({
+        "authed_user": {"access_token": "theirs", "id": "U1"},
+        "others": [{}, [{}]],
+        "refresh_token_expires_in": 90,
+    });
+    assert_eq!(Value::Object(parsed.unwrap().fields), expected);
+}
