@@ -181,6 +181,7 @@ pub fn own(
     code: ErrorCode,
     description: String,
     correlation_id: &CorrelationId,
+        | DiscoveryError::ForeignEndpoint { .. }
 ) -> (u16, ErrorBody) {
     let body = ErrorBody {
         error: code.as_str().to_owned(),

@@ -26,6 +26,9 @@ pub const WELL_KNOWN_HOSTS: [&str; 13] = [
 const B2C_SUFFIXES: [&str; 4] = [".b2clogin.com", ".b2clogin.cn", ".b2clogin.us", ".b2clogin.de"];
 const CIAM_SUFFIX: &str = ".ciamlogin.com";
 
+/// The longest authority that is taken, in bytes.
+const MAX_AUTHORITY: usize = 2048;
+
 /// Which dialect the provider speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AuthorityKind {
@@ -84,6 +87,9 @@ pub enum AuthorityError {
         /// What was given.
         text: String,
     },
+    /// Longer than any honest one; it is kept for as long as the application is.
+    #[error("authority is longer than {MAX_AUTHORITY} bytes")]
+    TooLong,
     /// A password in a URL ends up in logs.
     #[error("authority has a user name or password in it; remove that part")]
     HasCredentials,
@@ -107,8 +113,11 @@ impl Authority {
     /// Parses and classifies `text`.
     ///
     /// # Errors
-    /// When it is no URL, is not https, carries credentials, or names no tenant where one is needed.
+    /// When it is no URL, is overlong, is not https, carries credentials, or names no tenant where one is needed.
     pub fn parse(text: &str, options: AuthorityOptions) -> Result<Self, AuthorityError> {
+        if text.len() > MAX_AUTHORITY {
+            return Err(AuthorityError::TooLong);
+        }
         let no_url = || AuthorityError::NoUrl { text: text.to_owned() };
         let url = Url::parse(text.trim()).map_err(|_| no_url())?;
         let host = url.host().ok_or_else(no_url)?;
@@ -129,9 +138,7 @@ impl Authority {
             (host, None) => host,
         };
         let environment = match kind {
-            AuthorityKind::Oidc | AuthorityKind::Dsts => {
-                format!("{site}{}", url.path().trim_end_matches('/')).to_ascii_lowercase()
-            }
+            AuthorityKind::Oidc | AuthorityKind::Dsts => site.clone() + &fold_proof_path(&url),
             _ => site.clone(),
         };
         let given = text.trim().into();
@@ -156,7 +163,8 @@ impl Authority {
 
     /// The cache's `environment`: the [site](Self::site), and for a generic provider the issuer's path as well. (MSAL takes
     /// the bare host. That would let two providers on one machine, or two realms of one server, see each other's accounts
-    /// and be sent each other's refresh tokens.)
+    /// and be sent each other's refresh tokens.) It has no upper case, since cache keys are folded to lower case: a capital
+    /// of the path is percent-encoded in it.
     pub fn environment(&self) -> &str {
         &self.environment
     }
@@ -164,6 +172,13 @@ impl Authority {
     /// True when Microsoft's list of hosts has it, so that no instance discovery is needed.
     pub fn has_well_known_host(&self) -> bool {
         WELL_KNOWN_HOSTS.contains(&self.host())
+    }
+
+    /// True when `url`, which this authority's metadata name, is no further away than the authority itself: on the same
+    /// origin, or at Microsoft. Microsoft's own hosts may name any.
+    pub fn vouches_for(&self, url: &Url) -> bool {
+        let at_microsoft = |url: &Url| url.scheme() == "https" && is_microsofts(url);
+        self.url.origin() == url.origin() || at_microsoft(url) || at_microsoft(&self.url)
     }
 
     /// True when the application vouches for the host: no instance discovery, no alias look-up.
@@ -242,6 +257,28 @@ fn classify(url: &Url, oidc: bool) -> AuthorityKind {
     } else {
         AuthorityKind::Entra
     }
+}
+
+fn is_microsofts(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    WELL_KNOWN_HOSTS.contains(&host)
+        || B2C_SUFFIXES.iter().chain([&CIAM_SUFFIX]).any(|suffix| host.ends_with(suffix))
+}
+
+/// Path and query in a form that folding to lower case cannot confuse with another: a capital is percent-encoded, which
+/// names the same resource (RFC 3986 section 6.2.2.2). In an escape, case says nothing.
+fn fold_proof_path(url: &Url) -> String {
+    let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let mut folded = String::new();
+    let mut in_escape = 0;
+    for letter in url.path().trim_end_matches('/').chars().chain(query.chars()) {
+        match letter {
+            'A'..='Z' if in_escape == 0 => folded += &format!("%{:02x}", u32::from(letter)),
+            _ => folded.push(letter.to_ascii_lowercase()),
+        }
+        in_escape = if letter == '%' { 2 } else { u8::saturating_sub(in_escape, 1) };
+    }
+    folded
 }
 
 fn path_segments(url: &Url) -> impl Iterator<Item = &str> {
@@ -331,11 +368,26 @@ mod tests {
     fn two_realms_of_one_server_are_two_environments() {
         let options = AuthorityOptions { oidc: true, ..Default::default() };
         let environment = |text| Authority::parse(text, options).unwrap().environment().to_owned();
-        assert_eq!(
-            environment("https://sso.example.com/realms/One/"),
-            "sso.example.com/realms/one"
-        );
-        assert_eq!(environment("https://sso.example.com/realms/two"), "sso.example.com/realms/two");
+        for (authority, expected) in [
+            ("https://SSO.example.com/realms/one/", "sso.example.com/realms/one"),
+            ("https://sso.example.com/realms/two", "sso.example.com/realms/two"),
+            ("https://sso.example.com/realms/One", "sso.example.com/realms/%4fne"),
+            ("https://sso.example.com/realms/oNe", "sso.example.com/realms/o%4ee"),
+            ("https://sso.example.com/realms/%C3%A4B", "sso.example.com/realms/%c3%a4%42"),
+            ("https://sso.example.com/realms/one?X=y", "sso.example.com/realms/one?%58=y"),
+        ] {
+            assert_eq!(environment(authority), expected, "{authority}");
+        }
+    }
+
+    #[test]
+    fn an_overlong_authority_is_refused() {
+        let text = |length: usize| {
+            let start = "https://login.contoso.com/";
+            format!("{start}{}", "a".repeat(length - start.len()))
+        };
+        assert!(parse(&text(MAX_AUTHORITY)).is_ok());
+        assert_eq!(parse(&text(MAX_AUTHORITY + 1)), Err(AuthorityError::TooLong));
     }
 
     #[test]

@@ -100,6 +100,18 @@ pub enum DiscoveryError {
         /// Which endpoint.
         member: &'static str,
     },
+    /// Tokens would be sent to somebody whom the authority's host does not speak for.
+    #[error(
+        "metadata of {authority} name {host} as {member}, which is another host; use oidc_authority if that is right"
+    )]
+    ForeignEndpoint {
+        /// Which endpoint.
+        member: &'static str,
+        /// Where it is.
+        host: String,
+        /// The authority as given.
+        authority: String,
+    },
     /// The provider says which methods of PKCE it knows, and S256 is not among them.
     #[error("provider does not support PKCE with S256, without which a code can be stolen")]
     NoPkce,
@@ -178,11 +190,31 @@ fn read_endpoint(
     if url.fragment().is_some() || !url.username().is_empty() || url.password().is_some() {
         return Err(wrong.into());
     }
-    if is_secure_for(authority.is_loopback(), &url) {
-        Ok(Some(url))
-    } else {
-        Err(DiscoveryError::InsecureEndpoint { member: name })
+    if !is_secure_for(authority.is_loopback(), &url) {
+        return Err(DiscoveryError::InsecureEndpoint { member: name });
     }
+    check_reach(authority, &url, name)?;
+    Ok(Some(url))
+}
+
+/// In Microsoft's dialects all tenants of a host share accounts and refresh tokens, whatever path the authority has, and no
+/// issuer binds the metadata to it. Whoever may put a page on a host that is not Microsoft's must not have the tokens of its
+/// tenants sent elsewhere: what is sent a secret is where the authority is, or at Microsoft. (MSAL believes any endpoint.)
+fn check_reach(
+    authority: &Authority,
+    url: &Url,
+    member: &'static str,
+) -> Result<(), DiscoveryError> {
+    let is_sent_secrets = !matches!(member, "authorization_endpoint" | "end_session_endpoint");
+    let is_bound_by_issuer = matches!(authority.kind(), AuthorityKind::Oidc | AuthorityKind::Dsts);
+    if !is_sent_secrets || is_bound_by_issuer || authority.vouches_for(url) {
+        return Ok(());
+    }
+    Err(DiscoveryError::ForeignEndpoint {
+        member,
+        host: url.host_str().unwrap_or_default().to_owned(),
+        authority: authority.as_str().to_owned(),
+    })
 }
 
 /// True when secrets may be sent to `url`, which somebody named who is himself spoken to over https; or over http on

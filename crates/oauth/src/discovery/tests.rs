@@ -106,11 +106,9 @@ fn a_provider_on_this_machine_may_do_without_tls() {
             Err(DiscoveryError::InsecureEndpoint { member: "authorization_endpoint" }),
         ),
     ] {
-        for oidc in [true, false] {
-            let parsed = parse("http://127.0.0.1:8080/t", oidc, &document(host));
-            let realm = parsed.as_ref().map(ProviderMetadata::realm).map_err(Clone::clone);
-            assert_eq!(realm, expected, "{host}");
-        }
+        let parsed = parse("http://127.0.0.1:8080/t", true, &document(host));
+        let realm = parsed.as_ref().map(ProviderMetadata::realm).map_err(Clone::clone);
+        assert_eq!(realm, expected, "{host}");
     }
 }
 
@@ -201,5 +199,40 @@ fn aliases_are_known_for_microsofts_hosts_and_read_for_others() {
         (500, AliasError::Unavailable { status: 500 }),
     ] {
         assert_eq!(parse_aliases(&HttpResponse::test(status, "{}")), Err(expected));
+    }
+}
+
+#[test]
+fn a_host_that_is_not_microsofts_has_tokens_sent_to_itself_or_to_microsoft() {
+    let (own, page) = ("https://login.corp.example/t", "https://login.corp.example/~evil/page");
+    let adfs = "https://fs.corp.example/adfs";
+    let local = "http://127.0.0.1:8080/common";
+    for (given, member, endpoint, is_taken) in [
+        (own, "token_endpoint", "https://login.corp.example/other/token", true),
+        (own, "token_endpoint", "https://login.microsoftonline.com/t/token", true),
+        (own, "token_endpoint", "https://t.ciamlogin.com/t/token", true),
+        (own, "authorization_endpoint", "https://pages.corp.example/authorize", true),
+        (page, "token_endpoint", "https://evil.example/token", false),
+        (page, "revocation_endpoint", "https://evil.example/revoke", false),
+        (page, "device_authorization_endpoint", "https://evil.example/device", false),
+        (own, "token_endpoint", "https://login.corp.example:444/token", false),
+        (own, "token_endpoint", "https://login.microsoftonline.com.evil.example/token", false),
+        (adfs, "token_endpoint", "https://fs.corp.example/adfs/token", true),
+        (adfs, "token_endpoint", "https://evil.example/adfs/token", false),
+        (local, "token_endpoint", "http://127.0.0.1:8080/t/token", true),
+        (local, "token_endpoint", "http://127.0.0.1:8081/t/token", false),
+        ("https://login.microsoftonline.com/t", "token_endpoint", "https://new.example/t", true),
+    ] {
+        let given = authority(given, false);
+        let url = |path| given.url().join(path).unwrap().to_string();
+        let mut document = json!({
+            "authorization_endpoint": url("/authorize"), "token_endpoint": url("/token"),
+        });
+        document[member] = json!(endpoint);
+        let response = HttpResponse::test(200, &document.to_string());
+        let outcome = parse_provider_metadata(&given, &response);
+        assert_eq!(outcome.is_ok(), is_taken, "{given} {member} {endpoint}: {outcome:?}");
+        let is_foreign = matches!(outcome, Err(DiscoveryError::ForeignEndpoint { .. }));
+        assert_eq!(is_foreign, !is_taken, "{given} {member} {endpoint}: {outcome:?}");
     }
 }
