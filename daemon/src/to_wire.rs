@@ -129,7 +129,7 @@ fn error(error: &Error, correlation_id: &CorrelationId) -> (u16, ErrorBody) {
     use ErrorCode as Code;
     let code = match error {
         Error::SignInNeeded(_) => Code::SignInNeeded,
-        Error::AccountAmbiguous { usernames } => return ambiguous(usernames, correlation_id),
+        Error::AccountAmbiguous { accounts } => return ambiguous(accounts, correlation_id),
         Error::UnknownAccount(_) => Code::UnknownAccount,
         Error::ReservedScope(_) => Code::ReservedScope,
         Error::Claims(_)
@@ -193,9 +193,11 @@ pub fn own(
     (code.status(), body)
 }
 
-fn ambiguous(usernames: &[String], correlation_id: &CorrelationId) -> (u16, ErrorBody) {
-    let description =
-        format!("several accounts are signed in; name one of: {}", usernames.join(", "));
+fn ambiguous(accounts: &[String], correlation_id: &CorrelationId) -> (u16, ErrorBody) {
+    let description = format!(
+        "several accounts may be meant; name one, by its id if need be: {}",
+        accounts.join(", ")
+    );
     own(ErrorCode::AccountAmbiguous, description, correlation_id)
 }
 

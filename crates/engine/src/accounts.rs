@@ -132,9 +132,7 @@ pub(crate) fn select_account(
         AccountSelector::Only => match &accounts_at(cache, authority)[..] {
             [] => Err(Error::SignInNeeded(SignInReason::NoAccount)),
             [account] => Ok(account.home_account_id.clone()),
-            accounts => Err(Error::AccountAmbiguous {
-                usernames: accounts.iter().map(|account| account.username.to_string()).collect(),
-            }),
+            accounts => Err(ambiguous(accounts)),
         },
     }
 }
@@ -146,9 +144,21 @@ fn find_named(cache: &TokenCache, authority: &Authority, name: &str) -> Result<A
     {
         return Ok(id);
     }
-    let accounts = accounts_at(cache, authority);
-    let named = accounts.iter().find(|account| account.username.eq_ignore_ascii_case(name));
-    named.map(|account| account.home_account_id.clone()).ok_or_else(unknown)
+    let mut accounts = accounts_at(cache, authority);
+    accounts.retain(|account| account.username.eq_ignore_ascii_case(name));
+    match &accounts[..] {
+        [] => Err(unknown()),
+        [account] => Ok(account.home_account_id.clone()),
+        // A guest in several tenants, or a name that a provider gave away twice: a token of the wrong one is worse than none.
+        _ => Err(ambiguous(&accounts)),
+    }
+}
+
+/// Home account ids go with the user names, since several accounts may share one.
+fn ambiguous(accounts: &[FoundAccount]) -> Error {
+    let describe =
+        |account: &FoundAccount| format!("{} ({})", account.username, account.home_account_id);
+    Error::AccountAmbiguous { accounts: accounts.iter().map(describe).collect() }
 }
 
 fn accounts_at(cache: &TokenCache, authority: &Authority) -> Vec<FoundAccount> {

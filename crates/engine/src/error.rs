@@ -13,8 +13,8 @@ pub enum Error {
     /// The caller's: only a person's sign-in can bring this token.
     #[error("{0}")]
     SignInNeeded(SignInReason),
-    /// The caller's: several accounts, none named.
-    #[error("{} accounts are signed in and none was named", usernames.len())]
+    /// The caller's: several accounts, and none named, or by a user name that they share.
+    #[error("{} accounts may be meant", accounts.len())]
     AccountAmbiguous {
         /// What to choose from.
         usernames: Vec<String>,

@@ -115,7 +115,7 @@ error_codes! {
     SignInNeeded "sign_in_needed" 409
         "Nothing in the cache answers this request, and only a person's sign-in can bring a token." "Start a flow: interactive where there is a browser, device code elsewhere.";
     AccountAmbiguous "account_ambiguous" 409
-        "Several accounts are signed in and the request names none of them." "Name one in `account`.";
+        "Several accounts are signed in and the request names none of them, or a user name that several share." "Name one in `account`, by its home account id if need be.";
     FlowClosed "flow_closed" 409
         "The flow has ended already: its redirect came twice, or it was cancelled." "Read the flow's result; start a new flow if there is none.";
     FlowTimedOut "flow_timed_out" 408

@@ -38,7 +38,8 @@ fn explain(app: &App, arguments: &TokenArgs, error: Error) -> Failure {
         return Failure::from(error).advise(next);
     }
     if error.is(ErrorCode::AccountAmbiguous) {
-        return Failure::from(error).choose(app.accounts(None).unwrap_or_default());
+        let meant = app.accounts(arguments.account.as_deref()).unwrap_or_default();
+        return Failure::from(error).choose(meant);
     }
     error.into()
 }

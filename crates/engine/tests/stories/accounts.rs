@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use serde_json::json;
 use valetkey_cache::{Account, Entry};
-use valetkey_engine::{AccountSelector, SilentRequest};
+use valetkey_engine::{AccountSelector, Error, SilentRequest};
 use valetkey_model::AccountId;
 use valetkey_testkit::http::On;
 use valetkey_testkit::world::{START, TestWorld, run, tell};
@@ -29,8 +30,32 @@ fn an_account_is_named_by_user_name_or_id() {
             let request = SilentRequest { account, ..world.request(&app, "a") };
             assert_eq!(tell(&world.ask(request).await), expected);
         }
-        assert_eq!(world.token(&app, "a").await, "2 accounts are signed in and none was named");
+        assert_eq!(world.token(&app, "a").await, "2 accounts may be meant");
         assert_eq!(world.accounts(&app).await, ["ada@contoso.com", "bob@contoso.com"]);
+    });
+}
+
+#[test]
+fn a_user_name_that_several_accounts_share_names_none_of_them() {
+    run(async {
+        let world = TestWorld::new();
+        let app = world.app("editor").await;
+        let shared = json!({"preferred_username": "Alice@contoso.com"});
+        world.entra.change_manners(|manners| manners.id_token = shared);
+        world.sign_in(&app, "member", "a").await;
+        world.sign_in(&app, "guest", "a").await;
+        let named = |name: &str| {
+            let account = AccountSelector::Named(name.to_owned());
+            SilentRequest { account, ..world.request(&app, "a") }
+        };
+        let Err(Error::AccountAmbiguous { accounts }) = world.ask(named("alice@contoso.com")).await
+        else {
+            panic!("one of the two was picked");
+        };
+        let ids = ["member.home", "guest.home"];
+        assert!(ids.iter().all(|id| accounts.contains(&format!("Alice@contoso.com ({id})"))));
+        let told = [tell(&world.ask(named(ids[0])).await), tell(&world.ask(named(ids[1])).await)];
+        assert_eq!(told, ["cached at-1", "cached at-2"]);
     });
 }
 
