@@ -12,6 +12,9 @@ use valetkey_proto::v1::{self, ErrorBody, ErrorCode};
 
 use crate::failure::Failure;
 
+/// When to try again what could not be done while something else was.
+const BUSY_SECONDS: u64 = 5;
+
 /// Members of a provider's answer that the wire has under names of its own.
 const NAMED_TOKEN_MEMBERS: [&str; 7] = [
     "access_token",
@@ -144,6 +147,10 @@ fn error(error: &Error, correlation_id: &CorrelationId) -> (u16, ErrorBody) {
         Error::Redirect(error) => return redirect(error, correlation_id),
         Error::IdToken(_) => Code::NonceMismatch,
         Error::Discovery(error) => discovery_code(error),
+        Error::Busy(_) => {
+            let (status, body) = own(Code::TooManyRequests, error.to_string(), correlation_id);
+            return (status, ErrorBody { retry_after: Some(BUSY_SECONDS), ..body });
+        }
         Error::Token(TokenResponseError::Refused(refusal)) => {
             return refused(refusal, correlation_id);
         }

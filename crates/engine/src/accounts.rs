@@ -60,7 +60,9 @@ impl Engine {
         }
         let plan =
             |cache: &TokenCache| cache.plan_sign_out(&hosts, account, Some(&definition.client_id));
-        let changes = user.commit(&*self.ports.store, plan).await?;
+        let lease = self.lease(user).await?;
+        let changes = user.commit(&lease, &*self.ports.store, plan).await?;
+        drop(lease);
         let doomed: Vec<_> =
             changes.iter().filter_map(Change::removed_refresh_token).cloned().collect();
         user.events.tell(

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use tokio::sync::{Mutex as AsyncMutex, broadcast};
+use tokio::sync::{Mutex as AsyncMutex, RwLock as AsyncRwLock, broadcast};
 use valetkey_cache::TokenCache;
 use valetkey_model::{CorrelationId, Partition, UnixTime};
 use valetkey_oauth::{HttpRequest, HttpResponse};
@@ -34,14 +34,21 @@ pub struct Ports {
 /// `sign_out` in `accounts.rs`.
 pub struct Engine {
     pub(crate) ports: Ports,
-    users: RwLock<HashMap<Partition, Arc<User>>>,
-    loading: AsyncMutex<()>,
+    pub(crate) users: RwLock<HashMap<Partition, Arc<User>>>,
+    pub(crate) loading: AsyncMutex<()>,
+    /// Shared by whoever redeems and saves; held alone while the store is locked.
+    pub(crate) leases: Arc<AsyncRwLock<()>>,
 }
 
 impl Engine {
     /// An engine over this world.
     pub fn new(ports: Ports) -> Arc<Self> {
-        Arc::new(Self { ports, users: RwLock::default(), loading: AsyncMutex::default() })
+        Arc::new(Self {
+            ports,
+            users: RwLock::default(),
+            loading: AsyncMutex::default(),
+            leases: Arc::default(),
+        })
     }
 
     /// A user whose cache is loaded already: the hot path.
@@ -70,11 +77,6 @@ impl Engine {
         Ok(user)
     }
 
-    /// Forgets what is in memory. The store keeps it, behind its key.
-    pub fn forget_users(&self) {
-        self.users.write().unwrap_or_else(PoisonError::into_inner).clear();
-    }
-
     /// The user's events from now on.
     pub fn subscribe(&self, user: &User) -> broadcast::Receiver<Event> {
         user.events.subscribe()
@@ -88,13 +90,15 @@ impl Engine {
 
     /// Tries once more to save what could not be saved.
     pub async fn save_unsaved(&self) {
-        let users: Vec<_> =
-            self.users.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
-        for user in users {
+        for user in self.loaded_users() {
             if let Err(error) = user.save_unsaved(&*self.ports.store).await {
                 tracing::warn!(%error, "changes still cannot be saved");
             }
         }
+    }
+
+    pub(crate) fn loaded_users(&self) -> Vec<Arc<User>> {
+        self.users.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
     /// A fresh correlation id.

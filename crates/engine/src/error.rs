@@ -16,8 +16,8 @@ pub enum Error {
     /// The caller's: several accounts, and none named, or by a user name that they share.
     #[error("{} accounts may be meant", accounts.len())]
     AccountAmbiguous {
-        /// What to choose from.
-        usernames: Vec<String>,
+        /// What to choose from: user names, each with its home account id.
+        accounts: Vec<String>,
     },
     /// The caller's: no such account.
     #[error("no account {0:?} is signed in")]
@@ -56,6 +56,9 @@ pub enum Error {
         /// The limit.
         limit: usize,
     },
+    /// Nobody's: later it may go.
+    #[error("not while {0}")]
+    Busy(&'static str),
     /// The person's: did not finish in time.
     #[error("the sign-in was not finished in time")]
     FlowTimedOut,

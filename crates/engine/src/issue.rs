@@ -15,6 +15,7 @@ use crate::application::{ClientApplication, Definition};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::event::Happening;
+use crate::lease::Lease;
 use crate::user::User;
 
 /// MSAL's name for a sign-in with a code, as `account_source`.
@@ -146,6 +147,7 @@ impl Engine {
     pub(crate) async fn admit_sign_in(
         &self,
         user: &User,
+        lease: &Lease,
         app: &ClientApplication,
         metadata: &ProviderMetadata,
         grant_type: &str,
@@ -153,7 +155,8 @@ impl Engine {
     ) -> Result<TokenAnswer, Error> {
         let now = self.now();
         let event = issue.event(app.definition(), metadata, grant_type);
-        user.commit(&*self.ports.store, |cache| cache.plan_token_response(&event, now)).await?;
+        user.commit(lease, &*self.ports.store, |cache| cache.plan_token_response(&event, now))
+            .await?;
         let account = issue.account();
         user.events.tell(Happening::SignedIn, now, app, account.as_ref(), &issue.response.scope);
         Ok(issue.into_answer(account, now))

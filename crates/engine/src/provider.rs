@@ -127,7 +127,11 @@ impl Engine {
         let Ok(body) = std::str::from_utf8(&answer.body) else { return };
         let document = Document { url: url.into(), fetched_at: self.now(), body: body.into() };
         let change = Change::Put(Entry::Document(Arc::new(document)));
-        if let Err(error) = user.commit(&*self.ports.store, |_| vec![change]).await {
+        let saved = async {
+            let lease = self.lease(user).await?;
+            user.commit(&lease, &*self.ports.store, |_| vec![change]).await
+        };
+        if let Err(error) = saved.await {
             tracing::warn!(%error, "provider metadata could not be saved");
         }
     }

@@ -20,6 +20,7 @@ use crate::error::{Error, SignInReason};
 use crate::event::Happening;
 use crate::flight::Landed;
 use crate::issue::{GRANT_REFRESH_TOKEN, Issue, record_outcome};
+use crate::lease::Lease;
 use crate::request::SilentRequest;
 use crate::silent::{Candidate, Decision, MANDATORY_SECONDS, RefreshPlan, decide};
 use crate::user::User;
@@ -251,6 +252,7 @@ impl Engine {
         };
         let redemption =
             build_refresh_token_request(provider, &definition.client_id, &grant, &call);
+        let lease = self.lease(user).await?;
         let answer = self.send(user, redemption).await?;
         let outcome = parse_token_response(&answer, &grant.scopes, self.now());
         record_outcome(&request.app, &call, &outcome);
@@ -258,7 +260,7 @@ impl Engine {
             Ok(response) => response,
             Err(error) => {
                 let error = Error::from(error);
-                self.forget_if_dead(user, candidate, &error).await?;
+                self.forget_if_dead(user, &lease, candidate, &error).await?;
                 return Err(error);
             }
         };
@@ -273,7 +275,7 @@ impl Engine {
                 changes.is_empty() && !is_signed_in(cache, &definition.authority, account);
             changes
         };
-        let saved = user.commit(&*self.ports.store, plan).await;
+        let saved = user.commit(&lease, &*self.ports.store, plan).await;
         if is_overtaken {
             self.give_back(errand, issue.response.refresh_token);
             return Err(Error::SignInNeeded(SignInReason::NoAccount));
@@ -298,12 +300,13 @@ impl Engine {
     async fn forget_if_dead(
         &self,
         user: &User,
+        lease: &Lease,
         candidate: &Candidate,
         error: &Error,
     ) -> Result<(), Error> {
         let is_dead = error.refusal().is_some_and(|refusal| refusal.is_dead_refresh_token());
         if is_dead && !candidate.is_guess {
-            user.commit(&*self.ports.store, |cache| {
+            user.commit(lease, &*self.ports.store, |cache| {
                 cache.plan_forget_refresh_token(&candidate.token)
             })
             .await?;

@@ -2,6 +2,7 @@
 //! between users.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use tokio::sync::Mutex as AsyncMutex;
@@ -17,7 +18,8 @@ use crate::flight::Flights;
 use crate::flow::registry::FlowRegistry;
 use crate::http_cache::HttpCache;
 use crate::keyed_lock::KeyedLocks;
-use crate::ports::TokenStore;
+use crate::lease::Lease;
+use crate::ports::{StoreError, TokenStore};
 use crate::refresh::{FlightKey, RefreshAhead};
 
 /// How many applications one user may have open. An honest desktop has a few dozen.
@@ -41,6 +43,8 @@ pub struct User {
     pub(crate) redemptions: KeyedLocks,
     pub(crate) flows: FlowRegistry,
     pub(crate) events: Events,
+    /// Locked away: whoever still holds this must not begin anything with it.
+    is_forgotten: AtomicBool,
 }
 
 impl User {
@@ -57,6 +61,7 @@ impl User {
             redemptions: KeyedLocks::default(),
             flows: FlowRegistry::default(),
             events: Events::default(),
+            is_forgotten: AtomicBool::default(),
         }
     }
 
@@ -118,12 +123,23 @@ impl User {
         self.cache.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(crate) fn is_forgotten(&self) -> bool {
+        self.is_forgotten.load(Ordering::Relaxed)
+    }
+
+    /// Ends what is open, since the store is being locked and somebody else will stand in this one's place.
+    pub(crate) fn forget(&self) {
+        self.is_forgotten.store(true, Ordering::Relaxed);
+        self.flows.end_all(&StoreError::Locked("it was locked".to_owned()).into());
+    }
+
     /// Plans a change on the cache as it is, saves it, and only then lets anyone see it. Returns the changes.
     ///
     /// What cannot be saved is kept and tried again with the next change, so that a refresh token that the provider has
     /// rotated is not lost to a full disk.
     pub(crate) async fn commit(
         &self,
+        _lease: &Lease,
         store: &dyn TokenStore,
         plan: impl FnOnce(&TokenCache) -> Vec<Change>,
     ) -> Result<Vec<Change>, Error> {

@@ -100,6 +100,17 @@ impl TestWorld {
         });
     }
 
+    /// Locks the store, as the daemon does.
+    ///
+    /// # Errors
+    /// When something would be lost.
+    pub async fn lock(&self) -> Result<(), Error> {
+        let quiet = self.engine.quiet_down().await?;
+        self.store.lock_up();
+        quiet.forget_users();
+        Ok(())
+    }
+
     /// The same world, as another user of the machine sees it.
     pub fn as_uid(&self, uid: u32) -> Self {
         Self { caller: caller_of(uid), ..self.clone() }

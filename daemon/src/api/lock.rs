@@ -5,20 +5,28 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
+use valetkey_engine::Error;
 use valetkey_model::Secret;
 use valetkey_proto::v1::UnlockRequest;
 
 use super::Api;
 use super::answer::{empty, failed};
 use super::guard::Json;
+use crate::failure::Failure;
 
-/// Drops keys and tokens from memory. Only a store with a passphrase can be locked: any other would open itself again.
+/// Drops keys and tokens from memory, once all that was issued is saved. Only a store with a passphrase can be locked: any
+/// other would open itself again.
 pub(super) async fn lock(State(api): State<Arc<Api>>) -> Response<Body> {
-    match api.store.lock().await {
-        Ok(()) => {
-            api.broker.engine().forget_users();
-            empty(StatusCode::NO_CONTENT)
-        }
+    let locking = Arc::clone(&api);
+    // A task of its own: a caller who hangs up must not leave the store locked and the tokens in memory.
+    let task = tokio::spawn(async move {
+        let quiet = locking.broker.engine().quiet_down().await?;
+        locking.store.lock().await?;
+        quiet.forget_users();
+        Ok::<_, Failure>(())
+    });
+    match task.await.unwrap_or(Err(Error::Bug("a lock died").into())) {
+        Ok(()) => empty(StatusCode::NO_CONTENT),
         Err(failure) => failed(&failure, &api.broker.engine().new_correlation_id()),
     }
 }

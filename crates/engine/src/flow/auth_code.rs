@@ -181,6 +181,7 @@ impl Engine {
         };
         let redemption =
             build_authorization_code_request(provider, &definition.client_id, &grant, &call);
+        let lease = self.lease(user).await?;
         let answer = self.send(user, redemption).await?;
         let outcome = parse_token_response(&answer, &grant.scopes, self.now());
         record_outcome(app, &call, &outcome);
@@ -193,7 +194,7 @@ impl Engine {
             expectation.max_age,
             self.now(),
         )?;
-        self.admit_sign_in(user, app, provider, GRANT_AUTHORIZATION_CODE, issue).await
+        self.admit_sign_in(user, &lease, app, provider, GRANT_AUTHORIZATION_CODE, issue).await
     }
 }
 

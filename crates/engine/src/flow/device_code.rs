@@ -16,6 +16,7 @@ use crate::application::ClientApplication;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::issue::{GRANT_DEVICE_CODE, Issue, record_outcome};
+use crate::lease::Lease;
 use crate::request::FlowRequest;
 use crate::user::User;
 
@@ -137,6 +138,10 @@ impl Engine {
             self.call(app, ApiId::DeviceCode, CacheReason::NotSilent, &sign_in.correlation_id);
         let client_id = &app.definition().client_id;
         let poll = build_device_code_request(&metadata, client_id, &polling.grant, &call);
+        let lease = match self.lease(user).await {
+            Ok(lease) => lease,
+            Err(error) => return Poll::of_error(error),
+        };
         let answer = match self.send(user, poll).await {
             Ok(answer) => answer,
             Err(error) => return Poll::of_error(error),
@@ -153,7 +158,7 @@ impl Engine {
         }
         record_outcome(app, &call, &parsed);
         match parsed.map_err(Error::from).and_then(Issue::read) {
-            Ok(issue) => Poll::Done(Ok(Box::new(Approval { metadata, issue }))),
+            Ok(issue) => Poll::Done(Ok(Box::new(Approval { metadata, issue, lease }))),
             Err(error) => Poll::of_error(error),
         }
     }
@@ -164,9 +169,9 @@ impl Engine {
         app: &ClientApplication,
         approval: Box<Approval>,
     ) -> Result<TokenAnswer, Error> {
-        let Approval { metadata, issue } = *approval;
+        let Approval { metadata, issue, lease } = *approval;
         issue.check_issuer(app.definition(), &metadata)?;
-        self.admit_sign_in(user, app, &metadata, GRANT_DEVICE_CODE, issue).await
+        self.admit_sign_in(user, &lease, app, &metadata, GRANT_DEVICE_CODE, issue).await
     }
 }
 
@@ -183,6 +188,8 @@ enum Poll {
 struct Approval {
     metadata: Arc<ProviderMetadata>,
     issue: Issue,
+    /// Held until it is saved.
+    lease: Lease,
 }
 
 impl Poll {

@@ -108,6 +108,13 @@ impl FlowRegistry {
         self.lock().flows.insert(flow.id.clone(), Arc::clone(flow));
     }
 
+    /// Ends all that are open.
+    pub(crate) fn end_all(&self, error: &Error) {
+        for (_, sign_in) in &self.lock().sign_ins {
+            sign_in.finish(Err(error.clone()));
+        }
+    }
+
     /// How many sign-ins are open.
     pub(crate) fn open(&self) -> usize {
         let known = self.lock();

@@ -184,7 +184,8 @@ fn users_that_are_forgotten_come_back_from_the_store() {
         let world = TestWorld::new();
         let app = world.app("editor").await;
         world.sign_in(&app, "ada", "a").await;
-        world.engine.forget_users();
+        world.lock().await.unwrap();
+        world.store.recover();
         assert!(world.engine.find_user(world.partition()).is_none());
         let app = world.app("editor").await;
         assert_eq!(world.token(&app, "a").await, "cached at-1");

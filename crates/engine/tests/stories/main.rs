@@ -9,6 +9,7 @@ mod device_code;
 mod discovery;
 mod disk;
 mod interactive;
+mod lock;
 mod refresh_faults;
 mod rotation;
 mod sign_out;

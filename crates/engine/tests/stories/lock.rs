@@ -1,0 +1,155 @@
+//! Locking the store while something is under way: nothing that was issued is lost, nothing is begun with what is locked away.
+
+use valetkey_engine::{FlowKind, SilentRequest};
+use valetkey_testkit::http::On;
+use valetkey_testkit::world::{TestWorld, auth_code, run, settle, tell, tell_status, visit_of};
+
+const FULL: &str = "store cannot be written: disk full";
+const BUSY: &str = "not while a provider is being asked for tokens, which must be saved first";
+const LOCKED: &str = "store is locked: it was locked meanwhile";
+
+/// Ada has signed in, and her access token has expired.
+async fn world_with_old_token(scopes: &str) -> TestWorld {
+    let world = TestWorld::new();
+    world.sign_in(&world.app("editor").await, "ada", scopes).await;
+    world.clock.advance(3600).await;
+    world
+}
+
+/// Somebody locks the store in a task of their own.
+fn spawn_lock(world: &TestWorld) -> tokio::task::JoinHandle<String> {
+    let world = world.clone();
+    tokio::spawn(
+        async move { world.lock().await.err().map_or_else(String::new, |e| e.to_string()) },
+    )
+}
+
+/// What the store and the provider agree on after the passphrase was given again.
+async fn check_still_signed_in(world: &TestWorld, newest: &str) {
+    world.store.recover();
+    assert_eq!(world.store.refresh_tokens(world.partition()), [newest]);
+    let app = world.app("editor").await;
+    let forced = SilentRequest { force_refresh: true, ..world.request(&app, "a") };
+    let told = tell(&world.ask(forced).await);
+    assert!(told.starts_with("issued "), "{told}");
+    assert_eq!(world.entra.stolen(), 0);
+}
+
+#[test]
+fn a_lock_waits_until_the_refresh_under_way_is_saved() {
+    run(async {
+        let world = world_with_old_token("a").await;
+        let app = world.app("editor").await;
+        let gate = world.http.hold(On::refresh());
+        let asking = world.spawn_ask(world.request(&app, "a"));
+        settle().await;
+        let locking = spawn_lock(&world);
+        settle().await;
+        assert!(!locking.is_finished());
+        gate.open();
+        assert_eq!(asking.await.unwrap(), "issued at-2");
+        assert_eq!(locking.await.unwrap(), "");
+        assert!(world.engine.find_user(world.partition()).is_none());
+        check_still_signed_in(&world, "rt-2").await;
+    });
+}
+
+#[test]
+fn no_refresh_begins_while_the_store_is_being_locked() {
+    run(async {
+        let world = world_with_old_token("a b").await;
+        let (app, other) = (world.app("editor").await, world.app("reader").await);
+        world.sign_in(&other, "bob", "a").await;
+        world.clock.advance(3600).await;
+        let gate = world.http.hold(On::refresh());
+        let named = |app, name: &str| SilentRequest {
+            account: valetkey_engine::AccountSelector::Named(name.to_owned()),
+            ..world.request(app, "a")
+        };
+        let first = world.spawn_ask(named(&app, "ada.home"));
+        settle().await;
+        let locking = spawn_lock(&world);
+        settle().await;
+        let second = world.spawn_ask(named(&other, "bob.home"));
+        settle().await;
+        assert_eq!(world.http.count(&On::refresh()), 1);
+        gate.open();
+        assert_eq!(first.await.unwrap(), "issued at-3");
+        assert_eq!(locking.await.unwrap(), "");
+        assert_eq!(second.await.unwrap(), LOCKED);
+        assert_eq!(world.http.count(&On::refresh()), 1);
+    });
+}
+
+#[test]
+fn a_lock_that_would_wait_too_long_is_refused_and_nothing_is_locked() {
+    run(async {
+        let world = world_with_old_token("a").await;
+        let app = world.app("editor").await;
+        let gate = world.http.hold(On::refresh());
+        let asking = world.spawn_ask(world.request(&app, "a"));
+        settle().await;
+        let locking = spawn_lock(&world);
+        world.clock.advance(10).await;
+        assert_eq!(locking.await.unwrap(), BUSY);
+        gate.open();
+        assert_eq!(asking.await.unwrap(), "issued at-2");
+        assert_eq!(world.token(&app, "a").await, "cached at-2");
+    });
+}
+
+#[test]
+fn what_a_full_disk_did_not_take_is_saved_before_the_lock_or_the_lock_is_refused() {
+    run(async {
+        let world = world_with_old_token("a").await;
+        let app = world.app("editor").await;
+        world.store.fill_disk();
+        assert_eq!(world.token(&app, "a").await, FULL);
+        assert_eq!(spawn_lock(&world).await.unwrap(), FULL);
+        assert!(world.user().await.unsaved() > 0);
+        world.store.recover();
+        assert_eq!(spawn_lock(&world).await.unwrap(), "");
+        check_still_signed_in(&world, "rt-2").await;
+    });
+}
+
+#[test]
+fn a_lock_waits_until_the_code_under_way_is_saved() {
+    run(async {
+        let world = TestWorld::new();
+        let app = world.app("editor").await;
+        let gate = world.http.hold(On::grant("authorization_code"));
+        let (flow, _) = world.start(world.flow_request(&app, auth_code(), "a")).await.unwrap();
+        let redirect = world.entra.sign_in(&visit_of(&flow).auth_uri, "ada");
+        let completing = {
+            let (world, flow) = (world.clone(), flow.clone());
+            tokio::spawn(
+                async move { tell_status(&world.complete(&flow, redirect).await.unwrap()) },
+            )
+        };
+        settle().await;
+        let locking = spawn_lock(&world);
+        settle().await;
+        gate.open();
+        assert_eq!(completing.await.unwrap(), "issued at-1");
+        assert_eq!(locking.await.unwrap(), "");
+        check_still_signed_in(&world, "rt-1").await;
+    });
+}
+
+#[test]
+fn a_sign_in_that_waits_for_its_person_ends_with_the_lock() {
+    run(async {
+        let world = TestWorld::new();
+        let app = world.app("editor").await;
+        let kinds = [FlowKind::DeviceCode, auth_code()];
+        let mut flows = Vec::new();
+        for kind in kinds {
+            flows.push(world.start(world.flow_request(&app, kind, "a")).await.unwrap().0);
+        }
+        world.lock().await.unwrap();
+        for flow in flows {
+            assert_eq!(tell_status(&flow.status()), "store is locked: it was locked");
+        }
+    });
+}
