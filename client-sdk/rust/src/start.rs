@@ -115,9 +115,20 @@ fn spawn(program: &Path, endpoint: &Endpoint) -> std::io::Result<Child> {
         .env("VALETKEY_SOCKET", endpoint.path())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(log::open().map_or_else(Stdio::null, Stdio::from));
+        .stderr(open_log());
     platform::detach(&mut command);
     command.spawn()
+}
+
+/// Without a log the daemon starts all the same: this is nothing that the program can mend, and its user may not see it.
+fn open_log() -> Stdio {
+    match log::open() {
+        Ok(file) => file.map_or_else(Stdio::null, Stdio::from),
+        Err(error) => {
+            eprintln!("valetkey: the daemon is started without a log: {error}");
+            Stdio::null()
+        }
+    }
 }
 
 const PROGRAM: &str = if cfg!(windows) { "valetkeyd.exe" } else { "valetkeyd" };

@@ -63,6 +63,15 @@ pub enum Problem {
         /// The permission bits.
         mode: u32,
     },
+    /// It is a folder, a pipe or the like.
+    #[error("it is not a regular file; remove it")]
+    NotAFile,
+    /// What is written to it would be written to a file of another name.
+    #[error("it has {names} names (hard links); remove it")]
+    OtherNames {
+        /// How many it has.
+        names: u64,
+    },
     /// In a folder that others can write to, whoever made a link chose where it leads.
     #[error("it is a symbolic link in a folder that others can write to; choose a path without it")]
     LinkAmongOthers,

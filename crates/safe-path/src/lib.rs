@@ -3,7 +3,7 @@
 //! A private file in a folder that others may write to is theirs to replace, and so is the folder in its own parent, up to
 //! the root. [`check_way_to`] therefore looks at every folder on the way; what passes belongs to root or to us and stays
 //! where it is, so that a path can be used after it was looked at. [`create_folder`] makes a private folder in a place like
-//! that, [`read_file`] reads a file that was put there.
+//! that, [`read_file`] reads a file that was put there, and [`open_to_append`] opens one of ours.
 //!
 //! It knows no store and no socket, and says nothing about what the same user or root does. On Windows the access list
 //! that the user's profile passes on says all of this, and nothing is checked.
@@ -19,7 +19,7 @@ use other as platform;
 #[cfg(unix)]
 use unix as platform;
 
-use std::fs::{DirBuilder, File};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::Read;
 use std::path::Path;
 
@@ -75,4 +75,24 @@ pub fn read_file(path: &Path, readers: Readers) -> Result<String, PathError> {
     let mut content = String::new();
     file.read_to_string(&mut content).map_err(io)?;
     Ok(content)
+}
+
+/// Opens a file of our own to write at its end, and creates it so that nobody else can read it. Its folder must be ours
+/// alone to write to.
+///
+/// # Errors
+/// When it cannot be opened, or is a link, or is or could become somebody else's.
+pub fn open_to_append(path: &Path) -> Result<File, PathError> {
+    check_way_to(path)?;
+    if let Some(folder) = path.parent() {
+        platform::check_private_folder(folder)?;
+    }
+    let mut options = OpenOptions::new();
+    options.append(true).create(true);
+    platform::make_unlinked(&mut options);
+    let io = |error| PathError::io("open", path, error);
+    let file = options.open(path).map_err(io)?;
+    let unsafe_file = |problem| PathError::Unsafe { path: path.into(), problem };
+    platform::check_own_file(&file.metadata().map_err(io)?).map_err(unsafe_file)?;
+    Ok(file)
 }

@@ -1,6 +1,6 @@
 //! Where an access list that is passed on stands for owner and mode.
 
-use std::fs::{DirBuilder, Metadata};
+use std::fs::{DirBuilder, Metadata, OpenOptions};
 use std::path::Path;
 
 use crate::Readers;
@@ -15,5 +15,17 @@ pub(crate) fn make_private(_builder: &mut DirBuilder) {}
 
 #[expect(clippy::unnecessary_wraps, reason = "the signature is that of Unix")]
 pub(crate) fn check_file(_metadata: &Metadata, _readers: Readers) -> Result<(), Problem> {
+    Ok(())
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the signature is that of Unix")]
+pub(crate) fn check_private_folder(_folder: &Path) -> Result<(), PathError> {
+    Ok(())
+}
+
+pub(crate) fn make_unlinked(_options: &mut OpenOptions) {}
+
+#[expect(clippy::unnecessary_wraps, reason = "the signature is that of Unix")]
+pub(crate) fn check_own_file(_metadata: &Metadata) -> Result<(), Problem> {
     Ok(())
 }

@@ -1,10 +1,12 @@
 //! Owners, modes and links.
 
 use std::ffi::OsString;
-use std::fs::{DirBuilder, Metadata};
+use std::fs::{DirBuilder, Metadata, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::OFlags;
 
 use crate::Readers;
 use crate::error::{PathError, Problem};
@@ -33,6 +35,36 @@ pub(crate) fn check_file(metadata: &Metadata, readers: Readers) -> Result<(), Pr
         }
         mode if mode & 0o022 != 0 => Err(Problem::FileWritableByOthers { mode }),
         _ => Ok(()),
+    }
+}
+
+/// Nobody else may write to the folder, sticky or not.
+pub(crate) fn check_private_folder(folder: &Path) -> Result<(), PathError> {
+    let metadata = folder.metadata().map_err(|error| PathError::io("look at", folder, error))?;
+    let mode = metadata.mode() & 0o7777;
+    if is_shared(&metadata) {
+        let problem = Problem::FolderWritableByOthers { mode };
+        return Err(PathError::Unsafe { path: folder.into(), problem });
+    }
+    Ok(())
+}
+
+/// Mode 0600 if the call creates the file; no link is followed, and no reader of a pipe is waited for.
+pub(crate) fn make_unlinked(options: &mut OpenOptions) {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    options.mode(0o600).custom_flags(flags.bits().cast_signed());
+}
+
+pub(crate) fn check_own_file(metadata: &Metadata) -> Result<(), Problem> {
+    if !metadata.is_file() {
+        return Err(Problem::NotAFile);
+    }
+    if metadata.nlink() != 1 {
+        return Err(Problem::OtherNames { names: metadata.nlink() });
+    }
+    match metadata.uid() {
+        owner if owner != rustix::process::geteuid().as_raw() => Err(Problem::OtherOwner { owner }),
+        _ => check_file(metadata, Readers::OwnerAlone),
     }
 }
 

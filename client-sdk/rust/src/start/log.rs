@@ -1,18 +1,29 @@
 //! Where a daemon that has no terminal says why it cannot start: `valetkeyd.log` in its state folder.
 
 use std::env;
-use std::fs::{self, File, OpenOptions};
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
 
-/// The log, private to its user; none when it cannot be had, which is no reason not to start.
-pub(super) fn open() -> Option<File> {
-    let folder = state_folder()?;
-    create_private_folder(&folder).ok()?;
-    let file = append_privately().open(folder.join("valetkeyd.log")).ok()?;
-    if file.metadata().ok()?.len() > LARGEST {
-        file.set_len(0).ok()?;
+use valetkey_safe_path::{PathError, create_folder, open_to_append};
+
+/// The log, private to its user; none when there is no place for it.
+///
+/// # Errors
+/// When it cannot be had, or somebody else could have put it there or could read it.
+pub(super) fn open() -> Result<Option<File>, PathError> {
+    state_folder().map(|folder| open_in(&folder, LARGEST)).transpose()
+}
+
+fn open_in(folder: &Path, largest: u64) -> Result<File, PathError> {
+    create_folder(folder)?;
+    let path = folder.join("valetkeyd.log");
+    let file = open_to_append(&path)?;
+    let is_full = file.metadata().is_ok_and(|metadata| metadata.len() > largest);
+    // What cannot be moved away goes on growing, which is the lesser evil.
+    if is_full && fs::rename(&path, folder.join("valetkeyd.log.old")).is_ok() {
+        return open_to_append(&path);
     }
-    Some(file)
+    Ok(file)
 }
 
 /// As the daemon finds its own.
@@ -30,31 +41,35 @@ fn state_folder() -> Option<PathBuf> {
     base.map(|base| base.join("valetkey"))
 }
 
-#[cfg(unix)]
-fn create_private_folder(folder: &std::path::Path) -> std::io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
-}
-
-#[cfg(not(unix))]
-fn create_private_folder(folder: &std::path::Path) -> std::io::Result<()> {
-    fs::create_dir_all(folder)
-}
-
-#[cfg(unix)]
-fn append_privately() -> OpenOptions {
-    use std::os::unix::fs::OpenOptionsExt;
-    let mut options = OpenOptions::new();
-    options.append(true).create(true).mode(0o600);
-    options
-}
-
-#[cfg(not(unix))]
-fn append_privately() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.append(true).create(true);
-    options
-}
-
 /// A daemon says little; this is a year of it.
 const LARGEST: u64 = 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn a_log_that_is_full_is_moved_away_and_not_truncated() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("state");
+        for text in ["first", "2", "third"] {
+            open_in(&folder, 5).unwrap().write_all(text.as_bytes()).unwrap();
+        }
+        assert_eq!(fs::read_to_string(folder.join("valetkeyd.log.old")).unwrap(), "first2");
+        assert_eq!(fs::read_to_string(folder.join("valetkeyd.log")).unwrap(), "third");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_planted_link_is_not_followed() {
+        let place = tempfile::tempdir().unwrap();
+        let victim = place.path().join("victim");
+        File::create(&victim).unwrap().write_all(b"precious").unwrap();
+        std::os::unix::fs::symlink("victim", place.path().join("valetkeyd.log")).unwrap();
+        let refused = open_in(place.path(), 5).unwrap_err().to_string();
+        assert!(refused.contains("valetkeyd.log"), "{refused}");
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
+    }
+}

@@ -1,12 +1,13 @@
 //! Which ways are trusted, by what stands on them.
 
 use std::fs::{self, Permissions};
+use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, chown, lchown, symlink};
 
 use tempfile::TempDir;
 
 use super::*;
-use crate::{create_folder, read_file};
+use crate::{create_folder, open_to_append, read_file};
 
 /// Somebody who is neither we nor root; only root can hand something over to them.
 const STRANGER: u32 = 12345;
@@ -180,6 +181,41 @@ fn a_file_of_another_user_is_refused() {
     chown(&file, Some(STRANGER), None).unwrap();
     let expected = (file.clone(), Problem::OtherOwner { owner: STRANGER });
     assert_eq!(problem(read_file(&file, Readers::Anybody)), Some(expected));
+}
+
+/// Opens `file` in a folder where `prepare` put something of that name beside a `victim`, which must stay as it was.
+fn check_append(prepare: impl Fn(&Path, &Path), is_trusted: bool) {
+    let place = place();
+    let (file, victim) = (place.path().join("a/file"), place.path().join("a/victim"));
+    fs::File::create(&victim).unwrap().write_all(b"precious").unwrap();
+    set_mode(&victim, 0o600);
+    prepare(&file, &victim);
+    let opened = open_to_append(&file).map(|mut file| file.write_all(b"said"));
+    assert_eq!(opened.is_ok(), is_trusted, "{opened:?}");
+    assert_eq!(fs::read(&victim).unwrap(), b"precious");
+}
+
+#[test]
+fn only_a_file_of_our_own_is_written_to() {
+    check_append(|_, _| {}, true);
+    check_append(|file, victim| assert_eq!(fs::copy(victim, file).unwrap(), 8), true);
+    check_append(|file, victim| symlink(victim, file).unwrap(), false);
+    check_append(|file, _| symlink("nowhere", file).unwrap(), false);
+    check_append(|file, victim| fs::hard_link(victim, file).unwrap(), false);
+    check_append(|file, _| fs::create_dir(file).unwrap(), false);
+    let make_pipe = |file: &Path, _: &Path| {
+        let status = std::process::Command::new("mkfifo").arg(file).status().unwrap();
+        assert!(status.success());
+    };
+    check_append(make_pipe, false);
+    let make_readable = |file: &Path, victim: &Path| {
+        fs::copy(victim, file).unwrap();
+        set_mode(file, 0o644);
+    };
+    check_append(make_readable, false);
+    for lax in [0o777, 0o1777, 0o775] {
+        check_append(|file, _| set_mode(file.parent().unwrap(), lax), false);
+    }
 }
 
 #[test]
