@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import logging
 import threading
 import time
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 import valetkey as msal
-from conftest import StartDaemon, refused
+from conftest import StartDaemon, after_opening, refused
 from scripted_daemon import Reply, Request, answer
 from valetkey.application import extract_certs
 
@@ -192,6 +193,28 @@ def test_a_broker_that_is_never_content_is_not_asked_again_and_again(start_daemo
     with pytest.raises(msal.BrokerError, match="client_assertion_needed"):
         confidential({"client_assertion": lambda: "a"}).acquire_token_for_client(["r/.default"])
     assert len(daemon.requests) == 3  # noqa: PLR2004
+
+
+def test_no_secret_is_in_a_log_an_error_or_a_picture_of_an_object(
+    start_daemon: StartDaemon, caplog: pytest.LogCaptureFixture
+) -> None:
+    start_daemon(after_opening(lambda _: refused("bad_request")))
+    app, told = confidential("s3cret"), list[str]()
+    calls: tuple[Any, ...] = (
+        lambda: app.acquire_token_for_client(["r/.default"]),
+        lambda: app.acquire_token_on_behalf_of("s3cret", ["s"], session_key="s3cret"),
+        lambda: app.acquire_token_by_username_password("ada", "s3cret", ["s"]),
+        lambda: app.acquire_token_by_refresh_token("s3cret", ["s"]),
+        lambda: app.acquire_token_by_user_federated_identity_credential(["s"], "s3cret", "ada"),
+        lambda: app.acquire_token_for_client(["s"], forwarded_client_claims="s3cret"),
+    )
+    with caplog.at_level(logging.DEBUG):
+        for call in calls:
+            with pytest.raises(ValueError, match=r"why|JSON") as caught:
+                call()
+            told.append(str(caught.value))
+    assert "cid-1" in caplog.text
+    assert "s3cret" not in f"{caplog.text}{told}{app!r}{vars(app)['_app']!r}"
 
 
 def test_an_auto_refresher_makes_one_value_for_all_threads_until_it_is_old(monkeypatch: pytest.MonkeyPatch) -> None:
