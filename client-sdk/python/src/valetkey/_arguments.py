@@ -65,7 +65,7 @@ def check_keywords(keywords: Mapping[str, Any]) -> None:
 
 def token_request(
     grant: str | None,
-    scopes: list[str] | None,
+    scopes: list[str],
     keywords: dict[str, Any],
     *,
     claims_challenge: str | None = None,
@@ -73,22 +73,24 @@ def token_request(
     **members: Any,
 ) -> dict[str, Any]:
     """The body of ``POST …/token``; ``members`` are those that this grant knows."""
-    data = _extra_fields(keywords.pop("data", None))
-    check_keywords(keywords)
-    return without_none(
-        grant=grant,
-        scopes=scopes,
-        claims_challenge=claims_challenge or None,
-        forwarded_client_claims=_checked_claims(forwarded_client_claims),
-        data=data or None,
-        **members,
-    )
+    request = {name: value for name, value in members.items() if value is not None}
+    if grant:
+        request["grant"] = grant
+    request["scopes"] = scopes
+    if claims_challenge:
+        request["claims_challenge"] = claims_challenge
+    if forwarded_client_claims is not None:
+        request["forwarded_client_claims"] = _checked_claims(forwarded_client_claims)
+    if keywords:
+        data = _extra_fields(keywords.pop("data", None))
+        if data:
+            request["data"] = data
+        check_keywords(keywords)
+    return request
 
 
-def _checked_claims(claims: str | None) -> str | None:
+def _checked_claims(claims: str) -> str:
     """The text goes on byte for byte, since it is a part of the token's place in the cache."""
-    if claims is None:
-        return None
     if not isinstance(claims, str):
         raise ValueError(f"forwarded_client_claims must be a text, not {type(claims).__name__}")
     try:

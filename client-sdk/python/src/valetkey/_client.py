@@ -161,8 +161,8 @@ class ClientApplication:
             forwarded_client_claims=forwarded_client_claims,
             account=account["home_account_id"],
             force_refresh=True if force_refresh else None,
-            tenant=self._other_tenant(authority),
-            auth_scheme=scheme_on_wire(auth_scheme),
+            tenant=self._other_tenant(authority) if authority else None,
+            auth_scheme=scheme_on_wire(auth_scheme) if auth_scheme else None,
         )
         try:
             result = self._app.acquire_token(request)
@@ -171,7 +171,8 @@ class ClientApplication:
                 logger.debug("nothing in the cache; correlation id %s", error.body.get("correlation_id"))
                 return None
             return refusal_of(error)
-        logger.debug("a token from %s for %s", result.get("token_source"), self._shown(account.get("username")))
+        if logger.isEnabledFor(logging.DEBUG):
+            logger.debug("a token from %s for %s", result.get("token_source"), self._shown(account.get("username")))
         return result
 
     def initiate_auth_code_flow(
@@ -327,10 +328,8 @@ class ClientApplication:
     def _is_confidential(self, client_credential: object) -> bool:
         return bool(client_credential)
 
-    def _other_tenant(self, authority: str | AuthorityBuilder | None) -> str | None:
+    def _other_tenant(self, authority: str | AuthorityBuilder) -> str | None:
         """The tenant of an authority that differs from the application's own in nothing else."""
-        if not authority:
-            return None
         try:
             tenant = self.authority.tenant_of(str(authority))
         except ValueError:

@@ -8,7 +8,6 @@ import os
 import threading
 from collections import deque
 from collections.abc import Mapping
-from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, Callable, TypeVar
 
@@ -128,9 +127,10 @@ class Transport:
         pool = self._pool()
         idle = pool.take()
         if idle:
-            with suppress(GoneError):
+            try:
                 return self._talk_over(Line(idle), talk, pool)
-            logger.debug("connecting to %s again", self._endpoint)
+            except GoneError:
+                logger.debug("connecting to %s again", self._endpoint)
         line = Line(self._connect(pool))
         try:
             return self._talk_over(line, talk, pool)
