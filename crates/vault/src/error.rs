@@ -34,6 +34,19 @@ pub enum VaultError {
         /// The provider that was asked for.
         wanted: KeyProvider,
     },
+    /// The store can never be read again, and does not tell any more what protected it.
+    #[error(
+        "begin a new store: {}: {reason}, so that the key provider is unknown, and a weaker one is \
+         never taken by itself; put the header back from a backup, or choose a provider \
+         (VALETKEY_KEY_PROVIDER=passphrase, or keyring, credential, file) to have what is left set \
+         aside and a new store begun", path.display()
+    )]
+    HeaderLost {
+        /// What is left.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// A newer valetkey wrote this store; this one leaves it untouched.
     #[error(
         "open the store: its format is {found}, this version reads up to {supported}; update valetkey"

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::error::VaultError;
-use crate::key::KeyRecord;
+use crate::key::{KeyProvider, KeyRecord};
 use crate::options::{Randomness, RandomnessUnavailable, random};
 use crate::record::DATA_KEY_ID;
 use crate::seal::{Key, digest, open_small, seal_small};
@@ -53,7 +53,8 @@ impl std::fmt::Debug for WrappedKey {
 #[derive(Debug)]
 pub(crate) enum HeaderFile {
     Missing,
-    Damaged,
+    /// With the provider that it names, as far as that can still be read.
+    Damaged(Option<KeyProvider>),
     Sound(Header),
 }
 
@@ -87,15 +88,16 @@ impl Header {
     }
 
     fn parse(content: &[u8]) -> Result<HeaderFile, VaultError> {
-        let Some(json) = checked_line(content) else { return Ok(HeaderFile::Damaged) };
+        let damaged = || HeaderFile::Damaged(find_provider(content));
+        let Some(json) = checked_line(content) else { return Ok(damaged()) };
         match serde_json::from_slice::<FormatOnly>(json) {
             Ok(FormatOnly { format: found }) if found > FORMAT => {
                 return Err(VaultError::NewerFormat { found, supported: FORMAT });
             }
             Ok(_) => {}
-            Err(_) => return Ok(HeaderFile::Damaged),
+            Err(_) => return Ok(damaged()),
         }
-        Ok(serde_json::from_slice(json).map_or(HeaderFile::Damaged, HeaderFile::Sound))
+        Ok(serde_json::from_slice(json).map_or_else(|_| damaged(), HeaderFile::Sound))
     }
 
     pub(crate) fn write(&self, dir: &StateDir) -> Result<(), VaultError> {
@@ -126,6 +128,15 @@ impl Header {
 
 fn with_digest(json: &[u8]) -> Vec<u8> {
     [json, b"\n", hex(&digest(json)).as_bytes(), b"\n"].concat()
+}
+
+/// The provider that a damaged header names. No few flipped bits make one name of another.
+fn find_provider(content: &[u8]) -> Option<KeyProvider> {
+    let is_named = |provider: &KeyProvider| {
+        let member = format!("\"provider\":\"{provider}\"");
+        content.windows(member.len()).any(|window| window == member.as_bytes())
+    };
+    KeyProvider::ALL.into_iter().find(is_named)
 }
 
 /// The first line, if the second is its digest.
@@ -170,11 +181,28 @@ mod tests {
         for bit in 0..sound.len() * 8 {
             let mut flipped = sound.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
-            assert!(matches!(Header::parse(&flipped), Ok(HeaderFile::Damaged)), "bit {bit}");
+            assert!(matches!(Header::parse(&flipped), Ok(HeaderFile::Damaged(_))), "bit {bit}");
         }
         for length in 0..sound.len() {
-            assert!(matches!(Header::parse(&sound[..length]), Ok(HeaderFile::Damaged)), "{length}");
+            let parsed = Header::parse(&sound[..length]);
+            assert!(matches!(parsed, Ok(HeaderFile::Damaged(_))), "{length}");
         }
+    }
+
+    #[test]
+    fn a_damaged_header_names_its_provider_or_none_and_never_another() {
+        let sound = with_digest(&header().0.to_json());
+        let mut unreadable = 0;
+        for bit in 0..sound.len() * 8 {
+            let mut flipped = sound.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            match Header::parse(&flipped) {
+                Ok(HeaderFile::Damaged(Some(KeyProvider::File))) => {}
+                Ok(HeaderFile::Damaged(None)) => unreadable += 1,
+                other => panic!("bit {bit}: {other:?}"),
+            }
+        }
+        assert_eq!(unreadable, r#""provider":"file""#.len() * 8);
     }
 
     #[test]

@@ -3,13 +3,18 @@
 //! | header | database | what happens |
 //! |---|---|---|
 //! | none | none | a new store |
-//! | none | there | without its header it can never be read: set aside, a new store |
-//! | damaged | any | both set aside, a new store |
+//! | none | there | without its header it can never be read: set aside, a new store, under the rule below |
+//! | damaged | any | both set aside, a new store, under the rule below |
 //! | newer | any | refused, nothing touched |
 //! | sound, no key | any | refused, nothing touched |
 //! | sound | damaged | the database is set aside, an empty one under the same key |
 //! | sound | none | an empty one under the same key |
 //! | sound | sound | the store |
+//!
+//! A store that takes the place of a lost one is never protected less by itself: where nobody chose
+//! a provider, it has the one that the damaged header still names, or else the best of all, or is
+//! not begun. The damaged header stays until the new one is in its place, so that a kill in between
+//! changes nothing about that.
 //!
 //! All of it happens under the folder's lock, so that no two processes set aside each other's
 //! fresh store. A key is only ever made together with a store id, and nothing kept under an older
@@ -57,6 +62,13 @@ pub enum Incident {
         /// Where it is.
         path: PathBuf,
     },
+    /// A store can never be read again, and waits to be set aside until a new one can be begun.
+    Unreadable {
+        /// What is wrong with it.
+        reason: &'static str,
+        /// What is left of it.
+        path: PathBuf,
+    },
     /// The store had a key but no records; someone removed the database.
     RecordsMissing,
     /// The newest saves are gone: the disk lost what it had confirmed.
@@ -71,6 +83,13 @@ impl fmt::Display for Incident {
         match self {
             Self::SetAside { reason, path } => {
                 write!(f, "a damaged file was set aside as {} ({reason})", path.display())
+            }
+            Self::Unreadable { reason, path } => {
+                write!(
+                    f,
+                    "{} cannot be read ({reason}); a new store waits for its passphrase",
+                    path.display()
+                )
             }
             Self::RecordsMissing => f.write_str("the stored records were gone; begun anew"),
             Self::SavesLost { count } => {
@@ -95,6 +114,7 @@ impl LockedVault {
     /// time in Unix seconds.
     pub fn unlock(&self, passphrase: Zeroizing<String>, now: u64) -> Result<Vault, VaultError> {
         let mut opening = self.opening.clone();
+        opening.incidents.clear();
         opening.options.passphrase = Some(passphrase);
         opening.options.now = now;
         match opening.proceed()? {
@@ -121,23 +141,30 @@ struct Opening {
 }
 
 impl Opening {
-    fn proceed(mut self) -> Result<Opened, VaultError> {
-        match self.find_header()? {
-            Some(header) => self.open_existing(header),
-            None => self.create(),
-        }
-    }
-
-    fn find_header(&mut self) -> Result<Option<Header>, VaultError> {
-        let reason = match Header::read(&self.dir)? {
-            HeaderFile::Sound(header) => return Ok(Some(header)),
-            HeaderFile::Missing => "its header is gone",
-            HeaderFile::Damaged => "the header is damaged",
+    fn proceed(self) -> Result<Opened, VaultError> {
+        let (recorded, name, reason) = match Header::read(&self.dir)? {
+            HeaderFile::Sound(header) => return self.open_existing(header),
+            HeaderFile::Missing if !self.dir.exists(DATABASE_NAME) => {
+                let choice = self.options.key;
+                return self.create(choice, None);
+            }
+            HeaderFile::Missing => (None, DATABASE_NAME, "its header is gone"),
+            HeaderFile::Damaged(provider) => (provider, HEADER_NAME, "the header is damaged"),
         };
-        // The database first: after a kill in between, the header is found damaged once more.
-        self.set_aside(DATABASE_NAME, reason)?;
-        self.set_aside(HEADER_NAME, reason)?;
-        Ok(None)
+        let lost = Lost { path: self.dir.path(name), reason };
+        match (self.options.key, recorded) {
+            (KeyChoice::Auto, Some(provider)) => self.create(KeyChoice::Only(provider), Some(lost)),
+            (KeyChoice::Auto, None) => {
+                // What protected it is unknown, but not less than the best of all.
+                let refused = VaultError::HeaderLost { path: lost.path.clone(), reason };
+                let best = KeyChoice::Only(KeyProvider::ALL[0]);
+                self.create(best, Some(lost)).map_err(|error| match error {
+                    VaultError::KeyUnavailable { .. } => refused,
+                    other => other,
+                })
+            }
+            (chosen, _) => self.create(chosen, Some(lost)),
+        }
     }
 
     fn open_existing(self, header: Header) -> Result<Opened, VaultError> {
@@ -162,35 +189,63 @@ impl Opening {
         self.open_database(&data_key, report, true)
     }
 
-    fn create(self) -> Result<Opened, VaultError> {
+    /// Makes a store, in the place of one that is lost if there was one.
+    fn create(mut self, choice: KeyChoice, lost: Option<Lost>) -> Result<Opened, VaultError> {
         let only_passphrase = KeyChoice::Only(KeyProvider::Passphrase);
-        if self.options.key == only_passphrase && self.options.passphrase.is_none() {
+        if choice == only_passphrase && self.options.passphrase.is_none() {
+            if let Some(Lost { path, reason }) = lost {
+                self.report(Incident::Unreadable { reason, path });
+            }
             return Ok(Opened::Locked(LockedVault { opening: self }));
         }
         let store_id = hex(&random::<16>(&*self.options.randomness)?);
         let source = self.key_source(&store_id);
-        let (record, wrapping_key, passed_over) = self.create_wrapping_key(&source)?;
+        let (record, wrapping_key, passed_over) = self.create_wrapping_key(&source, choice)?;
         let report = KeyReport { passed_over, ..source.report(&record) };
-        let written = Header::create(
-            store_id.clone(),
-            record.clone(),
-            &wrapping_key,
-            &*self.options.randomness,
-        )
-        .map_err(VaultError::from)
-        .and_then(|(header, data_key)| header.write(&self.dir).map(|()| data_key));
-        match written {
-            Ok(data_key) => self.open_database(&data_key, report, false),
+        match self.write_header(&store_id, &record, &wrapping_key, lost.as_ref()) {
+            Ok((data_key, incidents)) => {
+                incidents.into_iter().for_each(|incident| self.report(incident));
+                if let Some(lost) = lost {
+                    self.set_aside(DATABASE_NAME, lost.reason)?;
+                }
+                self.open_database(&data_key, report, false)
+            }
             Err(error) => {
-                source.discard(&record);
+                self.key_source(&store_id).discard(&record);
                 Err(error)
             }
         }
     }
 
+    /// Writes the header of a new store, over a damaged one if there is one, of which a copy is kept.
+    fn write_header(
+        &self,
+        store_id: &str,
+        record: &KeyRecord,
+        wrapping_key: &Key,
+        lost: Option<&Lost>,
+    ) -> Result<(Key, Option<Incident>), VaultError> {
+        let randomness = &*self.options.randomness;
+        let (header, data_key) =
+            Header::create(store_id.to_owned(), record.clone(), wrapping_key, randomness)?;
+        let kept = match lost {
+            Some(Lost { reason, .. }) => {
+                let copy = self.dir.copy_aside(HEADER_NAME, self.options.now)?;
+                copy.map(|path| Incident::SetAside { reason: (*reason).to_owned(), path })
+            }
+            None => None,
+        };
+        header.write(&self.dir)?;
+        Ok((data_key, kept))
+    }
+
     /// Makes a key with the first provider that works.
-    fn create_wrapping_key(&self, source: &KeySource<'_>) -> Result<NewKey, VaultError> {
-        let candidates = match self.options.key {
+    fn create_wrapping_key(
+        &self,
+        source: &KeySource<'_>,
+        choice: KeyChoice,
+    ) -> Result<NewKey, VaultError> {
+        let candidates = match choice {
             KeyChoice::Auto => KeyProvider::ALL.to_vec(),
             KeyChoice::Only(provider) => vec![provider],
         };
@@ -200,7 +255,7 @@ impl Opening {
                 Ok((record, key)) => return Ok((record, key, passed_over)),
                 Err(CreateKeyError::Vault(error)) => return Err(error),
                 Err(CreateKeyError::Provider(reason)) => {
-                    if self.options.key != KeyChoice::Auto || is_a_mistake(&reason) {
+                    if choice != KeyChoice::Auto || is_a_mistake(&reason) {
                         return Err(VaultError::KeyUnavailable { provider, reason });
                     }
                     tracing::info!(%provider, %reason, "key provider passed over");
@@ -257,6 +312,12 @@ impl Opening {
     fn key_source<'a>(&'a self, store_id: &'a str) -> KeySource<'a> {
         KeySource { dir: &self.dir, store_id, options: &self.options }
     }
+}
+
+/// What is left of a store that can never be read again.
+struct Lost {
+    path: PathBuf,
+    reason: &'static str,
 }
 
 /// How the key is found again, the key, and the providers that did not work.

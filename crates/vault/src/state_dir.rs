@@ -131,6 +131,20 @@ impl StateDir {
         if !self.exists(name) {
             return Ok(None);
         }
+        let free = self.name_for_damaged(name, now);
+        self.rename(name, &free)?;
+        Ok(Some(self.path(&free)))
+    }
+
+    /// As [`Self::set_aside`], for a small file that stays until another takes its place.
+    pub(crate) fn copy_aside(&self, name: &str, now: u64) -> Result<Option<PathBuf>, VaultError> {
+        let Some(content) = self.read(name)? else { return Ok(None) };
+        let free = self.name_for_damaged(name, now);
+        self.replace(&free, &content)?;
+        Ok(Some(self.path(&free)))
+    }
+
+    fn name_for_damaged(&self, name: &str, now: u64) -> String {
         let plain = format!("{name}.damaged-{now}");
         let free = std::iter::once(plain.clone())
             .chain((2u32..).map(|n| format!("{plain}-{n}")))

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use tempfile::tempdir;
 use valetkey_vault::{
-    KeyChoice, KeyProblem, KeyProvider, KeyringRefusal, OpenOptions, Opened, Vault, VaultError,
-    open,
+    Incident, KeyChoice, KeyProblem, KeyProvider, KeyringRefusal, OpenOptions, Opened, Vault,
+    VaultError, open,
 };
 use zeroize::Zeroizing;
 
@@ -236,13 +236,97 @@ fn a_wrong_passphrase_is_told_apart_from_a_damaged_header() {
     let dir = tempdir().unwrap();
     let options = options(dir.path(), only(KeyProvider::Passphrase));
     drop(unlock(&locked_store(&options), "open sesame").unwrap());
-    let header = dir.path().join("vault.header");
+    harm_header(dir.path(), |content| content[20] ^= 1);
+    let locked = locked_store(&options);
+    assert!(
+        matches!(locked.incidents(), [Incident::Unreadable { .. }]),
+        "{:?}",
+        locked.incidents()
+    );
+    let vault = unlock(&locked, "a new one").unwrap();
+    assert_eq!(vault.incidents().len(), 2, "header and database are set aside");
+}
+
+fn harm_header(dir: &Path, harm: impl FnOnce(&mut Vec<u8>)) {
+    let header = dir.join("vault.header");
     let mut content = fs::read(&header).unwrap();
-    content[20] ^= 1;
+    harm(&mut content);
     let mut file = fs::File::options().write(true).truncate(true).open(&header).unwrap();
     std::io::Write::write_all(&mut file, &content).unwrap();
-    let locked = locked_store(&options);
-    assert_eq!(locked.incidents().len(), 2, "header and database are set aside");
+}
+
+/// A store whose key was made by `provider`, whose header was then damaged, is opened with no provider chosen and with or
+/// without a keyring: the provider that it goes on with, or none.
+fn goes_on_with(
+    provider: KeyProvider,
+    harm: impl FnOnce(&mut Vec<u8>),
+    has_keyring: bool,
+) -> Option<KeyProvider> {
+    let dir = tempdir().unwrap();
+    let made =
+        OpenOptions { passphrase: passphrase("sesame"), ..options(dir.path(), only(provider)) };
+    drop(ready(&made).unwrap());
+    harm_header(dir.path(), harm);
+    let mut auto = options(dir.path(), KeyChoice::Auto);
+    if !has_keyring {
+        auto.keyring = no_keyring();
+    }
+    let before = all_files(dir.path());
+    let outcome = match open(&auto) {
+        Ok(Opened::Ready(vault)) => return Some(vault.key_report().provider),
+        Ok(Opened::Locked(_)) => Some(KeyProvider::Passphrase),
+        Err(VaultError::HeaderLost { path, .. }) => {
+            assert!(path.is_file(), "what is left can be found");
+            None
+        }
+        Err(error) => panic!("{error}"),
+    };
+    assert_eq!(
+        all_files(dir.path()),
+        before,
+        "nothing is touched, so that the next start does the same"
+    );
+    outcome
+}
+
+#[test]
+fn damage_to_the_header_brings_no_weaker_provider_by_itself() {
+    use KeyProvider::{File, Keyring, Passphrase};
+    let flipped: fn(&mut Vec<u8>) = |content| content[2] ^= 1;
+    let garbage: fn(&mut Vec<u8>) = |content| content.fill(b'?');
+    for (made_by, harm, has_keyring, expected) in [
+        (Passphrase, flipped, true, Some(Passphrase)),
+        (Passphrase, flipped, false, Some(Passphrase)),
+        (Passphrase, garbage, false, None),
+        (Passphrase, garbage, true, Some(Keyring)),
+        (Keyring, flipped, true, Some(Keyring)),
+        (Keyring, garbage, true, Some(Keyring)),
+        (Keyring, garbage, false, None),
+        (File, flipped, false, Some(File)),
+        (File, flipped, true, Some(File)),
+        (File, garbage, false, None),
+    ] {
+        let outcome = goes_on_with(made_by, harm, has_keyring);
+        assert_eq!(outcome, expected, "{made_by}, keyring: {has_keyring}");
+    }
+}
+
+#[test]
+fn a_database_without_its_header_waits_for_a_choice() {
+    let dir = tempdir().unwrap();
+    drop(ready(&options(dir.path(), only(KeyProvider::File))).unwrap());
+    fs::remove_file(dir.path().join("vault.header")).unwrap();
+    let auto = OpenOptions { keyring: no_keyring(), ..options(dir.path(), KeyChoice::Auto) };
+    for _ in 0..2 {
+        let refused = open(&auto);
+        assert!(
+            matches!(&refused, Err(VaultError::HeaderLost { path, .. }) if path.ends_with("vault.redb"))
+        );
+        let text = refused.unwrap_err().to_string();
+        assert!(text.contains("vault.redb") && text.contains("VALETKEY_KEY_PROVIDER"), "{text}");
+    }
+    let chosen = ready(&options(dir.path(), only(KeyProvider::File))).unwrap();
+    assert!(matches!(chosen.incidents(), [Incident::SetAside { .. }]), "{:?}", chosen.incidents());
 }
 
 #[test]

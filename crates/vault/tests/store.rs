@@ -168,12 +168,12 @@ fn what_cannot_be_used_is_set_aside_and_the_store_begins_anew() {
         (
             "a header of garbage",
             |d| overwrite(&d.join("vault.header"), b"?"),
-            &["vault.redb", "vault.header"],
+            &["vault.header", "vault.redb"],
         ),
         (
             "an empty header",
             |d| overwrite(&d.join("vault.header"), b""),
-            &["vault.redb", "vault.header"],
+            &["vault.header", "vault.redb"],
         ),
         ("no header", |d| fs::remove_file(d.join("vault.header")).unwrap(), &["vault.redb"]),
         (
