@@ -227,6 +227,26 @@ def test_another_users_process_gets_not_a_byte(tmp_path: Path) -> None:
         assert other.stdout.readline() == "b''\n"
 
 
+@pytest.mark.parametrize("entry", ["", ".", "bin"])
+def test_a_daemon_in_the_working_directory_is_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, entry: str
+) -> None:
+    for folder in (tmp_path, tmp_path / "bin"):
+        folder.mkdir(exist_ok=True)
+        planted = folder / ("valetkeyd.exe" if os.name == "nt" else "valetkeyd")
+        planted.write_text("#!/bin/sh\ntouch ran\n")
+        planted.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("VALETKEY_DAEMON", raising=False)
+    monkeypatch.delenv("VALETKEY_AUTOSTART", raising=False)
+    monkeypatch.setenv("PATH", entry)
+    with pytest.raises(valetkey.BrokerUnreachableError, match="not on PATH"):
+        valetkey._autostart.connect_or_start(str(tmp_path / "none.sock"))
+    assert not (tmp_path / "ran").exists()
+    monkeypatch.setenv("PATH", os.pathsep.join([entry, str(tmp_path / "bin")]))
+    assert valetkey._autostart._find_on_path() == str(tmp_path / "bin" / planted.name)
+
+
 FAKE_DAEMON = f"""#!{sys.executable}
 import os, sys
 sys.path[:0] = [{str(Path(__file__).parent)!r}]

@@ -46,7 +46,7 @@ def _start(endpoint: str) -> subprocess.Popen[bytes]:
     nobody = f"connect to {endpoint}: no daemon is running there"
     if os.environ.get("VALETKEY_AUTOSTART") == "0":
         raise BrokerUnreachableError(f"{nobody}, and VALETKEY_AUTOSTART=0 forbids to start one; run `valetkeyd`")
-    program = os.environ.get("VALETKEY_DAEMON") or shutil.which("valetkeyd")
+    program = os.environ.get("VALETKEY_DAEMON") or _find_on_path()
     if not program:
         raise BrokerUnreachableError(
             f"{nobody}, and `valetkeyd` is not on PATH; install valetkey, or set VALETKEY_DAEMON to the program"
@@ -59,6 +59,13 @@ def _start(endpoint: str) -> subprocess.Popen[bytes]:
     logger.info("started %s, process %d", program, process.pid)
     _started.append(process)
     return process
+
+
+def _find_on_path() -> str | None:
+    """Not in the working directory, which an empty entry means: anybody may have put anything there."""
+    folders = [folder for folder in os.get_exec_path() if os.path.isabs(folder)]
+    found = shutil.which("valetkeyd", path=os.pathsep.join(folders))
+    return found if found and os.path.isabs(found) else None
 
 
 def _detached() -> dict[str, Any]:
