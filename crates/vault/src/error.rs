@@ -71,6 +71,9 @@ pub enum VaultError {
         /// What is wrong and what to do.
         problem: UnsafePath,
     },
+    /// Others could put another folder in the place of the store's.
+    #[error("prepare the store's folder: {0}")]
+    UnsafeWay(#[source] PathError),
     /// The operating system refused to read or write.
     #[error("{doing} {}: {source}", path.display())]
     Io {
@@ -84,9 +87,6 @@ pub enum VaultError {
         source: io::Error,
     },
     /// The store broke while it was open. Opening it again sets it aside.
-    /// Others could put another folder in the place of the store's.
-    #[error("prepare the store's folder: {0}")]
-    UnsafeWay(#[source] PathError),
     #[error("use the store: {detail}; restart valetkeyd to have it checked")]
     Damaged {
         /// What the database said.
@@ -107,6 +107,15 @@ impl VaultError {
     }
 }
 
+impl From<PathError> for VaultError {
+    fn from(error: PathError) -> Self {
+        match error {
+            PathError::Io { doing, path, source } => Self::io(doing, path, source),
+            unsafe_way => Self::UnsafeWay(unsafe_way),
+        }
+    }
+}
+
 /// The causes of [`VaultError::Io`] that a person mends in different ways.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -120,15 +129,6 @@ pub enum IoKind {
 }
 
 impl IoKind {
-impl From<PathError> for VaultError {
-    fn from(error: PathError) -> Self {
-        match error {
-            PathError::Io { doing, path, source } => Self::io(doing, path, source),
-            unsafe_way => Self::UnsafeWay(unsafe_way),
-        }
-    }
-}
-
     fn of(error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::StorageFull

@@ -146,12 +146,10 @@ impl StateDir {
 
     fn name_for_damaged(&self, name: &str, now: u64) -> String {
         let plain = format!("{name}.damaged-{now}");
-        let free = std::iter::once(plain.clone())
+        std::iter::once(plain.clone())
             .chain((2u32..).map(|n| format!("{plain}-{n}")))
             .find(|candidate| !self.exists(candidate))
-            .unwrap_or(plain);
-        self.rename(name, &free)?;
-        Ok(Some(self.path(&free)))
+            .unwrap_or(plain)
     }
 
     pub(crate) fn metadata(&self, name: &str) -> Result<Metadata, VaultError> {
