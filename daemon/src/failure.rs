@@ -15,6 +15,14 @@ pub enum Failure {
         /// What is wrong, naming the member.
         description: String,
     },
+    /// Not so soon.
+    #[error("{description}")]
+    Later {
+        /// Why.
+        description: String,
+        /// When to try again.
+        seconds: u64,
+    },
     /// The policy said no.
     #[error("{0}")]
     Denied(#[from] Denial),

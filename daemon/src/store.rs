@@ -3,6 +3,7 @@
 //! Saves that wait while one is under way share the next commit: a durable commit costs one flush of the disk however many
 //! users it is for, and each caller is answered only when its own changes are on the disk.
 
+mod attempts;
 mod worker;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,10 +13,11 @@ use tokio::sync::{mpsc, oneshot};
 use valetkey_cache::{Change, Entry};
 use valetkey_engine::ports::{BoxFuture, StoreError, TokenStore};
 use valetkey_model::{Partition, Secret};
-use valetkey_vault::{OpenOptions, RecordChange, VaultError};
+use valetkey_vault::{KeyProvider, OpenOptions, RecordChange, VaultError};
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
+use attempts::Attempts;
 use worker::{Command, Worker};
 
 /// Reads the time in Unix seconds, for the names of what has to be set aside.
@@ -26,6 +28,8 @@ pub struct VaultStore {
     commands: Option<mpsc::UnboundedSender<Command>>,
     thread: Option<thread::JoinHandle<()>>,
     report: SharedReport,
+    attempts: Arc<Attempts>,
+    now: UnixSeconds,
 }
 
 /// What `status` tells of the store.
@@ -52,13 +56,14 @@ impl VaultStore {
     /// When the store cannot be used until somebody mends it.
     pub fn open(options: OpenOptions, now: UnixSeconds) -> Result<Self, VaultError> {
         let report = SharedReport::default();
-        let worker = Worker::open(options, now, Arc::clone(&report))?;
+        let worker = Worker::open(options, Arc::clone(&now), Arc::clone(&report))?;
         let (commands, queue) = mpsc::unbounded_channel();
         let thread = thread::Builder::new()
             .name("vault".to_owned())
             .spawn(move || worker.run(queue))
             .map_err(|source| thread_error(&report, source))?;
-        Ok(Self { commands: Some(commands), thread: Some(thread), report })
+        let attempts = Arc::default();
+        Ok(Self { commands: Some(commands), thread: Some(thread), report, attempts, now })
     }
 
     /// What there is to tell of it.
@@ -66,13 +71,24 @@ impl VaultStore {
         self.report.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// True while only a passphrase can open it, so that asking it for anything else is of no use.
+    pub fn awaits_passphrase(&self) -> bool {
+        let report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
+        report.locked && report.key_provider == KeyProvider::Passphrase.to_string()
+    }
+
     /// Opens a locked store; does nothing to an open one.
     ///
     /// # Errors
-    /// When the passphrase is wrong, or the key still cannot be had.
+    /// When the passphrase is wrong, the key still cannot be had, or it is too soon after a wrong one.
     pub async fn unlock(&self, passphrase: Secret) -> Result<(), Failure> {
+        let attempt = self.attempts.begin((self.now)()).map_err(|seconds| Failure::Later {
+            description: "one passphrase is tried at a time, and a wrong one costs a pause"
+                .to_owned(),
+            seconds,
+        })?;
         let passphrase = Zeroizing::new(passphrase.expose().to_owned());
-        self.ask(|answer| Command::Unlock { passphrase, answer }).await
+        self.ask(|answer| Command::Unlock { passphrase, attempt, answer }).await
     }
 
     /// Closes the store and forgets its keys, until it is unlocked.

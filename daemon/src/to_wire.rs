@@ -122,6 +122,11 @@ pub fn event(event: &Event) -> v1::Event {
 pub fn failure(failure: &Failure, correlation_id: &CorrelationId) -> (u16, ErrorBody) {
     match failure {
         Failure::Request { code, description } => own(*code, description.clone(), correlation_id),
+        Failure::Later { description, seconds } => {
+            let (status, body) =
+                own(ErrorCode::TooManyRequests, description.clone(), correlation_id);
+            (status, ErrorBody { retry_after: Some(*seconds), ..body })
+        }
         Failure::Denied(denial) => own(ErrorCode::AccessDenied, denial.to_string(), correlation_id),
         Failure::Engine(error) => self::error(error, correlation_id),
     }
@@ -142,15 +147,15 @@ fn error(error: &Error, correlation_id: &CorrelationId) -> (u16, ErrorBody) {
         Error::UnknownFlow => Code::UnknownFlow,
         Error::FlowClosed => Code::FlowClosed,
         Error::TooMany { .. } => Code::TooManyRequests,
+        Error::Busy(_) => {
+            let (status, body) = own(Code::TooManyRequests, error.to_string(), correlation_id);
+            return (status, ErrorBody { retry_after: Some(BUSY_SECONDS), ..body });
+        }
         Error::FlowTimedOut => Code::FlowTimedOut,
         Error::FlowCancelled => Code::FlowCancelled,
         Error::Redirect(error) => return redirect(error, correlation_id),
         Error::IdToken(_) => Code::NonceMismatch,
         Error::Discovery(error) => discovery_code(error),
-        Error::Busy(_) => {
-            let (status, body) = own(Code::TooManyRequests, error.to_string(), correlation_id);
-            return (status, ErrorBody { retry_after: Some(BUSY_SECONDS), ..body });
-        }
         Error::Token(TokenResponseError::Refused(refusal)) => {
             return refused(refusal, correlation_id);
         }
@@ -176,6 +181,7 @@ fn discovery_code(error: &DiscoveryError) -> ErrorCode {
         DiscoveryError::Refused { .. }
         | DiscoveryError::InvalidInstance { .. }
         | DiscoveryError::ForeignIssuer { .. }
+        | DiscoveryError::ForeignEndpoint { .. }
         | DiscoveryError::InsecureEndpoint { .. }
         | DiscoveryError::NoPkce => ErrorCode::InvalidAuthority,
         DiscoveryError::Unavailable { .. } => ErrorCode::ProviderUnavailable,
@@ -188,7 +194,6 @@ pub fn own(
     code: ErrorCode,
     description: String,
     correlation_id: &CorrelationId,
-        | DiscoveryError::ForeignEndpoint { .. }
 ) -> (u16, ErrorBody) {
     let body = ErrorBody {
         error: code.as_str().to_owned(),
@@ -240,6 +245,7 @@ fn redirect(error: &RedirectError, correlation_id: &CorrelationId) -> (u16, Erro
     let code = match error {
         RedirectError::StateMissing | RedirectError::StateMismatch => ErrorCode::StateMismatch,
         RedirectError::IssuerMissing | RedirectError::ForeignIssuer => ErrorCode::IssuerMismatch,
+        RedirectError::BadErrorCode => ErrorCode::ProviderMisbehaved,
         RedirectError::Empty => ErrorCode::BadRequest,
         RedirectError::Refused { error, error_description, error_uri } => {
             let mut others = Map::new();
@@ -255,7 +261,6 @@ fn redirect(error: &RedirectError, correlation_id: &CorrelationId) -> (u16, Erro
             };
             return (409, body);
         }
-        RedirectError::BadErrorCode => ErrorCode::ProviderMisbehaved,
     };
     own(code, error.to_string(), correlation_id)
 }

@@ -35,12 +35,16 @@ async fn a_locked_store_waits_for_its_passphrase_and_nothing_else() {
 
     world.machine.restart().await;
     check_locked(&world).await;
-    for wrong in ["", "incorrect horse", "Correct horse battery staple"] {
+    for wrong in ["incorrect horse", "Correct horse battery staple"] {
         let refused = unlock(&world, wrong).await;
         assert_eq!(refused.refusal(), (423, "store_locked".to_owned()), "{wrong:?}");
         assert!(!String::from_utf8_lossy(&refused.body).contains(PASSPHRASE));
         check_locked(&world).await;
     }
+    let too_soon = unlock(&world, PASSPHRASE).await;
+    assert_eq!(too_soon.refusal(), (429, "too_many_requests".to_owned()));
+    assert_eq!(too_soon.json()["retry_after"], 1);
+    world.machine.restart().await;
     unlock(&world, PASSPHRASE).await.success();
     let kept = world.caller().await.token(json!({})).await.success();
     assert_eq!(kept["access_token"], token["access_token"]);

@@ -1,11 +1,13 @@
 //! `GET /v1/status`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
+use valetkey_engine::User;
 use valetkey_model::{Caller, UnixTime};
 use valetkey_proto::v1::{Counts, KeyStatus, Status, StoreStatus};
 
@@ -20,13 +22,15 @@ pub struct Process {
     pub started: UnixTime,
 }
 
+/// How long to wait for the store before telling what is known without it.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 pub(super) async fn get(
     State(api): State<Arc<Api>>,
     Extension(caller): Extension<Arc<Caller>>,
 ) -> Response<Body> {
     let engine = api.broker.engine();
-    // A locked store is a state to tell of, not a failure of telling.
-    let user = api.broker.user(&caller).await.ok();
+    let user = loaded_user(&api, &caller).await;
     let report = api.store.report();
     let counts = user.as_ref().map(|user| {
         let cached = user.counts();
@@ -55,4 +59,13 @@ pub(super) async fn get(
             counts: counts.unwrap_or_default(),
         },
     )
+}
+
+/// A locked store is a state to tell of, not a failure of telling. Nobody waits for one whose thread is busy, perhaps with
+/// a passphrase.
+async fn loaded_user(api: &Api, caller: &Caller) -> Option<Arc<User>> {
+    if api.store.awaits_passphrase() {
+        return api.broker.engine().find_user(&caller.partition);
+    }
+    tokio::time::timeout(PATIENCE, api.broker.user(caller)).await.ok()?.ok()
 }

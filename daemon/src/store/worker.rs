@@ -14,6 +14,7 @@ use valetkey_vault::{
 };
 use zeroize::Zeroizing;
 
+use super::attempts::Attempt;
 use super::{SharedReport, UnixSeconds};
 use crate::failure::Failure;
 
@@ -21,7 +22,7 @@ use crate::failure::Failure;
 pub(super) enum Command {
     Load { partition: Partition, answer: Answer<Vec<Entry>, StoreError> },
     Save { partition: Partition, changes: Vec<RecordChange>, answer: Answer<(), StoreError> },
-    Unlock { passphrase: Zeroizing<String>, answer: Answer<(), Failure> },
+    Unlock { passphrase: Zeroizing<String>, attempt: Attempt, answer: Answer<(), Failure> },
     Lock { answer: Answer<(), Failure> },
 }
 
@@ -87,7 +88,12 @@ impl Worker {
             }
             // A caller that has given up does not need the answer.
             Command::Load { partition, answer } => drop(answer.send(self.load(&partition))),
-            Command::Unlock { passphrase, answer } => drop(answer.send(self.unlock(passphrase))),
+            Command::Unlock { passphrase, attempt, answer } => {
+                let outcome = self.unlock(passphrase, &attempt);
+                // Whoever hears the answer may try again.
+                drop(attempt);
+                drop(answer.send(outcome));
+            }
             Command::Lock { answer } => drop(answer.send(self.lock())),
         }
     }
@@ -137,16 +143,20 @@ impl Worker {
         }
     }
 
-    fn unlock(&mut self, passphrase: Zeroizing<String>) -> Result<(), Failure> {
+    fn unlock(&mut self, passphrase: Zeroizing<String>, attempt: &Attempt) -> Result<(), Failure> {
         let locked = match &self.state {
             State::Ready(_) => return Ok(()),
             State::Unavailable(reason) => return Err(still_locked(reason)),
             State::Locked(locked) => locked,
         };
         let vault = locked.unlock(passphrase, (self.now)()).map_err(|error| match error {
-            VaultError::WrongPassphrase => still_locked("wrong passphrase"),
+            VaultError::WrongPassphrase => {
+                attempt.was_wrong((self.now)());
+                still_locked("wrong passphrase")
+            }
             other => Failure::Engine(explain(&other).into()),
         })?;
+        attempt.was_right();
         self.state = State::Ready(vault);
         self.publish();
         Ok(())

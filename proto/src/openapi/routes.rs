@@ -242,7 +242,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         summary: "Drops keys and tokens from memory until the store is unlocked.",
         description: "Only a store with a passphrase can be locked: any other would open itself again.",
         answers: &[done("It is locked.")],
-        errors: &[BadRequest],
+        errors: &[BadRequest, TooManyRequests, StoreUnavailable],
         ..NOTHING
     },
     Operation {
@@ -252,7 +252,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         summary: "Hands in the store's passphrase.",
         request: Some(schema::<UnlockRequest>),
         answers: &[done("It is unlocked.")],
-        errors: &[BadRequest, AccessDenied, StoreLocked],
+        errors: &[BadRequest, AccessDenied, StoreLocked, TooManyRequests],
         ..NOTHING
     },
 ];

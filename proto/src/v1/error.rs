@@ -131,7 +131,7 @@ error_codes! {
     Throttled "throttled" 429
         "The provider asked to be left alone for a while, and the same request came again." "Wait `retry_after` seconds.";
     TooManyRequests "too_many_requests" 429
-        "This user has too many flows or applications open." "Finish or cancel some.";
+        "This user has too many flows or applications open, or asks for this again too soon." "Wait `retry_after` seconds if given; else finish or cancel some.";
     Internal "internal" 500
         "A defect of the daemon." "Report it with the correlation id.";
     ProviderMisbehaved "provider_misbehaved" 502

@@ -20,10 +20,10 @@ pub struct PassphraseCost {
 }
 
 impl PassphraseCost {
-    /// `None` for what Argon2 cannot do, or what would take a header's reader too much memory
-    /// (over 1 GiB), time (over 64 passes) or lanes (over 16).
+    /// `None` for what Argon2 cannot do, or what is far above what is ever written: a header that
+    /// someone tampered with must not take the memory and the processor of whoever reads it.
     pub fn new(memory_kib: u32, passes: u32, lanes: u32) -> Option<Self> {
-        let bounded = memory_kib <= 1024 * 1024 && passes <= 64 && lanes <= 16;
+        let bounded = memory_kib <= 256 * 1024 && passes <= 8 && lanes <= 4;
         let possible = Params::new(memory_kib, passes, lanes, Some(32)).is_ok();
         (bounded && possible).then_some(Self { memory_kib, passes, lanes })
     }
@@ -129,10 +129,11 @@ mod tests {
         for (memory_kib, passes, lanes, sane) in [
             (64 * 1024, 3, 1, true),
             (4, 3, 1, false),
-            (2 * 1024 * 1024, 3, 1, false),
+            (256 * 1024, 8, 4, true),
+            (256 * 1024 + 1, 3, 1, false),
             (64 * 1024, 0, 1, false),
-            (64 * 1024, 1000, 1, false),
-            (64 * 1024, 3, 17, false),
+            (64 * 1024, 9, 1, false),
+            (64 * 1024, 3, 5, false),
         ] {
             let cost = PassphraseCost::new(memory_kib, passes, lanes);
             assert_eq!(cost.is_some(), sane, "{memory_kib} {passes} {lanes}");
