@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::args::Format;
 use crate::failure::Failure;
+use crate::text::escape_json;
 
 /// How to print, and to what.
 pub(crate) struct Console {
@@ -58,7 +59,7 @@ impl Console {
     pub(crate) fn print_json(&self, value: &impl Serialize) -> Result<(), Failure> {
         // The wire's types hold strings and numbers alone, which always can be written.
         let text = serde_json::to_string_pretty(value).unwrap_or_default();
-        self.print(&(text + "\n"))
+        self.print(&(escape_json(&text) + "\n"))
     }
 
     /// To standard error. When that is closed there is nobody to complain to.

@@ -2,14 +2,37 @@
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// Without control characters, with which a name or an error could write anywhere on the screen.
+/// Without what steers a terminal.
 pub(crate) fn clean(text: &str) -> String {
-    let is_harmful = |c: char| {
-        c.is_control()
-            || ('\u{202a}'..='\u{202e}').contains(&c)
-            || ('\u{2066}'..='\u{2069}').contains(&c)
-    };
-    text.chars().map(|c| if is_harmful(c) { '\u{fffd}' } else { c }).collect()
+    text.replace(steers_display, "\u{fffd}")
+}
+
+/// JSON with the same meaning, in which nothing steers a terminal. JSON itself escapes only what is below U+0020, and what
+/// is above stands in its texts alone.
+pub(crate) fn escape_json(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len());
+    for character in json.chars() {
+        if character >= '\u{7f}' && steers_display(character) {
+            escaped.push_str(&format!("\\u{:04x}", u32::from(character)));
+        } else {
+            escaped.push(character);
+        }
+    }
+    escaped
+}
+
+/// True for controls, with which a name or an error could write anywhere on the screen, and for the invisible characters
+/// that reorder, join or hide what stands beside them. All are of the first plane, which four digits can name.
+fn steers_display(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{61c}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{2069}'
+                | '\u{feff}'
+        )
 }
 
 /// How many columns it takes.
@@ -55,6 +78,20 @@ mod tests {
     fn escape_sequences_and_reversals_lose_their_power() {
         assert_eq!(clean("a\u{1b}[2Jb\nc\u{202e}d"), "a\u{fffd}[2Jb\u{fffd}c\u{fffd}d");
         assert_eq!(clean("Zoë 李"), "Zoë 李");
+        for hidden in
+            ["\u{200b}", "\u{200f}", "\u{2066}", "\u{2069}", "\u{feff}", "\u{9b}", "\u{7f}"]
+        {
+            assert_eq!(clean(hidden), "\u{fffd}", "{hidden:?}");
+        }
+    }
+
+    #[test]
+    fn printed_json_means_the_same_and_steers_nothing() {
+        let value = serde_json::json!({ "a\u{9b}": "\u{1b}[2J\u{9b}31m\u{7f}\u{202e}\u{200f}\u{feff} Zoë 李\n" });
+        let printed = escape_json(&serde_json::to_string_pretty(&value).unwrap());
+        assert!(!printed.contains(|c: char| c != '\n' && steers_display(c)), "{printed:?}");
+        assert!(printed.contains("\\u009b31m\\u007f\\u202e\\u200f\\ufeff Zoë 李"), "{printed}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&printed).unwrap(), value);
     }
 
     #[test]

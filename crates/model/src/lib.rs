@@ -9,6 +9,7 @@ mod caller;
 mod id;
 mod scope;
 mod secret;
+mod text;
 mod time;
 
 pub use authority::{Authority, AuthorityError, AuthorityKind, AuthorityOptions, WELL_KNOWN_HOSTS};
@@ -16,4 +17,5 @@ pub use caller::{Caller, Partition};
 pub use id::{AccountId, ClientId, CorrelationId, IdError};
 pub use scope::{RESERVED_SCOPES, ScopeError, ScopeSet};
 pub use secret::Secret;
+pub use text::steers_display;
 pub use time::UnixTime;

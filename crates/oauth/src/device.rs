@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 use url::Url;
-use valetkey_model::{ClientId, ScopeSet, Secret, UnixTime};
+use valetkey_model::{ClientId, ScopeSet, Secret, UnixTime, steers_display};
 
 use crate::error::{read_unless_refused, strip_private_members};
 use crate::grant::push;
@@ -103,8 +103,9 @@ fn read_link(
     let url = Url::parse(&text).map_err(|_| Misbehaviour::WrongType { member: name })?;
     if !matches!(url.scheme(), "https" | "http") || !url.has_host() {
         return Err(Misbehaviour::WrongType { member: name });
+    members.values_mut().for_each(clean);
     }
-    if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
+    if text.chars().any(|c| steers_display(c) || c.is_whitespace()) {
         return Err(Misbehaviour::ForbiddenCharacter { member: name });
     }
     Ok(Some(text))
@@ -114,7 +115,7 @@ fn read_link(
 fn read_user_code(members: &Map<String, Value>) -> Result<String, Misbehaviour> {
     const MEMBER: &str = "user_code";
     let code = read_text(members, MEMBER)?.ok_or(Misbehaviour::Missing { member: MEMBER })?;
-    if code.chars().any(char::is_control) {
+    if code.chars().any(steers_display) {
         return Err(Misbehaviour::ForbiddenCharacter { member: MEMBER });
     }
     Ok(code)
@@ -124,6 +125,19 @@ fn read_user_code(members: &Map<String, Value>) -> Result<String, Misbehaviour> 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PollOutcome {
     /// Poll again after the interval.
+fn is_same_origin(one: &str, other: &str) -> bool {
+    matches!((Url::parse(one), Url::parse(other)), (Ok(one), Ok(other)) if one.origin() == other.origin())
+}
+
+/// Puts a space in the place of each character that would do something to a screen.
+fn clean(value: &mut Value) {
+    if let Value::String(text) = value
+        && text.contains(steers_display)
+    {
+        *text = text.replace(steers_display, " ");
+    }
+}
+
     Pending,
     /// Make the interval 5 seconds longer for good, then poll again.
     SlowDown,

@@ -8,6 +8,7 @@ use hyper::header::{
 };
 use hyper::{Response, StatusCode};
 use valetkey_engine::ports::Page;
+use valetkey_model::steers_display;
 
 /// The page for what the flow decided.
 pub(super) fn respond(page: &Page) -> Response<Full<Bytes>> {
@@ -92,15 +93,11 @@ fn escape(text: &str) -> String {
             '"' => escaped.push_str("&quot;"),
             '\'' => escaped.push_str("&#39;"),
             // Direction marks among them could make the text read as another.
-            other if other.is_control() || is_direction_mark(other) => escaped.push(' '),
+            other if steers_display(other) => escaped.push(' '),
             other => escaped.push(other),
         }
     }
     escaped
-}
-
-fn is_direction_mark(character: char) -> bool {
-    matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 const TEMPLATE: &str = include_str!("pages/page.html");

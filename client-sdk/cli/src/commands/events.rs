@@ -6,14 +6,14 @@ use valetkey_client::v1::Event;
 
 use crate::console::Console;
 use crate::failure::Failure;
-use crate::text::clean;
+use crate::text::{clean, escape_json};
 use crate::time::timestamp;
 
 pub(super) fn run(client: &Client, console: &Console) -> Result<(), Failure> {
     for event in client.events()? {
         let event = event?;
         let line = match console.is_json() {
-            true => serde_json::to_string(&event).unwrap_or_default(),
+            true => escape_json(&serde_json::to_string(&event).unwrap_or_default()),
             false => describe(&event),
         };
         console.print(&(line + "\n"))?;

@@ -68,6 +68,7 @@ fn what_must_not_be_shown_to_a_person_is_refused() {
         ("device_code", json!(""), missing("device_code")),
         ("user_code", json!(null), missing("user_code")),
         ("user_code", json!("A\u{1b}[2J"), forbidden("user_code")),
+        ("user_code", json!("AB\u{202e}C"), forbidden("user_code")),
         ("verification_uri", json!(null), missing("verification_uri")),
         ("verification_uri", json!("javascript:alert(1)"), wrong("verification_uri")),
         ("verification_uri", json!("file:///etc/passwd"), wrong("verification_uri")),
@@ -77,6 +78,40 @@ fn what_must_not_be_shown_to_a_person_is_refused() {
     ] {
         let error = parse(200, &with(member, value.clone())).unwrap_err();
         assert_eq!(error, TokenResponseError::ServerMisbehaved(expected), "{member}: {value}");
+    }
+}
+
+#[test]
+fn what_the_provider_tells_the_person_steers_no_terminal() {
+    for (told, expected) in [
+        ("\u{1b}[2Jgo", " [2Jgo"),
+        ("a\nvaletkey: b\r\tc", "a valetkey: b  c"),
+        ("\u{9b}31m\u{202e}\u{200f}\u{7f}", " 31m   "),
+        ("Öffne 李", "Öffne 李"),
+    ] {
+        for member in ["message", "error_description"] {
+            let fields = parse(200, &with(member, json!(told))).unwrap().fields;
+            assert_eq!(fields[member], expected, "{member}");
+        }
+    }
+}
+
+#[test]
+fn a_complete_link_to_another_origin_is_left_out() {
+    for (link, is_kept) in [
+        ("https://op.example/device?user_code=ABCD", true),
+        ("https://op.example:443/elsewhere", true),
+        ("https://evil.example/device", false),
+        ("https://op.example:444/device", false),
+        ("http://op.example/device", false),
+        ("https://op.example@evil.example/device", false),
+        ("https://evil.example\\@op.example/device", false),
+    ] {
+        let authorization = parse(200, &with(COMPLETE, json!(link))).unwrap();
+        let kept = is_kept.then(|| link.to_owned());
+        assert_eq!(authorization.verification_uri_complete, kept, "{link}");
+        assert_eq!(authorization.fields.contains_key(COMPLETE), is_kept, "{link}");
+        assert_eq!(authorization.had_foreign_link, !is_kept, "{link}");
     }
 }
 
