@@ -17,6 +17,7 @@ use crate::{Call, HttpRequest, HttpResponse, Misbehaviour, ProviderMetadata, Tok
 const DEFAULT_INTERVAL: u64 = 5;
 /// MSAL's, for providers that leave out the member which RFC 8628 requires.
 const DEFAULT_LIFETIME: i64 = 1800;
+const COMPLETE: &str = "verification_uri_complete";
 
 /// What the person must do, and the code to poll with.
 #[derive(Clone)]
@@ -27,8 +28,10 @@ pub struct DeviceAuthorization {
     pub user_code: String,
     /// Where.
     pub verification_uri: String,
-    /// The same with the code in it, for a QR code.
+    /// The same with the code in it, for a QR code. Never at another origin.
     pub verification_uri_complete: Option<String>,
+    /// The provider's complete link led to another origin than the plain one, and was left out.
+    pub had_foreign_link: bool,
     /// Seconds until both codes are void.
     pub expires_in: i64,
     /// Seconds between polls, at least one.
@@ -62,6 +65,10 @@ pub fn build_device_authorization_request(
 
 /// Reads the codes. The status is not looked at while the body tells: some providers answer 200 to a refusal.
 ///
+/// The provider's `message` and its other texts are shown as they are by many an application: what steers a terminal or
+/// begins a line is replaced in them. A link with the code in it that leads elsewhere than the one without is left out,
+/// since a person compares the one and opens the other.
+///
 /// # Errors
 /// When the provider refused, or sent something that must not be shown to a person.
 pub fn parse_device_authorization(
@@ -76,6 +83,12 @@ pub fn parse_device_authorization(
         None => read_link(&members, "verification_url")?
             .ok_or(Misbehaviour::Missing { member: "verification_uri" })?,
     };
+    let complete = read_link(&members, COMPLETE)?;
+    let had_foreign_link =
+        complete.as_ref().is_some_and(|it| !is_same_origin(it, &verification_uri));
+    if had_foreign_link {
+        members.remove(COMPLETE);
+    }
     let interval =
         read_seconds(&members, "interval")?.map_or(DEFAULT_INTERVAL, i64::unsigned_abs).max(1);
     let expires_in = read_seconds(&members, "expires_in")?.unwrap_or(DEFAULT_LIFETIME);
@@ -83,12 +96,14 @@ pub fn parse_device_authorization(
         device_code: Secret::new(device_code),
         user_code: read_user_code(&members)?,
         verification_uri,
-        verification_uri_complete: read_link(&members, "verification_uri_complete")?,
+        verification_uri_complete: complete.filter(|_| !had_foreign_link),
+        had_foreign_link,
         expires_in,
         interval,
         fields: Map::new(),
     };
     strip_private_members(&mut members);
+    members.values_mut().for_each(clean);
     members.insert("interval".to_owned(), interval.into());
     members.insert("expires_in".to_owned(), expires_in.into());
     Ok(DeviceAuthorization { fields: members, ..authorization })
@@ -103,12 +118,24 @@ fn read_link(
     let url = Url::parse(&text).map_err(|_| Misbehaviour::WrongType { member: name })?;
     if !matches!(url.scheme(), "https" | "http") || !url.has_host() {
         return Err(Misbehaviour::WrongType { member: name });
-    members.values_mut().for_each(clean);
     }
     if text.chars().any(|c| steers_display(c) || c.is_whitespace()) {
         return Err(Misbehaviour::ForbiddenCharacter { member: name });
     }
     Ok(Some(text))
+}
+
+fn is_same_origin(one: &str, other: &str) -> bool {
+    matches!((Url::parse(one), Url::parse(other)), (Ok(one), Ok(other)) if one.origin() == other.origin())
+}
+
+/// Puts a space in the place of each character that would do something to a screen.
+fn clean(value: &mut Value) {
+    if let Value::String(text) = value
+        && text.contains(steers_display)
+    {
+        *text = text.replace(steers_display, " ");
+    }
 }
 
 /// A code that is printed on a terminal must not steer it.
@@ -125,19 +152,6 @@ fn read_user_code(members: &Map<String, Value>) -> Result<String, Misbehaviour> 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PollOutcome {
     /// Poll again after the interval.
-fn is_same_origin(one: &str, other: &str) -> bool {
-    matches!((Url::parse(one), Url::parse(other)), (Ok(one), Ok(other)) if one.origin() == other.origin())
-}
-
-/// Puts a space in the place of each character that would do something to a screen.
-fn clean(value: &mut Value) {
-    if let Value::String(text) = value
-        && text.contains(steers_display)
-    {
-        *text = text.replace(steers_display, " ");
-    }
-}
-
     Pending,
     /// Make the interval 5 seconds longer for good, then poll again.
     SlowDown,

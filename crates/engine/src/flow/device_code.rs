@@ -61,6 +61,12 @@ impl Engine {
         .ok_or(Error::NotOffered("device code flow"))?;
         let answer = self.send(user, asking).await?;
         let authorization = parse_device_authorization(&answer, self.now())?;
+        if authorization.had_foreign_link {
+            tracing::warn!(
+                authority = %definition.authority,
+                "the provider's link with the code in it leads to another site; it was left out"
+            );
+        }
         let expires_at = self.now().plus_seconds(authorization.expires_in);
         let started = AtomicBool::new(false);
         let interval_seconds = authorization.interval.max(1);

@@ -41,7 +41,9 @@ fn show_code(flow: &Flow, arguments: &LoginArgs, console: &Console) {
     let text = |name| told.get(name).and_then(Value::as_str).map(clean);
     let address = text("verification_uri").unwrap_or_default();
     let code = text("user_code").unwrap_or_default();
-    let complete = text("verification_uri_complete");
+    // The picture leads where the text does: what a person checks is what they open.
+    let complete =
+        text("verification_uri_complete").filter(|complete| is_same_site(complete, &address));
     console.tell(&format!(
         "To sign in, open  {}\nand type the code  {}\n",
         console.bold_told(&address),
@@ -57,5 +59,42 @@ fn show_code(flow: &Flow, arguments: &LoginArgs, console: &Console) {
     console.tell("Compare the code that the page shows with this one, and type no code that you were sent.\n");
     if let Some(seconds) = told.get("expires_in").and_then(Value::as_i64) {
         console.tell(&format!("It is good for {}.\n", span(seconds)));
+    }
+}
+
+/// True when two links name the same scheme, host and port in the same letters.
+fn is_same_site(one: &str, other: &str) -> bool {
+    site(one).is_some_and(|site_of_one| site(other) == Some(site_of_one))
+}
+
+/// A browser reads a backslash as a slash.
+fn site(link: &str) -> Option<(String, String)> {
+    let (scheme, rest) = link.split_once("://")?;
+    let authority = rest.split(['/', '\\', '?', '#']).next().unwrap_or_default();
+    Some((scheme.to_ascii_lowercase(), authority.to_ascii_lowercase()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_link_to_the_same_site_is_drawn() {
+        let plain = "https://op.example/device";
+        for (complete, expected) in [
+            ("https://op.example/device?user_code=A", true),
+            ("HTTPS://OP.example?user_code=A", true),
+            ("https://op.example#A", true),
+            ("https://evil.example/device", false),
+            ("https://op.example.evil.example/device", false),
+            ("https://op.example@evil.example/device", false),
+            ("https://evil.example\\@op.example/device", false),
+            ("https://op.example:8443/device", false),
+            ("http://op.example/device", false),
+            ("op.example/device", false),
+        ] {
+            assert_eq!(is_same_site(complete, plain), expected, "{complete}");
+        }
+        assert!(!is_same_site("", ""));
     }
 }
