@@ -199,9 +199,9 @@ impl Authority {
         self.known_to_developer
     }
 
-    /// True for a provider on this machine.
-    pub fn is_loopback(&self) -> bool {
-        self.url.host().is_some_and(|host| is_loopback(&host))
+    /// True for a provider on this machine that is spoken to without TLS.
+    pub fn is_plain_http(&self) -> bool {
+        self.url.scheme() == "http"
     }
 
     /// The first path segment: the tenant as the application named it. CIAM may leave it out; it is then

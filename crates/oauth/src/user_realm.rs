@@ -123,7 +123,7 @@ fn read_url(
 ) -> Result<Option<Url>, UserRealmError> {
     let Some(text) = read_text(members, member)? else { return Ok(None) };
     let url = Url::parse(&text).map_err(|_| Misbehaviour::WrongType { member })?;
-    if !is_secure_for(authority.is_loopback(), &url) {
+    if !is_secure_for(authority.is_plain_http(), &url) {
         return Err(UserRealmError::InsecureEndpoint { member });
     }
     Ok(Some(url))

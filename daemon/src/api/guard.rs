@@ -104,6 +104,7 @@ fn check<B: HttpBody>(request: &Request<B>) -> Result<(), Refusal> {
     let headers = request.headers();
     check_not_a_browser(headers)?;
     check_host(request)?;
+    check_transfer_encoding(headers)?;
     let size = request.body().size_hint();
     if size.lower() > MAX_BODY_BYTES as u64 {
         return Err(too_large());
@@ -143,6 +144,15 @@ fn check_host<B>(request: &Request<B>) -> Result<(), Refusal> {
     }
     let text = format!("`Host` must be `{}` or `{}`", HOSTS[0], HOSTS[1]);
     Err(refuse(ErrorCode::BrowserRefused, text))
+}
+
+/// RFC 9112 section 6.1: a coding that we do not undo must not be taken for the body.
+fn check_transfer_encoding(headers: &HeaderMap) -> Result<(), Refusal> {
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    if codings.all(|coding| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked")) {
+        return Ok(());
+    }
+    Err(refuse(ErrorCode::BadRequest, "`Transfer-Encoding` must be `chunked` alone"))
 }
 
 /// A form can be posted across sites without asking first; JSON cannot.

@@ -76,7 +76,7 @@ pub fn parse_instance_discovery(
     }
     let text = read_text(&members, MEMBER)?.ok_or(Misbehaviour::Missing { member: MEMBER })?;
     let url = Url::parse(&text).map_err(|_| Misbehaviour::WrongType { member: MEMBER })?;
-    if is_secure_for(authority.is_loopback(), &url) {
+    if is_secure_for(authority.is_plain_http(), &url) {
         Ok(url)
     } else {
         Err(DiscoveryError::InsecureEndpoint { member: MEMBER })

@@ -178,7 +178,7 @@ fn read_metadata(
 }
 
 /// RFC 6749 sections 3.1 and 3.2: endpoints need TLS and have no fragment. Plain http is for a provider on this machine,
-/// reached through an authority on this machine.
+/// reached through an authority on this machine that has no TLS either.
 fn read_endpoint(
     authority: &Authority,
     members: &Map<String, Value>,
@@ -190,7 +190,7 @@ fn read_endpoint(
     if url.fragment().is_some() || !url.username().is_empty() || url.password().is_some() {
         return Err(wrong.into());
     }
-    if !is_secure_for(authority.is_loopback(), &url) {
+    if !is_secure_for(authority.is_plain_http(), &url) {
         return Err(DiscoveryError::InsecureEndpoint { member: name });
     }
     check_reach(authority, &url, name)?;

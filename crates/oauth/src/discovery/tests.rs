@@ -113,6 +113,17 @@ fn a_provider_on_this_machine_may_do_without_tls() {
 }
 
 #[test]
+fn a_provider_with_tls_names_no_endpoint_without_though_both_are_on_this_machine() {
+    let document = json!({
+        "issuer": "https://localhost:8443/t",
+        "authorization_endpoint": "https://localhost:8443/t/a",
+        "token_endpoint": "http://localhost:1/t",
+    });
+    let parsed = parse("https://localhost:8443/t", true, &document);
+    assert_eq!(parsed, Err(DiscoveryError::InsecureEndpoint { member: "token_endpoint" }));
+}
+
+#[test]
 fn only_a_generic_providers_issuer_is_compared_with_the_authority() {
     let foreign = with("issuer", json!("https://evil.example/t"));
     let expected = DiscoveryError::ForeignIssuer {

@@ -93,6 +93,16 @@ async fn a_foreign_or_missing_host_is_refused() {
 }
 
 #[tokio::test]
+async fn a_body_in_a_coding_that_is_not_undone_is_refused() {
+    for coding in ["gzip, chunked", "gzip", "xchunked", "chunked, chunked", "identity", ""] {
+        let head = format!("{POST}\nTransfer-Encoding: {coding}");
+        check_refused(&head, r#"{"scopes": []}"#, ErrorCode::BadRequest, "`chunked` alone").await;
+    }
+    let chunked = format!("{POST}\nTransfer-Encoding: Chunked");
+    assert_eq!(send(&chunked, r#"{"scopes": []}"#).await.0, 200);
+}
+
+#[tokio::test]
 async fn a_large_body_is_refused_before_it_is_read_whole() {
     let large = vec![b' '; MAX_BODY_BYTES + 1];
     check_refused(POST, large.clone(), ErrorCode::PayloadTooLarge, "262144").await;
