@@ -18,6 +18,13 @@ const INTERACTIVE_SECONDS: u32 = 600;
 const LONGEST_INTERACTIVE_SECONDS: u32 = 3600;
 /// What `params` may carry; anything else could override what the flow's security rests on.
 const AUTHORIZE_PARAMS: [&str; 4] = ["display", "ui_locales", "id_token_hint", "acr_values"];
+/// How many capabilities an application may have, and how long each may be, in bytes. `CP1` is the only one there is.
+const MAX_CAPABILITIES: usize = 64;
+const MAX_CAPABILITY: usize = 64;
+/// How much text the scopes of one list may be, in bytes.
+const MAX_SCOPES: usize = 16 * 1024;
+/// The longest text of a sign-in's start, in bytes. Browsers and providers take no longer URLs than a few of these.
+const MAX_HINT: usize = 4 * 1024;
 /// Longest free text that is passed on to a provider, in bytes.
 const MAX_TEXT: usize = 64 * 1024;
 
@@ -44,12 +51,20 @@ pub fn definition(request: &v1::OpenAppRequest) -> Result<Definition, Failure> {
                 return Err(Failure::bad_member("instance_discovery", "must be true or false"));
             }
         },
-        capabilities: request.client_capabilities.clone(),
+        capabilities: capabilities(&request.client_capabilities)?,
         exclude_scopes: scopes("exclude_scopes", &request.exclude_scopes)?,
         app_name: header_text("app_name", request.app_name.as_deref())?,
         app_version: header_text("app_version", request.app_version.as_deref())?,
     };
     definition.check().map_err(|error| Failure::request(ErrorCode::BadRequest, error.to_string()))
+}
+
+fn capabilities(given: &[String]) -> Result<Vec<String>, Failure> {
+    if given.len() > MAX_CAPABILITIES || given.iter().any(|one| one.len() > MAX_CAPABILITY) {
+        let reason = format!("at most {MAX_CAPABILITIES} of {MAX_CAPABILITY} bytes each");
+        return Err(Failure::bad_member("client_capabilities", reason));
+    }
+    Ok(given.to_vec())
 }
 
 fn authority(request: &v1::OpenAppRequest) -> Result<Authority, Failure> {
@@ -110,6 +125,7 @@ pub fn flow_request(
     correlation_id: CorrelationId,
 ) -> Result<FlowRequest, Failure> {
     refuse_foreign_members(&request)?;
+    refuse_long_members(&request)?;
     if let Some(param) =
         request.params.keys().find(|param| !AUTHORIZE_PARAMS.contains(&param.as_str()))
     {
@@ -176,6 +192,24 @@ fn refuse_foreign_members(request: &v1::StartFlowRequest) -> Result<(), Failure>
     }
 }
 
+/// An open flow keeps what it was started with.
+fn refuse_long_members(request: &v1::StartFlowRequest) -> Result<(), Failure> {
+    let members = [
+        ("redirect_uri", &request.redirect_uri),
+        ("state", &request.state),
+        ("response_mode", &request.response_mode),
+        ("prompt", &request.prompt),
+        ("login_hint", &request.login_hint),
+        ("domain_hint", &request.domain_hint),
+    ];
+    let given = members.into_iter().filter_map(|(name, text)| Some((name, text.as_ref()?)));
+    let params = request.params.iter().map(|(name, text)| (name.as_str(), text));
+    match given.chain(params).find(|(_, text)| text.len() > MAX_HINT) {
+        Some((name, _)) => Err(Failure::bad_member(name, format!("longer than {MAX_HINT} bytes"))),
+        None => Ok(()),
+    }
+}
+
 /// The caller's correlation id, or `fresh`.
 ///
 /// # Errors
@@ -197,6 +231,9 @@ pub fn correlation_id(given: Option<&str>, fresh: CorrelationId) -> Result<Corre
 /// # Errors
 /// When a scope has characters that none can have.
 pub fn scopes(member: &str, list: &[String]) -> Result<ScopeSet, Failure> {
+    if list.iter().map(|scope| scope.len() + 1).sum::<usize>() > MAX_SCOPES {
+        return Err(Failure::bad_member(member, format!("more than {MAX_SCOPES} bytes in all")));
+    }
     ScopeSet::new(list).map_err(|error| Failure::bad_member(member, error))
 }
 
@@ -218,5 +255,57 @@ fn header_text(member: &str, text: Option<&str>) -> Result<Option<String>, Failu
             ))
         }
         text => Ok(text.filter(|text| !text.is_empty()).map(str::to_owned)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check_refused<T>(outcome: Result<T, Failure>, member: &str) {
+        match outcome.err() {
+            Some(Failure::Request { description, .. }) => {
+                assert!(description.starts_with(member), "{description}");
+            }
+            other => panic!("{member}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_an_application_is_defined_by_is_bounded() {
+        let usual = || v1::OpenAppRequest { client_id: Some("c".into()), ..Default::default() };
+        let with_capabilities =
+            |list| definition(&v1::OpenAppRequest { client_capabilities: list, ..usual() });
+        assert!(with_capabilities(vec!["x".repeat(64); 64]).is_ok());
+        check_refused(with_capabilities(vec!["x".repeat(64); 65]), "client_capabilities");
+        check_refused(with_capabilities(vec!["x".repeat(65)]), "client_capabilities");
+        let excluding = |list| definition(&v1::OpenAppRequest { exclude_scopes: list, ..usual() });
+        assert!(excluding(vec!["x".repeat(MAX_SCOPES - 1)]).is_ok());
+        check_refused(excluding(vec!["x".to_owned(); MAX_SCOPES]), "exclude_scopes");
+        let authority = format!("https://login.contoso.com/{}", "a".repeat(2048));
+        let refused = definition(&v1::OpenAppRequest { authority: Some(authority), ..usual() });
+        check_refused(refused, "authority is longer");
+    }
+
+    #[test]
+    fn what_a_sign_in_is_started_with_is_bounded() {
+        let long = || "x".repeat(MAX_HINT + 1);
+        let usual = v1::OpenAppRequest { client_id: Some("c".into()), ..Default::default() };
+        let app = Arc::new(ClientApplication::open(definition(&usual).unwrap()));
+        let start = |change: &dyn Fn(&mut v1::StartFlowRequest)| {
+            let text = r#"{"kind":"auth_code","scopes":["x"]}"#;
+            let mut request = serde_json::from_str(text).unwrap();
+            change(&mut request);
+            let id = CorrelationId::from_random([0; 16]);
+            flow_request(Arc::clone(&app), request, id)
+        };
+        assert!(start(&|_| {}).is_ok());
+        check_refused(start(&|it| it.state = Some(long())), "state");
+        check_refused(start(&|it| it.redirect_uri = Some(long())), "redirect_uri");
+        check_refused(start(&|it| it.login_hint = Some(long())), "login_hint");
+        let add_locales = |it: &mut v1::StartFlowRequest| {
+            it.params.insert("ui_locales".to_owned(), long());
+        };
+        check_refused(start(&add_locales), "ui_locales");
     }
 }

@@ -7,9 +7,20 @@ use valetkey_model::{AccountId, ClientId};
 use crate::identity::Owner;
 use crate::key::is_same_client;
 use crate::owners::is_same_refresh_token;
-use crate::{Change, Entry, RefreshToken, TokenCache};
+use crate::{Change, Document, Entry, RefreshToken, TokenCache};
 
 impl TokenCache {
+    /// Keeps a document, and of more than `most` the ones that were fetched last.
+    pub fn plan_document(&self, document: Document, most: usize) -> Vec<Change> {
+        let others = self.documents.values().filter(|other| other.url != document.url);
+        let mut others: Vec<_> = others.cloned().collect();
+        let surplus = (others.len() + 1).saturating_sub(most);
+        others.sort_unstable_by_key(|other| other.fetched_at);
+        others.truncate(surplus);
+        let removals = others.into_iter().map(|old| Change::Remove(Entry::Document(old)));
+        removals.chain([Change::Put(Entry::Document(Arc::new(document)))]).collect()
+    }
+
     /// What goes when the account signs out of a client application at a provider, known by these hosts: its refresh
     /// tokens and those of its family, and of all applications the access tokens (extended ones too), ID tokens and
     /// accounts. Other applications' refresh tokens stay.

@@ -8,14 +8,17 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use http::Method;
+use bytes::Bytes;
 use http::header::RETRY_AFTER;
+use http::{HeaderMap, Method};
 use sha2::{Digest, Sha256};
 use valetkey_model::UnixTime;
 use valetkey_oauth::{Body, HttpRequest, HttpResponse, parse_retry_after};
 
 /// How many answers are kept; the soonest to expire goes first.
 const CAPACITY: usize = 1024;
+/// The largest body that is kept, in bytes.
+const MAX_BODY: usize = 16 * 1024;
 /// How long a GET's success is kept.
 const GET_SECONDS: i64 = 24 * 3600;
 /// How long an identical request is refused after a 400.
@@ -65,6 +68,7 @@ impl HttpCache {
     /// Keeps `answer` if one of the rules says so.
     pub fn keep(&mut self, request: &HttpRequest, answer: &HttpResponse, now: UnixTime) {
         let Some((key, seconds)) = rule_for(request, answer, now) else { return };
+        let Some(answer) = abridge(answer) else { return };
         self.drop_expired(now);
         self.forget_key(&key);
         while self.answers.len() >= CAPACITY {
@@ -75,7 +79,7 @@ impl HttpCache {
         let order = self.next;
         self.next += 1;
         self.by_expiry.insert((until, order), key);
-        self.answers.insert(key, Kept { answer: answer.clone(), kept_at: now, until, order });
+        self.answers.insert(key, Kept { answer, kept_at: now, until, order });
     }
 
     /// Forgets the answer to `request`, which turned out to be of no use.
@@ -118,6 +122,22 @@ impl Repeated {
         }
         self.answer
     }
+}
+
+/// What is kept of an answer. A provider that is out of order says so with its status: of a large page with it nothing is
+/// lost. Any other answer that is too large is not kept.
+fn abridge(answer: &HttpResponse) -> Option<HttpResponse> {
+    let is_small = answer.body.len() <= MAX_BODY;
+    let says_all_by_status = answer.status == 429 || answer.status >= 500;
+    if !is_small && !says_all_by_status {
+        return None;
+    }
+    let mut headers = HeaderMap::new();
+    if let Some(value) = answer.headers.get(RETRY_AFTER) {
+        headers.insert(RETRY_AFTER, value.clone());
+    }
+    let body = if is_small { answer.body.clone() } else { Bytes::new() };
+    Some(HttpResponse { status: answer.status, headers, body })
 }
 
 /// Which rule an answer falls under: its key and lifetime in seconds.

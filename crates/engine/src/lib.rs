@@ -18,6 +18,7 @@ mod http_cache;
 mod issue;
 mod keyed_lock;
 mod lease;
+mod open_apps;
 pub mod ports;
 mod provider;
 mod refresh;

@@ -2,11 +2,12 @@
 
 use std::sync::{Arc, PoisonError};
 
-use valetkey_cache::{Change, Document, Entry};
+use valetkey_cache::Document;
 use valetkey_model::UnixTime;
 use valetkey_oauth::{
     DiscoveryError, HttpRequest, HttpResponse, ProviderMetadata, build_discovery_request,
     build_instance_discovery_request, parse_instance_discovery, parse_provider_metadata,
+    reduce_provider_metadata,
 };
 
 use crate::application::{ClientApplication, InstanceDiscovery};
@@ -18,6 +19,9 @@ use crate::user::User;
 /// How long metadata are believed, in seconds. After that they are asked for again, and used all the same when the
 /// provider cannot be reached.
 const FRESH_SECONDS: i64 = 24 * 3600;
+
+/// Of how many authorities metadata are kept.
+const MAX_DOCUMENTS: usize = 256;
 
 impl Engine {
     /// The provider's metadata: known, stored, or asked for, for which N callers make one request.
@@ -98,9 +102,12 @@ impl Engine {
         } else {
             request
         };
-        let read = |answer: &HttpResponse| parse_provider_metadata(authority, answer);
-        let (metadata, answer) = self.get(user, request, read).await?;
-        self.keep_document(user, url.as_str(), &answer).await;
+        let read = |answer: &HttpResponse| {
+            let reduced = reduce_provider_metadata(answer)?;
+            Ok((parse_provider_metadata(authority, &reduced)?, reduced))
+        };
+        let ((metadata, reduced), _) = self.get(user, request, read).await?;
+        self.keep_document(user, url.as_str(), &reduced).await;
         Ok(Arc::new(metadata))
     }
 
@@ -126,10 +133,12 @@ impl Engine {
     async fn keep_document(&self, user: &User, url: &str, answer: &HttpResponse) {
         let Ok(body) = std::str::from_utf8(&answer.body) else { return };
         let document = Document { url: url.into(), fetched_at: self.now(), body: body.into() };
-        let change = Change::Put(Entry::Document(Arc::new(document)));
         let saved = async {
             let lease = self.lease(user).await?;
-            user.commit(&lease, &*self.ports.store, |_| vec![change]).await
+            user.commit(&lease, &*self.ports.store, |cache| {
+                cache.plan_document(document, MAX_DOCUMENTS)
+            })
+            .await
         };
         if let Err(error) = saved.await {
             tracing::warn!(%error, "provider metadata could not be saved");

@@ -1,7 +1,6 @@
 //! What the engine holds for one user: the token cache, open applications, flows and flights. Nothing here is shared
 //! between users.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
@@ -19,11 +18,9 @@ use crate::flow::registry::FlowRegistry;
 use crate::http_cache::HttpCache;
 use crate::keyed_lock::KeyedLocks;
 use crate::lease::Lease;
+use crate::open_apps::OpenApps;
 use crate::ports::{StoreError, TokenStore};
 use crate::refresh::{FlightKey, RefreshAhead};
-
-/// How many applications one user may have open. An honest desktop has a few dozen.
-const MAX_APPS: usize = 4096;
 
 /// What makes two discoveries the same: the authority, and whether Microsoft is asked about its host.
 type DiscoveryKey = (Authority, bool);
@@ -35,7 +32,7 @@ pub struct User {
     /// Held while a change is planned, saved and applied, so that no two plans contradict each other; with what could not
     /// be saved yet.
     writer: AsyncMutex<Vec<Change>>,
-    apps: RwLock<HashMap<AppId, Arc<ClientApplication>>>,
+    apps: OpenApps,
     pub(crate) http_cache: Mutex<HttpCache>,
     pub(crate) flights: Arc<Flights<FlightKey, Result<TokenAnswer, Error>>>,
     pub(crate) discoveries: Arc<Flights<DiscoveryKey, Result<Arc<ProviderMetadata>, Error>>>,
@@ -53,7 +50,7 @@ impl User {
             partition,
             cache: RwLock::new(cache),
             writer: AsyncMutex::default(),
-            apps: RwLock::default(),
+            apps: OpenApps::default(),
             http_cache: Mutex::default(),
             flights: Arc::default(),
             discoveries: Arc::default(),
@@ -89,33 +86,24 @@ impl User {
     /// Opens an application: the one that this definition names already, or a new one.
     ///
     /// # Errors
-    /// When the user has too many.
+    /// When the user has too many, all of them in the middle of a sign-in.
     pub fn open_app(&self, definition: Definition) -> Result<Arc<ClientApplication>, Error> {
-        let mut apps = self.apps.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(app) = apps.get(&definition.app_id()) {
-            return Ok(Arc::clone(app));
-        }
-        if apps.len() >= MAX_APPS {
-            return Err(Error::TooMany { what: "applications", limit: MAX_APPS });
-        }
-        let app = Arc::new(ClientApplication::open(definition));
-        apps.insert(app.id().clone(), Arc::clone(&app));
-        Ok(app)
+        self.apps.open(definition, || self.flows.open_apps())
     }
 
     /// The open application with this id.
     pub fn find_app(&self, id: &AppId) -> Option<Arc<ClientApplication>> {
-        self.apps.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+        self.apps.find(id)
     }
 
     /// The open applications, in no particular order.
     pub fn apps(&self) -> Vec<Arc<ClientApplication>> {
-        self.apps.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        self.apps.list()
     }
 
     /// Closes an application. Its tokens stay: they belong to the user, and the same definition finds them again.
     pub fn close_app(&self, id: &AppId) -> bool {
-        self.apps.write().unwrap_or_else(PoisonError::into_inner).remove(id).is_some()
+        self.apps.close(id)
     }
 
     /// A look at the cache. Hold it briefly, and never over an await.

@@ -75,6 +75,12 @@ pub enum Misbehaviour {
         /// The member's name.
         member: &'static str,
     },
+    /// More than any honest provider has to say.
+    #[error("answer is larger than {limit} bytes")]
+    TooLarge {
+        /// The limit.
+        limit: usize,
+    },
     /// An error code that is none (RFC 6749 section 5.2), which could forge or flood a log.
     #[error(
         "answer has an error code with characters that are not allowed in it, or of more than {MAX_ERROR_CODE} bytes"

@@ -53,7 +53,7 @@ pub use self::device::{
 pub use self::discovery::{
     AliasError, DiscoveryError, KNOWN_ALIAS_GROUPS, ProviderMetadata, build_alias_request,
     build_discovery_request, build_instance_discovery_request, known_aliases, parse_aliases,
-    parse_instance_discovery, parse_provider_metadata,
+    parse_instance_discovery, parse_provider_metadata, reduce_provider_metadata,
 };
 pub use self::error::{Misbehaviour, OAuthError, TokenResponseError};
 pub use self::grant::{

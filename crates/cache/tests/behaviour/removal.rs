@@ -1,6 +1,7 @@
 //! What goes when someone signs out, and what stays.
 
-use valetkey_cache::{AccessToken, Change, RefreshToken, TokenCache};
+use valetkey_cache::{AccessToken, Change, Document, RefreshToken, TokenCache};
+use valetkey_model::UnixTime;
 
 use crate::support::*;
 
@@ -95,4 +96,27 @@ fn a_dead_refresh_token_is_dropped_unless_it_was_replaced_meanwhile() {
 
     let replaced = cache_of([refresh_token("alive", "a").entry()]);
     assert!(replaced.plan_forget_refresh_token(&used).is_empty());
+}
+
+#[test]
+fn of_many_documents_those_that_were_fetched_last_are_kept() {
+    let mut cache = TokenCache::default();
+    let mut keep = |url: &str, fetched_at| {
+        let fetched_at = UnixTime::from_seconds(fetched_at);
+        let changes =
+            cache.plan_document(Document { url: url.into(), fetched_at, body: "{}".into() }, 3);
+        cache.apply(&changes);
+        let known = |url: &&str| cache.document(url).is_some();
+        ["a", "b", "c", "d", "e"].into_iter().filter(known).collect::<String>()
+    };
+    for (url, fetched_at, expected) in [
+        ("a", 1, "a"),
+        ("b", 2, "ab"),
+        ("c", 3, "abc"),
+        ("a", 4, "abc"),
+        ("d", 5, "acd"),
+        ("e", 6, "ade"),
+    ] {
+        assert_eq!(keep(url, fetched_at), expected, "{url} at {fetched_at}");
+    }
 }

@@ -99,7 +99,7 @@ impl Engine {
             user.flows.insert(&flow);
             return Ok((flow, true));
         }
-        user.flows.check_may_begin()?;
+        user.flows.check_may_begin(&key)?;
         let sign_in = match &request.kind {
             FlowKind::DeviceCode => self.start_device_code(user, request).await?,
             FlowKind::AuthCode { .. } => self.start_auth_code(user, request).await?,

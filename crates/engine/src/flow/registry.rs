@@ -1,6 +1,6 @@
 //! The open flows of one user.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::OwnedMutexGuard;
@@ -14,6 +14,10 @@ use crate::request::{FlowKind, FlowRequest, Hints};
 
 /// How many sign-ins one user may have open: a person signs in to one at a time.
 const MAX_SIGN_INS: usize = 64;
+/// How many of these for one application, so that no single one keeps the others out.
+const MAX_SIGN_INS_OF_APP: usize = 16;
+/// How many sign-ins that have ended are remembered.
+const MAX_ENDED: usize = 64;
 /// How many flows are kept, open or ended. A thousand programs that join one sign-in after a login are honest.
 const MAX_FLOWS: usize = 4096;
 /// How long the outcome of a flow can be asked for after its end, in seconds.
@@ -40,6 +44,8 @@ pub(crate) struct FlowRegistry {
 struct Known {
     flows: HashMap<FlowId, Arc<Flow>>,
     sign_ins: Vec<(JoinKey, Arc<SignIn>)>,
+    /// Those that have ended, the oldest first.
+    ended: VecDeque<Arc<SignIn>>,
 }
 
 impl JoinKey {
@@ -80,8 +86,13 @@ impl FlowRegistry {
 
     /// Forgets old flows, and says whether there is room for one more.
     pub(crate) fn make_room(&self, now: UnixTime) -> Result<(), Error> {
-        let Known { flows, sign_ins } = &mut *self.lock();
-        sign_ins.retain(|(_, sign_in)| sign_in.is_open(now));
+        let Known { flows, sign_ins, ended } = &mut *self.lock();
+        let over = sign_ins.extract_if(.., |(_, sign_in)| !sign_in.is_open(now));
+        ended.extend(over.map(|(_, sign_in)| sign_in));
+        while ended.len() > MAX_ENDED {
+            let Some(oldest) = ended.pop_front() else { break };
+            flows.retain(|_, flow| !Arc::ptr_eq(&flow.sign_in, &oldest));
+        }
         flows.retain(|_, flow| now < flow.expires_at.plus_seconds(REMEMBER_SECONDS));
         if flows.len() >= MAX_FLOWS {
             flows.retain(|_, flow| flow.status().is_pending());
@@ -92,12 +103,23 @@ impl FlowRegistry {
         }
     }
 
-    /// Whether there is room for one more sign-in.
-    pub(crate) fn check_may_begin(&self) -> Result<(), Error> {
-        match self.open() < MAX_SIGN_INS {
-            true => Ok(()),
-            false => Err(Error::TooMany { what: "sign-in flows", limit: MAX_SIGN_INS }),
+    /// Whether there is room for one more sign-in to this application.
+    pub(crate) fn check_may_begin(&self, key: &JoinKey) -> Result<(), Error> {
+        if self.open() >= MAX_SIGN_INS {
+            return Err(Error::TooMany { what: "sign-in flows", limit: MAX_SIGN_INS });
         }
+        if self.count_open(|other| other.app == key.app) >= MAX_SIGN_INS_OF_APP {
+            let what = "sign-in flows of this application";
+            return Err(Error::TooMany { what, limit: MAX_SIGN_INS_OF_APP });
+        }
+        Ok(())
+    }
+
+    /// The applications that somebody is signing in to.
+    pub(crate) fn open_apps(&self) -> HashSet<AppId> {
+        let known = self.lock();
+        let open = known.sign_ins.iter().filter(|(_, it)| it.status.borrow().is_pending());
+        open.map(|(key, _)| key.app.clone()).collect()
     }
 
     pub(crate) fn begin(&self, key: JoinKey, sign_in: &Arc<SignIn>) {
@@ -117,8 +139,13 @@ impl FlowRegistry {
 
     /// How many sign-ins are open.
     pub(crate) fn open(&self) -> usize {
+        self.count_open(|_| true)
+    }
+
+    fn count_open(&self, is_meant: impl Fn(&JoinKey) -> bool) -> usize {
         let known = self.lock();
-        known.sign_ins.iter().filter(|(_, sign_in)| sign_in.status.borrow().is_pending()).count()
+        let meant = known.sign_ins.iter().filter(|(key, _)| is_meant(key));
+        meant.filter(|(_, sign_in)| sign_in.status.borrow().is_pending()).count()
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {

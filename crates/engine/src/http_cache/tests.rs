@@ -264,3 +264,21 @@ fn expired_answers_make_room() {
     cache.keep(&changed("scope", "b"), &answer(400, None), NOW.plus_seconds(7));
     assert_eq!((cache.answers.len(), cache.by_expiry.len()), (1, 1));
 }
+
+#[test]
+fn a_large_answer_is_kept_as_its_status_or_not_at_all() {
+    let large = |status, retry_after| HttpResponse {
+        body: Bytes::from(vec![b'x'; MAX_BODY + 1]),
+        ..answer(status, retry_after)
+    };
+    let kept = |request: &HttpRequest, answer: &HttpResponse| {
+        let mut cache = HttpCache::default();
+        cache.keep(request, answer, NOW);
+        cache.find(request, NOW).map(|found| (found.answer.status, found.answer.body.len()))
+    };
+    let document = get("https://op.example/document");
+    assert_eq!(kept(&document, &large(200, None)), None);
+    assert_eq!(kept(&post(REFRESH), &large(400, None)), None);
+    assert_eq!(kept(&post(REFRESH), &large(429, Some("7"))), Some((429, 0)));
+    assert_eq!(kept(&post(REFRESH), &large(503, None)), Some((503, 0)));
+}

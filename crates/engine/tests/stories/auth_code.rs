@@ -264,14 +264,24 @@ fn two_web_sessions_never_share_a_flow() {
 }
 
 #[test]
-fn a_person_has_sixty_four_flows_open_at_most() {
+fn a_person_has_sixty_four_flows_open_at_most_and_an_application_sixteen() {
     run(async {
         let Story { world, app, flow, .. } = Story::usual().await;
-        let start = || world.start(world.flow_request(&app, auth_code(), "a"));
-        for _ in 1..64 {
+        let start_at =
+            |app: &Arc<ClientApplication>| world.start(world.flow_request(app, auth_code(), "a"));
+        let start = || start_at(&app);
+        for _ in 1..16 {
             start().await.unwrap();
         }
         let error = start().await.err().unwrap();
+        assert_eq!(error.to_string(), "16 sign-in flows of this application are open already");
+        for name in ["reader", "mailer", "player"] {
+            let another = world.app(name).await;
+            for _ in 0..16 {
+                start_at(&another).await.unwrap();
+            }
+        }
+        let error = start_at(&world.app("latecomer").await).await.err().unwrap();
         assert_eq!(error.to_string(), "64 sign-in flows are open already");
         let other = world.as_uid(1001);
         assert_eq!(other.sign_in(&other.app("editor").await, "bob", "a").await, "issued at-1");
@@ -281,6 +291,22 @@ fn a_person_has_sixty_four_flows_open_at_most() {
         world.clock.advance(3600 + 600).await;
         start().await.unwrap();
         assert_eq!(world.user().await.open_flows(), 1);
+    });
+}
+
+#[test]
+fn of_sign_ins_that_have_ended_only_the_last_are_remembered() {
+    run(async {
+        let Story { world, app, flow, .. } = Story::usual().await;
+        world.engine.cancel_flow(&flow);
+        let user = world.user().await;
+        for _ in 0..64 {
+            let (next, _) = world.start(world.flow_request(&app, auth_code(), "a")).await.unwrap();
+            assert!(world.engine.find_flow(&user, &flow.id).is_ok());
+            world.engine.cancel_flow(&next);
+        }
+        world.start(world.flow_request(&app, auth_code(), "a")).await.unwrap();
+        assert!(world.engine.find_flow(&user, &flow.id).is_err());
     });
 }
 

@@ -56,6 +56,22 @@ impl ProviderMetadata {
     }
 }
 
+/// What is read of a provider's metadata. The rest, which may be of any size, is nowhere kept.
+const MEMBERS: [&str; 9] = [
+    "issuer",
+    "authorization_endpoint",
+    "token_endpoint",
+    "device_authorization_endpoint",
+    "revocation_endpoint",
+    "end_session_endpoint",
+    "authorization_response_iss_parameter_supported",
+    "code_challenge_methods_supported",
+    "response_modes_supported",
+];
+
+/// How large these may be together, in bytes of JSON. Entra's are below 1 KiB.
+const MAX_METADATA: usize = 16 * 1024;
+
 /// Why an authority cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DiscoveryError {
@@ -133,6 +149,23 @@ pub fn build_discovery_request(authority: &Authority) -> HttpRequest {
     HttpRequest::get(url)
 }
 
+/// The answer with no more than what is read of it.
+///
+/// # Errors
+/// When that is more than any honest provider has to say.
+pub fn reduce_provider_metadata(response: &HttpResponse) -> Result<HttpResponse, DiscoveryError> {
+    let mut reduced = response.clone();
+    if response.status == 200 {
+        let mut members = read_object(response)?;
+        members.retain(|name, _| MEMBERS.contains(&name.as_str()));
+        reduced.body = Value::Object(members).to_string().into();
+        if reduced.body.len() > MAX_METADATA {
+            return Err(Misbehaviour::TooLarge { limit: MAX_METADATA }.into());
+        }
+    }
+    Ok(reduced)
+}
+
 /// Reads and checks the provider's metadata.
 ///
 /// # Errors
@@ -168,7 +201,12 @@ fn read_metadata(
     response: &HttpResponse,
 ) -> Result<Map<String, Value>, DiscoveryError> {
     match response.status {
-        200 => Ok(read_object(response)?),
+        200 => {
+            let mut members = read_object(response)?;
+            // Whoever reads one more must keep it, too.
+            members.retain(|name, _| MEMBERS.contains(&name.as_str()));
+            Ok(members)
+        }
         status @ 400..=499 => {
             Err(DiscoveryError::Refused { authority: authority.as_str().to_owned(), status })
         }

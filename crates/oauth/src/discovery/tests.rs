@@ -247,3 +247,16 @@ fn a_host_that_is_not_microsofts_has_tokens_sent_to_itself_or_to_microsoft() {
         assert_eq!(is_foreign, !is_taken, "{given} {member} {endpoint}: {outcome:?}");
     }
 }
+
+#[test]
+fn of_metadata_no_more_is_kept_than_what_is_read() {
+    let bloated = with("x_ballast", json!("x".repeat(1_000_000)));
+    let reduced = reduce_provider_metadata(&HttpResponse::test(200, &bloated.to_string())).unwrap();
+    assert!(reduced.body.len() < 1000);
+    let whole = parse("https://op.example/t", true, &document()).unwrap();
+    let read = parse_provider_metadata(&authority("https://op.example/t", true), &reduced);
+    assert_eq!(read, Ok(whole));
+    let endless = with("issuer", json!("x".repeat(MAX_METADATA)));
+    let refused = reduce_provider_metadata(&HttpResponse::test(200, &endless.to_string()));
+    assert_eq!(refused.err(), Some(Misbehaviour::TooLarge { limit: MAX_METADATA }.into()));
+}

@@ -1,0 +1,126 @@
+//! The applications that one user has open, as many as there is room for: the one that was used longest ago makes room.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
+use crate::application::{AppId, ClientApplication, Definition};
+use crate::error::Error;
+
+/// How many applications one user may have open. An honest desktop has a few dozen.
+const MAX_APPS: usize = 1024;
+
+/// Open applications by their ids.
+#[derive(Default)]
+pub(crate) struct OpenApps {
+    apps: RwLock<HashMap<AppId, OpenApp>>,
+    /// Counts uses, and so tells their order.
+    uses: AtomicU64,
+}
+
+struct OpenApp {
+    app: Arc<ClientApplication>,
+    last_use: AtomicU64,
+}
+
+impl OpenApps {
+    /// The application that `definition` defines. A full house loses one that is none of the `busy`: its next user opens it
+    /// again, under the same id.
+    pub(crate) fn open(
+        &self,
+        definition: Definition,
+        busy: impl FnOnce() -> HashSet<AppId>,
+    ) -> Result<Arc<ClientApplication>, Error> {
+        let id = definition.app_id();
+        if let Some(app) = self.find(&id) {
+            return Ok(app);
+        }
+        let mut apps = self.apps.write().unwrap_or_else(PoisonError::into_inner);
+        if apps.len() >= MAX_APPS {
+            let busy = busy();
+            let idle = apps.iter().filter(|(id, _)| !busy.contains(id));
+            let oldest = idle.min_by_key(|(_, open)| open.last_use.load(Ordering::Relaxed));
+            let oldest = oldest.map(|(id, _)| id.clone());
+            let Some(oldest) = oldest else {
+                return Err(Error::TooMany { what: "applications", limit: MAX_APPS });
+            };
+            apps.remove(&oldest);
+        }
+        let last_use = AtomicU64::new(self.next_use());
+        let fresh = || OpenApp { app: Arc::new(ClientApplication::open(definition)), last_use };
+        Ok(Arc::clone(&apps.entry(id).or_insert_with(fresh).app))
+    }
+
+    pub(crate) fn find(&self, id: &AppId) -> Option<Arc<ClientApplication>> {
+        let apps = self.read();
+        let open = apps.get(id)?;
+        open.last_use.store(self.next_use(), Ordering::Relaxed);
+        Some(Arc::clone(&open.app))
+    }
+
+    /// In no particular order.
+    pub(crate) fn list(&self) -> Vec<Arc<ClientApplication>> {
+        self.read().values().map(|open| Arc::clone(&open.app)).collect()
+    }
+
+    pub(crate) fn close(&self, id: &AppId) -> bool {
+        self.apps.write().unwrap_or_else(PoisonError::into_inner).remove(id).is_some()
+    }
+
+    fn next_use(&self) -> u64 {
+        self.uses.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, HashMap<AppId, OpenApp>> {
+        self.apps.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use valetkey_model::{Authority, AuthorityOptions, ClientId, ScopeSet};
+
+    use super::*;
+    use crate::application::InstanceDiscovery;
+
+    fn define(number: usize) -> Definition {
+        let authority = Authority::parse(Authority::DEFAULT, AuthorityOptions::default());
+        Definition {
+            client_id: ClientId::new(&format!("client-{number}")).unwrap(),
+            authority: authority.unwrap(),
+            instance_discovery: InstanceDiscovery::Enabled,
+            capabilities: Vec::new(),
+            exclude_scopes: ScopeSet::default(),
+            app_name: None,
+            app_version: None,
+        }
+    }
+
+    fn open(apps: &OpenApps, number: usize, busy: &[usize]) -> Result<AppId, Error> {
+        let busy = || busy.iter().map(|number| define(*number).app_id()).collect();
+        apps.open(define(number), busy).map(|app| app.id().clone())
+    }
+
+    #[test]
+    fn of_too_many_applications_the_one_that_was_used_longest_ago_makes_room() {
+        let apps = OpenApps::default();
+        let ids: Vec<_> = (0..MAX_APPS).map(|number| open(&apps, number, &[]).unwrap()).collect();
+        assert!(apps.find(&ids[0]).is_some());
+        open(&apps, MAX_APPS, &[1]).unwrap();
+        let is_open = |number: usize| apps.read().contains_key(&ids[number]);
+        assert_eq!([0, 1, 2, 3].map(is_open), [true, true, false, true]);
+        assert_eq!(apps.list().len(), MAX_APPS);
+    }
+
+    #[test]
+    fn an_application_in_the_middle_of_a_sign_in_is_not_closed_for_another() {
+        let apps = OpenApps::default();
+        let all: Vec<_> = (0..MAX_APPS).collect();
+        for number in &all {
+            open(&apps, *number, &[]).unwrap();
+        }
+        let refused = open(&apps, MAX_APPS, &all);
+        assert!(matches!(refused, Err(Error::TooMany { .. })), "{refused:?}");
+        assert!(open(&apps, 0, &all).is_ok(), "one that is open already needs no room");
+    }
+}
