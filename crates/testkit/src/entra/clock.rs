@@ -44,6 +44,39 @@ pub(crate) fn write_timestamp(unix: i64) -> String {
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}Z")
 }
 
+/// `2026-11-22T03:24:14Z`, as XML has it.
+pub(crate) fn write_iso_time(unix: i64) -> String {
+    write_timestamp(unix).replace(' ', "T")
+}
+
+/// Reads what [`write_iso_time`] writes; a fraction of a second is dropped.
+pub(crate) fn read_timestamp(text: &str) -> Option<i64> {
+    let (date, time) = text.trim().strip_suffix('Z')?.split_once('T')?;
+    let whole = time.split('.').next()?;
+    let mut numbers = date.split('-').chain(whole.split(':')).map(|part| part.parse::<i64>().ok());
+    let mut next = || numbers.next().flatten();
+    let (year, month, day) = (next()?, next()?, next()?);
+    let (hour, minute, second) = (next()?, next()?, next()?);
+    let is_plausible = (1970..9_999).contains(&year)
+        && (1..=12).contains(&month)
+        && (1..=31).contains(&day)
+        && (0..24).contains(&hour)
+        && (0..60).contains(&minute)
+        && (0..=60).contains(&second);
+    is_plausible
+        .then(|| days_from_civil(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second)
+}
+
+/// The inverse of [`civil_from_days`].
+fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+    let year = year - i64::from(month <= 2);
+    let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let month_from_march = (month + 9) % 12;
+    let day_of_year = (153 * month_from_march + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
+}
+
 /// The Gregorian date of a day count since 1970, by whole 400-year eras that begin on 1 March.
 fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let from_march_0000 = days + 719_468;
@@ -73,6 +106,11 @@ mod tests {
             (4_107_542_400, "2100-03-01 00:00:00Z"),
         ] {
             assert_eq!(write_timestamp(unix), text);
+            assert_eq!(read_timestamp(&write_iso_time(unix)), Some(unix));
+        }
+        assert_eq!(read_timestamp("1970-01-01T00:00:01.999Z"), Some(1));
+        for hostile in ["", "Z", "T", "1970-01-01", "1970-01-01T00:00:00", "1970-13-01T00:00:00Z"] {
+            assert_eq!(read_timestamp(hostile), None, "{hostile}");
         }
     }
 

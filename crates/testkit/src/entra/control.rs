@@ -3,28 +3,26 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use url::Url;
 
 use super::authorize::{self, Redirect, Step};
-use super::client::Client;
 use super::device;
 use super::error::Refusal;
 use super::faults::Fault;
-use super::jwt;
 use super::log::LoggedRequest;
 use super::message::{Params, Request};
-use super::options::{NewUser, Settings};
+use super::options::Settings;
 use super::route::{Endpoint, Route, find_route};
 use super::scenario::Scenario;
 use super::server::Shared;
-use super::state::{GrantCount, IssuedSecret, Revocation, SignedIn, State, User};
+use super::state::{GrantCount, IssuedSecret, Revocation, SignedIn, State};
 use super::token_use;
 
 /// Controls one emulator; clones control the same one.
 #[derive(Clone)]
 pub struct Control {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 /// Why the emulator would not do as it was told: an OAuth error and its sentence.
@@ -137,16 +135,6 @@ impl Control {
         Ok(device::decline(&mut self.shared.lock(), user_code)?)
     }
 
-    /// Creates a user, or replaces one.
-    pub fn create_user(&self, user: NewUser) -> User {
-        self.shared.lock().create_user(user)
-    }
-
-    /// All users by name.
-    pub fn users(&self) -> Vec<User> {
-        self.shared.lock().users.values().cloned().collect()
-    }
-
     /// Ends a user's browser sessions and refresh tokens, as an administrator would; returns how many grants died.
     pub fn revoke_user(&self, user: &str) -> usize {
         let user = user.to_lowercase();
@@ -171,31 +159,6 @@ impl Control {
             Some(scenario) => state.scope_scenarios.insert(scope.to_owned(), scenario),
             None => state.scope_scenarios.remove(scope),
         };
-    }
-
-    /// Registers an application, in place of one with the same id.
-    pub fn register_client(&self, client: Client) {
-        let mut state = self.shared.lock();
-        state.clients.retain(|known| known.id != client.id);
-        state.clients.push(client);
-    }
-
-    /// The registered applications.
-    pub fn clients(&self) -> Vec<Client> {
-        self.shared.lock().clients.clone()
-    }
-
-    /// Signs claims as a federated issuer would; `iat` and `exp` are set where they are absent.
-    pub fn sign_assertion(&self, claims: Map<String, Value>) -> String {
-        let mut state = self.shared.lock();
-        let now = state.clock.now();
-        let mut all = Map::from_iter([
-            ("iat".to_owned(), Value::from(now)),
-            ("exp".to_owned(), Value::from(now.saturating_add(600))),
-        ]);
-        all.extend(claims);
-        let token = jwt::sign(&state.key, &Value::Object(all));
-        state.remember_secret("assertion", token)
     }
 
     /// The settings in force.

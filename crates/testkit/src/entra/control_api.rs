@@ -18,7 +18,9 @@ use super::authorize::Redirect;
 use super::client::Client;
 use super::control::{Browser, Control, ControlError, Person};
 use super::faults::Fault;
+use super::federation::FederatedDomain;
 use super::log::LoggedRequest;
+use super::managed_identity::Machine;
 use super::options::{NewUser, Settings};
 use super::route::Endpoint;
 use super::scenario::Scenario;
@@ -40,6 +42,8 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
         .route("/_emulator/scopes/scenario", post(set_scope_scenario))
         .route("/_emulator/clients", get(list_clients).post(register_client))
         .route("/_emulator/assertions", post(sign_assertion))
+        .route("/_emulator/federated-domains", get(list_federated_domains).post(federate_domain))
+        .route("/_emulator/machine", get(get_machine).put(put_machine))
         .route("/_emulator/settings", get(get_settings).put(put_settings).patch(patch_settings))
         .route("/_emulator/clock", get(get_clock))
         .route("/_emulator/clock/advance", post(advance_clock))
@@ -224,6 +228,29 @@ async fn sign_assertion(
 
 async fn register_client(Extract(shared): Context, Json(client): Json<Client>) -> StatusCode {
     control(shared).register_client(client);
+    StatusCode::NO_CONTENT
+}
+
+async fn list_federated_domains(Extract(shared): Context) -> Json<Vec<FederatedDomain>> {
+    Json(control(shared).federated_domains())
+}
+
+async fn federate_domain(
+    Extract(shared): Context,
+    Json(domain): Json<FederatedDomain>,
+) -> StatusCode {
+    control(shared).federate_domain(domain);
+    StatusCode::NO_CONTENT
+}
+
+/// The machine, and by source the environment variables for a program that is to believe it runs there.
+async fn get_machine(Extract(shared): Context) -> Json<Value> {
+    let control = control(shared);
+    Json(json!({"machine": control.machine(), "environments": control.machine_environments()}))
+}
+
+async fn put_machine(Extract(shared): Context, Json(machine): Json<Machine>) -> StatusCode {
+    control(shared).set_machine(machine);
     StatusCode::NO_CONTENT
 }
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::client::Client;
 use super::federation::FederatedDomain;
+use super::managed_identity::Machine;
 use super::scenario::Scenario;
 
 /// The tenant that most default users belong to, `contoso.com`.
@@ -39,6 +40,11 @@ pub struct Options {
     pub trusted_hosts: Vec<String>,
     /// Domains whose users sign in at the emulated ADFS.
     pub federated_domains: Vec<FederatedDomain>,
+    /// The port where TLS is served too, 0 for a free one; documents then name it unless there is a public URL. MSAL
+    /// leaves a port out of the user realm's URL and a region's, which therefore want 443.
+    pub tls_port: Option<u16>,
+    /// The machine that managed identities belong to.
+    pub machine: Machine,
     /// What can be changed later.
     pub settings: Settings,
 }
@@ -68,6 +74,8 @@ impl Default for Options {
             accept_any_client: true,
             trusted_hosts: Vec::new(),
             federated_domains: vec![FederatedDomain::named("adfs.contoso.com")],
+            tls_port: None,
+            machine: Machine::default(),
             settings: Settings::default(),
         }
     }
@@ -122,6 +130,8 @@ impl NewUser {
 pub struct Settings {
     /// Of access and ID tokens.
     pub access_token_lifetime: i64,
+    /// Of managed identities' tokens.
+    pub managed_identity_token_lifetime: i64,
     /// When a client should refresh ahead of need; not sent when absent.
     pub refresh_in: Option<i64>,
     /// Of refresh tokens.
@@ -147,6 +157,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             access_token_lifetime: 3_600,
+            managed_identity_token_lifetime: 86_400,
             refresh_in: None,
             refresh_token_lifetime: 90 * 86_400,
             code_lifetime: 600,

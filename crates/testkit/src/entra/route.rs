@@ -28,6 +28,15 @@ pub enum Endpoint {
     Userinfo,
     /// `/common/userrealm/{user}`
     UserRealm,
+    /// `/adfs/services/trust/mex`
+    FederationMetadata,
+    /// `/adfs/services/trust/2005/usernamemixed` and `/13/usernamemixed`
+    WsTrust,
+    /// The endpoints of managed identities: `/metadata/identity/oauth2/token`, `/msi/token`, `/MSI/auth`,
+    /// `/oauth2/token`
+    ManagedIdentity,
+    /// `/metadata/instance/compute`
+    ComputeMetadata,
     /// A path that nothing serves.
     Unknown,
 }
@@ -82,6 +91,21 @@ pub(crate) fn find_route(path: &str, generic_oidc: bool) -> Route {
         }
         ["common", "userrealm", _user] if !generic_oidc => {
             return route(Endpoint::UserRealm, "common".to_owned());
+        }
+        ["adfs", "services", "trust", "mex"] => {
+            return route(Endpoint::FederationMetadata, "adfs".to_owned());
+        }
+        ["adfs", "services", "trust", "2005" | "13", "usernamemixed"] => {
+            return route(Endpoint::WsTrust, "adfs".to_owned());
+        }
+        ["metadata", "identity", "oauth2", "token"] | ["msi", "token"] | ["MSI", "auth"] => {
+            return route(Endpoint::ManagedIdentity, String::new());
+        }
+        ["oauth2", "token"] if !generic_oidc => {
+            return route(Endpoint::ManagedIdentity, String::new());
+        }
+        ["metadata", "instance", "compute"] | ["metadata", "instance", "compute", "location"] => {
+            return route(Endpoint::ComputeMetadata, String::new());
         }
         _ => {}
     }

@@ -13,9 +13,11 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use serde_json::json;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 use tower::Service as _;
 
 use super::error::Refusal;
@@ -25,7 +27,8 @@ use super::route::{Endpoint, Route, find_route};
 use super::state::State;
 use super::tenant::Directory;
 use super::{
-    authorize, control_api, device, device_page, discovery, federation, pages, token, token_use,
+    authorize, control_api, device, device_page, discovery, federation, managed_identity, pages,
+    token, token_use, ws_trust,
 };
 
 /// No request to an identity provider is longer.
@@ -54,7 +57,7 @@ impl Shared {
 struct Cut;
 
 /// Serves until dropped.
-pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
+pub(crate) async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {
     let app = control_api::routes().fallback(answer).with_state(shared);
     let mut connections = JoinSet::new();
     loop {
@@ -62,7 +65,7 @@ pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
             accepted = listener.accept() => {
                 // A connection that died in the queue is the client's affair.
                 if let Ok((stream, _)) = accepted {
-                    connections.spawn(serve_connection(stream, app.clone()));
+                    connections.spawn(accept(stream, tls.clone(), app.clone()));
                 }
             }
             Some(_) = connections.join_next() => {}
@@ -70,8 +73,23 @@ pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
+async fn accept(stream: TcpStream, tls: Option<TlsAcceptor>, app: Router) {
+    match tls {
+        None => serve_connection(stream, app).await,
+        // A handshake fails when the client does not trust the certificate, which is its affair.
+        Some(tls) => {
+            if let Ok(stream) = tls.accept(stream).await {
+                serve_connection(stream, app).await;
+            }
+        }
+    }
+}
+
 /// hyper and not `axum::serve`: only a service that fails makes hyper close the connection without an answer.
-async fn serve_connection(stream: TcpStream, app: Router) {
+async fn serve_connection(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    app: Router,
+) {
     let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
         let mut app = app.clone();
         async move {
@@ -177,6 +195,10 @@ fn try_endpoint(state: &mut State, route: &Route, request: &Request) -> Result<R
         Endpoint::Revocation => token_use::revoke_token(state, &find_directory(state)?, request),
         Endpoint::Userinfo => Ok(token_use::describe_user(state, request)),
         Endpoint::UserRealm => Ok(federation::describe_realm(state, request)),
+        Endpoint::FederationMetadata => Ok(ws_trust::describe(state, request)),
+        Endpoint::WsTrust => Ok(ws_trust::issue(state, request)),
+        Endpoint::ManagedIdentity => Ok(managed_identity::answer(state, request)),
+        Endpoint::ComputeMetadata => Ok(managed_identity::describe_compute(state, request)),
         Endpoint::Unknown => Ok(pages::not_found()),
     }
 }

@@ -16,14 +16,19 @@ use super::federation::FederatedDomain;
 use super::grants::Grants;
 use super::jwt;
 use super::log::Log;
+use super::managed_identity::{ArcKeys, Machine};
 use super::options::{CONSUMERS, NewUser, Options, PASSWORD, Settings, Tenant};
 use super::random::{Random, derive_uuid};
 use super::scenario::Scenario;
+use super::tls::Tls;
+use super::ws_trust::IssuedAssertion;
 
 /// The whole state behind one lock; no handler awaits while it holds it.
 pub(crate) struct State {
-    /// What documents name: the loopback URL or `Options::public_url`.
+    /// What documents name: `Options::public_url`, the TLS port or the loopback URL.
     pub(crate) base_url: String,
+    pub(crate) loopback_url: String,
+    pub(crate) tls: Option<Tls>,
     pub(crate) generic_oidc: bool,
     pub(crate) settings: Settings,
     pub(crate) tenants: Vec<Tenant>,
@@ -31,6 +36,10 @@ pub(crate) struct State {
     pub(crate) accept_any_client: bool,
     pub(crate) trusted_hosts: Vec<String>,
     pub(crate) federated_domains: Vec<FederatedDomain>,
+    pub(crate) machine: Machine,
+    /// What App Service, Machine Learning and Service Fabric give to their programs.
+    pub(crate) machine_secret: String,
+    pub(crate) arc_keys: ArcKeys,
     /// By user name in lower case.
     pub(crate) users: BTreeMap<String, User>,
     pub(crate) scope_scenarios: HashMap<String, Scenario>,
@@ -43,6 +52,8 @@ pub(crate) struct State {
     /// By device code.
     pub(crate) devices: HashMap<String, Device>,
     pub(crate) grants: Grants,
+    /// The federation service's assertions, by their text.
+    pub(crate) assertions: HashMap<String, IssuedAssertion>,
     /// What the sign-in behind an access token presented, by the token's `uti`.
     pub(crate) presented_claims: HashMap<String, Value>,
     /// Client id and `jti`, with the time until which they are remembered.
@@ -95,7 +106,7 @@ pub struct GrantCount {
 /// Something that must never show up in a log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IssuedSecret {
-    /// `access_token`, `refresh_token`, `id_token`, `code`, `device_code`, `user_code`.
+    /// `access_token`, `refresh_token`, `id_token`, `code`, `device_code`, `user_code`, `assertion`.
     pub kind: String,
     /// The secret itself.
     pub value: String,
@@ -111,17 +122,23 @@ pub struct Revocation {
 }
 
 impl State {
-    pub(crate) fn new(options: Options, loopback_url: &str) -> std::io::Result<Self> {
+    pub(crate) fn new(
+        options: Options,
+        loopback_url: &str,
+        tls: Option<Tls>,
+    ) -> std::io::Result<Self> {
         let mut random = match options.seed {
             Some(seed) => Random::from_seed(seed),
             None => Random::from_os()?,
         };
         let key = jwt::generate_key(&mut random);
+        let machine_secret = random.next_text(1);
+        let tls_url = tls.as_ref().map(|tls| tls.base_url.clone());
+        let base_url = options.public_url.or(tls_url).unwrap_or_else(|| loopback_url.to_owned());
         let mut state = Self {
-            base_url: options.public_url.map_or_else(
-                || loopback_url.to_owned(),
-                |url| url.trim_end_matches('/').to_owned(),
-            ),
+            base_url: base_url.trim_end_matches('/').to_owned(),
+            loopback_url: loopback_url.to_owned(),
+            tls,
             generic_oidc: options.generic_oidc,
             settings: options.settings,
             tenants: options.tenants,
@@ -129,6 +146,9 @@ impl State {
             accept_any_client: options.accept_any_client,
             trusted_hosts: options.trusted_hosts,
             federated_domains: options.federated_domains,
+            machine: options.machine,
+            machine_secret,
+            arc_keys: ArcKeys::new(),
             users: BTreeMap::new(),
             scope_scenarios: HashMap::new(),
             consents: HashSet::new(),
@@ -137,6 +157,7 @@ impl State {
             codes: HashMap::new(),
             devices: HashMap::new(),
             grants: Grants::default(),
+            assertions: HashMap::new(),
             presented_claims: HashMap::new(),
             used_assertions: HashMap::new(),
             faults: Faults::default(),

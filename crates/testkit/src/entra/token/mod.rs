@@ -8,6 +8,7 @@ mod device_code;
 mod on_behalf_of;
 mod password;
 mod refresh_token;
+mod saml_bearer;
 mod user_fic;
 
 use serde_json::Value;
@@ -18,6 +19,7 @@ use super::claims;
 use super::client::Client;
 use super::confirmation;
 use super::error::Refusal;
+use super::federation::SamlVersion;
 use super::grants::{Grant, GrantId};
 use super::message::{Params, Reply, Request};
 use super::scenario::{Scenario, consent_required};
@@ -63,6 +65,12 @@ fn dispatch(state: &mut State, directory: &Directory, request: &Request) -> Resu
         "client_credentials" => client_credentials::issue(state, &request),
         "password" => password::redeem(state, &request),
         "urn:ietf:params:oauth:grant-type:jwt-bearer" => on_behalf_of::exchange(state, &request),
+        "urn:ietf:params:oauth:grant-type:saml1_1-bearer" => {
+            saml_bearer::redeem(state, &request, SamlVersion::V1)
+        }
+        "urn:ietf:params:oauth:grant-type:saml2-bearer" => {
+            saml_bearer::redeem(state, &request, SamlVersion::V2)
+        }
         "user_fic" => user_fic::redeem(state, &request),
         "urn:ietf:params:oauth:grant-type:device_code" | "device_code" => {
             device_code::redeem(state, &request)
