@@ -4,18 +4,21 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
 use tokio::sync::broadcast;
 use valetkey_engine::{
-    AccountsRequest, AppId, ClientApplication, Engine, Event, Flow, FlowStatus, FoundAccount,
-    TokenAnswer, User,
+    AccountsRequest, AppId, ClientApplication, ClientCredential, Definition, Engine, Error, Event,
+    Flow, FlowStatus, FoundAccount, TokenAnswer, User,
 };
-use valetkey_model::{AccountId, Caller, CorrelationId};
+use valetkey_model::{AccountId, Caller, CorrelationId, Partition};
 use valetkey_policy::{Policy, decide};
 use valetkey_proto::v1;
 use valetkey_proto::v1::ErrorCode;
+use zeroize::Zeroizing;
 
 use crate::failure::Failure;
-use crate::from_wire;
+use crate::from_wire::{self, TokenRequest};
+use crate::session::Session;
 
 /// The broker of one daemon.
 pub struct Broker {
@@ -59,8 +62,8 @@ impl Broker {
     ///
     /// # Errors
     /// When the store is locked or unreadable.
-    pub async fn user(&self, caller: &Caller) -> Result<Arc<User>, Failure> {
-        Ok(self.engine.user(&caller.partition).await?)
+    pub async fn user(&self, session: &Session) -> Result<Arc<User>, Failure> {
+        Ok(self.engine.user(&session.caller.partition).await?)
     }
 
     /// Opens an application, by its definition or by its name in the configuration. No network.
@@ -69,14 +72,67 @@ impl Broker {
     /// When the definition cannot be, the name is unknown, or the policy says no.
     pub async fn open_app(
         &self,
-        caller: &Caller,
+        session: &Session,
         request: &v1::OpenAppRequest,
     ) -> Result<Opened, Failure> {
-        let definition = from_wire::definition(self.resolve_name(request)?)?;
-        let authorized = decide(&self.policy, caller, definition)?;
-        let user = self.user(caller).await?;
-        let app = user.open_app(authorized.into_request())?;
+        let request = self.resolve_name(request)?;
+        let definition = from_wire::definition(request, self.engine.now())?;
+        let mut definition = decide(&self.policy, &session.caller, definition)?.into_request();
+        definition.partition = self.place(&session.caller, request, &definition).await?;
+        let place = definition.partition.clone();
+        let user = self.engine.user(place.as_ref().unwrap_or(&session.caller.partition)).await?;
+        let app = user.open_app(definition)?;
+        if let Some(place) = place {
+            session.remember(app.id().clone(), place);
+        }
         Ok(Opened { user, app })
+    }
+
+    /// Where the application's tokens are, when not in the cache that the user's programs share. A confidential client's are
+    /// kept apart by its credential, so that whoever brings another one finds nothing; assertions that a program makes differ
+    /// from each other, so that the program itself stands for them.
+    async fn place(
+        &self,
+        caller: &Caller,
+        request: &v1::OpenAppRequest,
+        definition: &Definition,
+    ) -> Result<Option<Partition>, Failure> {
+        let client_id = definition.client_id.as_str().as_bytes();
+        let shared = &caller.partition;
+        let own = match (request.kind, &definition.credential) {
+            (v1::ClientKind::Public | v1::ClientKind::ManagedIdentity, _) => None,
+            (v1::ClientKind::Confidential, None) => {
+                Some(shared.of_application(&self.mark(&[b"none", client_id]).await?))
+            }
+            (_, Some(ClientCredential::Secret(secret))) => {
+                let parts: [&[u8]; 3] = [b"secret", client_id, secret.expose().as_bytes()];
+                Some(shared.of_application(&self.mark(&parts).await?))
+            }
+            (_, Some(ClientCredential::Certificate(certificate))) => {
+                let fingerprint = certificate.fingerprint();
+                let parts: [&[u8]; 3] = [b"certificate", client_id, fingerprint.as_bytes()];
+                Some(shared.of_application(&self.mark(&parts).await?))
+            }
+            (_, Some(ClientCredential::Assertion(_) | ClientCredential::AssertionCallback)) => {
+                Some(shared.in_memory(&of_process(caller, b"assertion")))
+            }
+        };
+        Ok(match &request.private_cache {
+            Some(name) => {
+                let base = own.as_ref().unwrap_or(shared);
+                Some(base.in_memory(&of_process(caller, name.as_bytes())))
+            }
+            None => own,
+        })
+    }
+
+    async fn mark(&self, parts: &[&[u8]]) -> Result<String, Failure> {
+        let mut text = Zeroizing::new(Vec::new());
+        for part in parts {
+            text.extend((part.len() as u64).to_le_bytes());
+            text.extend_from_slice(part);
+        }
+        Ok(hex(&self.engine.mark(&text).await?))
     }
 
     fn resolve_name<'a>(
@@ -99,7 +155,7 @@ impl Broker {
     /// The name and declaration that the configuration has for an application, if it does.
     pub fn named_app(&self, app: &AppId) -> Option<(&str, &NamedApp)> {
         let has_id = |named: &NamedApp| {
-            from_wire::definition(&named.definition)
+            from_wire::definition(&named.definition, self.engine.now())
                 .is_ok_and(|definition| definition.app_id() == *app)
         };
         self.named_apps
@@ -117,17 +173,19 @@ impl Broker {
     ///
     /// # Errors
     /// When the caller has none.
-    pub async fn find_app(&self, caller: &Caller, id: &str) -> Result<Opened, Failure> {
-        let user = match self.engine.find_user(&caller.partition) {
+    pub async fn find_app(&self, session: &Session, id: &str) -> Result<Opened, Failure> {
+        let app_id = AppId::from_text(id);
+        let partition = session.find(&app_id).unwrap_or_else(|| session.caller.partition.clone());
+        let user = match self.engine.find_user(&partition) {
             Some(user) => user,
-            None => self.user(caller).await?,
+            None => self.engine.user(&partition).await?,
         };
-        if let Some(app) = user.find_app(&AppId::from_text(id)) {
+        if let Some(app) = user.find_app(&app_id) {
             return Ok(Opened { user, app });
         }
         if self.named_apps.contains_key(id) {
             let request = v1::OpenAppRequest { name: Some(id.to_owned()), ..Default::default() };
-            return self.open_app(caller, &request).await;
+            return self.open_app(session, &request).await;
         }
         let description = format!("no open application {id:?}; open it with POST /v1/apps");
         Err(Failure::request(ErrorCode::UnknownApp, description))
@@ -143,7 +201,7 @@ impl Broker {
     /// When there is none, or the request cannot be.
     pub async fn acquire(
         &self,
-        caller: &Caller,
+        session: &Session,
         opened: Opened,
         mut request: v1::TokenRequest,
         correlation_id: CorrelationId,
@@ -152,9 +210,20 @@ impl Broker {
         if request.scopes.is_empty() {
             request.scopes = self.default_scopes(app.id());
         }
-        let request = from_wire::silent_request(app, request, correlation_id)?;
-        let authorized = decide(&self.policy, caller, request)?;
-        Ok(self.engine.acquire_token_silent(&user, &authorized).await?)
+        let app = match request.tenant.take() {
+            Some(tenant) => at_tenant(&user, &app, &tenant)?,
+            None => app,
+        };
+        match from_wire::token_request(app, request, correlation_id)? {
+            TokenRequest::Silent(request) => {
+                let authorized = decide(&self.policy, &session.caller, request)?;
+                Ok(self.engine.acquire_token_silent(&user, &authorized).await?)
+            }
+            TokenRequest::ByGrant(request) => {
+                let authorized = decide(&self.policy, &session.caller, request)?;
+                Ok(self.engine.acquire_token_by_grant(&user, &authorized).await?)
+            }
+        }
     }
 
     /// Starts a sign-in, or joins the one that is open.
@@ -163,7 +232,7 @@ impl Broker {
     /// When the request cannot be, or the provider refuses.
     pub async fn start_flow(
         &self,
-        caller: &Caller,
+        session: &Session,
         opened: Opened,
         mut request: v1::StartFlowRequest,
         correlation_id: CorrelationId,
@@ -173,7 +242,7 @@ impl Broker {
             request.scopes = self.default_scopes(app.id());
         }
         let request = from_wire::flow_request(app, request, correlation_id)?;
-        let authorized = decide(&self.policy, caller, request)?;
+        let authorized = decide(&self.policy, &session.caller, request)?;
         Ok(self.engine.start_flow(&user, &authorized).await?)
     }
 
@@ -183,12 +252,16 @@ impl Broker {
     /// When the caller has none.
     pub async fn find_flow(
         &self,
-        caller: &Caller,
+        session: &Session,
         id: &str,
     ) -> Result<(Arc<User>, Arc<Flow>), Failure> {
-        let user = self.user(caller).await?;
-        let flow = self.engine.find_flow(&user, id)?;
-        Ok((user, flow))
+        for partition in session.partitions() {
+            let user = self.engine.user(&partition).await?;
+            if let Ok(flow) = self.engine.find_flow(&user, id) {
+                return Ok((user, flow));
+            }
+        }
+        Err(Error::UnknownFlow.into())
     }
 
     /// Where a flow stands, once it has ended or `patience` is over.
@@ -207,13 +280,16 @@ impl Broker {
     /// When the policy says no.
     pub fn accounts(
         &self,
-        caller: &Caller,
+        session: &Session,
         opened: Opened,
         correlation_id: CorrelationId,
     ) -> Result<Vec<FoundAccount>, Failure> {
         let Opened { user, app } = opened;
-        let request =
-            decide(&self.policy, caller, AccountsRequest { app, account: None, correlation_id })?;
+        let request = decide(
+            &self.policy,
+            &session.caller,
+            AccountsRequest { app, account: None, correlation_id },
+        )?;
         Ok(self.engine.accounts(&user, &request))
     }
 
@@ -223,14 +299,14 @@ impl Broker {
     /// When it is not there, or the store cannot be written.
     pub async fn sign_out(
         &self,
-        caller: &Caller,
+        session: &Session,
         opened: Opened,
         account: AccountId,
         correlation_id: CorrelationId,
     ) -> Result<(), Failure> {
         let Opened { user, app } = opened;
         let request = AccountsRequest { app, account: Some(account), correlation_id };
-        let authorized = decide(&self.policy, caller, request)?;
+        let authorized = decide(&self.policy, &session.caller, request)?;
         Ok(self.engine.sign_out(&user, &authorized).await?)
     }
 
@@ -238,8 +314,41 @@ impl Broker {
     ///
     /// # Errors
     /// When the store is locked or unreadable.
-    pub async fn subscribe(&self, caller: &Caller) -> Result<broadcast::Receiver<Event>, Failure> {
-        let user = self.user(caller).await?;
+    pub async fn subscribe(
+        &self,
+        session: &Session,
+    ) -> Result<broadcast::Receiver<Event>, Failure> {
+        let user = self.user(session).await?;
         Ok(self.engine.subscribe(&user))
     }
+}
+
+/// The same application at another tenant of its authority: an application of its own, beside it.
+fn at_tenant(
+    user: &User,
+    app: &ClientApplication,
+    tenant: &str,
+) -> Result<Arc<ClientApplication>, Failure> {
+    let definition = app.definition().clone();
+    let authority = definition.authority.with_tenant(tenant).ok_or_else(|| {
+        Failure::bad_member("tenant", "must be a tenant's id or domain, at an authority of Entra's")
+    })?;
+    Ok(user.open_app(Definition { authority, ..definition })?)
+}
+
+/// Names something of one process, among those of its user.
+fn of_process(caller: &Caller, what: &[u8]) -> String {
+    let program = caller.program.as_deref().map(|path| path.as_os_str().as_encoded_bytes());
+    let mut digest = Sha256::new();
+    for part in
+        [&caller.process_id.unwrap_or_default().to_le_bytes(), program.unwrap_or_default(), what]
+    {
+        digest.update((part.len() as u64).to_le_bytes());
+        digest.update(part);
+    }
+    hex(&digest.finalize())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use valetkey_engine::{
-    AccountSelector, ClientApplication, Definition, FlowKind, FlowRequest, Hints,
-    InstanceDiscovery, SilentRequest,
+    ClientApplication, ClientType, Definition, FlowKind, FlowRequest, Hints, InstanceDiscovery,
+    Region,
 };
-use valetkey_model::{Authority, AuthorityOptions, ClientId, CorrelationId, ScopeSet};
+use valetkey_model::{Authority, AuthorityOptions, ClientId, CorrelationId, ScopeSet, UnixTime};
 use valetkey_proto::v1;
 use valetkey_proto::v1::ErrorCode;
 
@@ -28,18 +28,23 @@ const MAX_HINT: usize = 4 * 1024;
 /// Longest free text that is passed on to a provider, in bytes.
 const MAX_TEXT: usize = 64 * 1024;
 
+mod credential;
+mod token;
+
+pub use token::{TokenRequest, token_request};
+
 /// What defines the application that is to be opened.
 ///
 /// # Errors
 /// When a member is missing, cannot be, or contradicts another.
-pub fn definition(request: &v1::OpenAppRequest) -> Result<Definition, Failure> {
+pub fn definition(request: &v1::OpenAppRequest, now: UnixTime) -> Result<Definition, Failure> {
     let client_id = request.client_id.as_deref().ok_or_else(|| {
         Failure::bad_member(
             "client_id",
             "missing; give it, or the `name` of an application in the configuration",
         )
     })?;
-    let v1::ClientKind::Public = request.kind;
+    refuse_members_of_other_kinds(request)?;
     let definition = Definition {
         client_id: ClientId::new(client_id)
             .map_err(|error| Failure::bad_member("client_id", error))?,
@@ -55,6 +60,18 @@ pub fn definition(request: &v1::OpenAppRequest) -> Result<Definition, Failure> {
         exclude_scopes: scopes("exclude_scopes", &request.exclude_scopes)?,
         app_name: header_text("app_name", request.app_name.as_deref())?,
         app_version: header_text("app_version", request.app_version.as_deref())?,
+        client_type: match request.kind {
+            v1::ClientKind::Confidential => ClientType::Confidential,
+            v1::ClientKind::Public | v1::ClientKind::ManagedIdentity => ClientType::Public,
+        },
+        credential: request
+            .credential
+            .as_ref()
+            .map(|credential| credential::from_wire(credential, now))
+            .transpose()?,
+        client_claims: request.client_claims.clone(),
+        region: request.azure_region.as_ref().and_then(region),
+        partition: None,
     };
     definition.check().map_err(|error| Failure::request(ErrorCode::BadRequest, error.to_string()))
 }
@@ -65,6 +82,39 @@ fn capabilities(given: &[String]) -> Result<Vec<String>, Failure> {
         return Err(Failure::bad_member("client_capabilities", reason));
     }
     Ok(given.to_vec())
+}
+
+/// A member that another kind of application has was meant to do something; doing nothing with it would be a trap.
+fn refuse_members_of_other_kinds(request: &v1::OpenAppRequest) -> Result<(), Failure> {
+    let is_confidential = request.kind == v1::ClientKind::Confidential;
+    let confidential = [
+        ("credential", request.credential.is_some()),
+        ("client_claims", request.client_claims.is_some()),
+        ("azure_region", request.azure_region.is_some()),
+    ];
+    if let Some((member, _)) = confidential.iter().find(|(_, given)| *given && !is_confidential) {
+        return Err(Failure::bad_member(member, "only a confidential client has one"));
+    }
+    if request.kind == v1::ClientKind::ManagedIdentity || request.managed_identity.is_some() {
+        return Err(Failure::bad_member("kind", "this daemon serves no managed identities"));
+    }
+    if request.network.is_some() {
+        return Err(Failure::bad_member("network", "is set in the daemon's configuration"));
+    }
+    match &request.private_cache {
+        Some(name) if !(16..=128).contains(&name.len()) => {
+            Err(Failure::bad_member("private_cache", "must be 16 to 128 random characters"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn region(region: &v1::AzureRegion) -> Option<Region> {
+    match region {
+        v1::AzureRegion::Detected(true) => Some(Region::Detected),
+        v1::AzureRegion::Detected(false) => None,
+        v1::AzureRegion::Named(name) => Some(Region::Named(name.clone())),
+    }
 }
 
 fn authority(request: &v1::OpenAppRequest) -> Result<Authority, Failure> {
@@ -83,36 +133,6 @@ fn authority(request: &v1::OpenAppRequest) -> Result<Authority, Failure> {
     let options = AuthorityOptions { oidc, validate: request.validate_authority.unwrap_or(true) };
     Authority::parse(&text, options)
         .map_err(|error| Failure::request(ErrorCode::InvalidAuthority, error.to_string()))
-}
-
-/// A silent request, and the correlation id to answer with.
-///
-/// # Errors
-/// When a member cannot be.
-pub fn silent_request(
-    app: Arc<ClientApplication>,
-    request: v1::TokenRequest,
-    correlation_id: CorrelationId,
-) -> Result<SilentRequest, Failure> {
-    let v1::Grant::Silent = request.grant;
-    if request.scopes.is_empty() {
-        return Err(Failure::bad_member("scopes", "name at least one"));
-    }
-    Ok(SilentRequest {
-        app,
-        scopes: scopes("scopes", &request.scopes)?,
-        account: match request.account {
-            Some(account) => AccountSelector::Named(short("account", account)?),
-            None => AccountSelector::Only,
-        },
-        force_refresh: request.force_refresh,
-        claims_challenge: request
-            .claims_challenge
-            .map(|claims| short("claims_challenge", claims))
-            .transpose()?,
-        min_validity: request.min_validity.unwrap_or(0),
-        correlation_id,
-    })
 }
 
 /// A sign-in flow.
@@ -262,6 +282,10 @@ fn header_text(member: &str, text: Option<&str>) -> Result<Option<String>, Failu
 mod tests {
     use super::*;
 
+    fn define(request: &v1::OpenAppRequest) -> Result<Definition, Failure> {
+        definition(request, UnixTime::from_seconds(0))
+    }
+
     fn check_refused<T>(outcome: Result<T, Failure>, member: &str) {
         match outcome.err() {
             Some(Failure::Request { description, .. }) => {
@@ -275,15 +299,15 @@ mod tests {
     fn what_an_application_is_defined_by_is_bounded() {
         let usual = || v1::OpenAppRequest { client_id: Some("c".into()), ..Default::default() };
         let with_capabilities =
-            |list| definition(&v1::OpenAppRequest { client_capabilities: list, ..usual() });
+            |list| define(&v1::OpenAppRequest { client_capabilities: list, ..usual() });
         assert!(with_capabilities(vec!["x".repeat(64); 64]).is_ok());
         check_refused(with_capabilities(vec!["x".repeat(64); 65]), "client_capabilities");
         check_refused(with_capabilities(vec!["x".repeat(65)]), "client_capabilities");
-        let excluding = |list| definition(&v1::OpenAppRequest { exclude_scopes: list, ..usual() });
+        let excluding = |list| define(&v1::OpenAppRequest { exclude_scopes: list, ..usual() });
         assert!(excluding(vec!["x".repeat(MAX_SCOPES - 1)]).is_ok());
         check_refused(excluding(vec!["x".to_owned(); MAX_SCOPES]), "exclude_scopes");
         let authority = format!("https://login.contoso.com/{}", "a".repeat(2048));
-        let refused = definition(&v1::OpenAppRequest { authority: Some(authority), ..usual() });
+        let refused = define(&v1::OpenAppRequest { authority: Some(authority), ..usual() });
         check_refused(refused, "authority is longer");
     }
 
@@ -291,7 +315,7 @@ mod tests {
     fn what_a_sign_in_is_started_with_is_bounded() {
         let long = || "x".repeat(MAX_HINT + 1);
         let usual = v1::OpenAppRequest { client_id: Some("c".into()), ..Default::default() };
-        let app = Arc::new(ClientApplication::open(definition(&usual).unwrap()));
+        let app = Arc::new(ClientApplication::open(define(&usual).unwrap()));
         let start = |change: &dyn Fn(&mut v1::StartFlowRequest)| {
             let text = r#"{"kind":"auth_code","scopes":["x"]}"#;
             let mut request = serde_json::from_str(text).unwrap();

@@ -21,6 +21,7 @@ pub mod redirect_listener;
 pub mod rng;
 pub mod run;
 pub mod serve;
+pub mod session;
 pub mod shutdown;
 pub mod store;
 pub mod to_wire;

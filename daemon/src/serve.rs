@@ -12,9 +12,10 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use valetkey_ipc::{AcceptError, Listener, Stream};
-use valetkey_model::{Caller, Partition};
+use valetkey_model::Partition;
 
 use crate::api::guard;
+use crate::session::Session;
 use crate::shutdown::ShutdownSignal;
 
 /// Bounds on what callers may use up.
@@ -51,7 +52,7 @@ impl Default for Limits {
 
 /// Serves until stopping is asked for, then lets the requests in flight finish, up to [`Limits::grace`].
 ///
-/// Handlers find the [`Caller`] as `Extension<Arc<Caller>>`. The listener is only borrowed: whoever owns it keeps the
+/// Handlers find the [`Session`] as `Extension<Arc<Session>>`. The listener is only borrowed: whoever owns it keeps the
 /// endpoint's name until everything is saved.
 pub async fn serve(listener: &Listener, router: Router, mut stop: ShutdownSignal, limits: Limits) {
     let mut tasks = JoinSet::new();
@@ -86,8 +87,13 @@ pub async fn serve(listener: &Listener, router: Router, mut stop: ShutdownSignal
             }
             continue;
         };
-        let connection =
-            serve_connection(stream, Arc::new(caller), router.clone(), signal.clone(), limits.idle);
+        let connection = serve_connection(
+            stream,
+            Arc::new(Session::new(caller)),
+            router.clone(),
+            signal.clone(),
+            limits.idle,
+        );
         tasks.spawn(async move {
             connection.await;
             drop(ticket);
@@ -133,13 +139,13 @@ impl Users {
 
 async fn serve_connection(
     stream: Stream,
-    caller: Arc<Caller>,
+    session: Arc<Session>,
     router: Router,
     mut stop: ShutdownSignal,
     idle: Duration,
 ) {
     let service = service_fn(|mut request: hyper::Request<hyper::body::Incoming>| {
-        request.extensions_mut().insert(Arc::clone(&caller));
+        request.extensions_mut().insert(Arc::clone(&session));
         let mut router = router.clone();
         async move { Ok::<_, Infallible>(guard::answer(&mut router, request).await) }
     });

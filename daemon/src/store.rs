@@ -121,6 +121,12 @@ impl VaultStore {
         answered.await.unwrap_or_else(|_| Err(gone()))
     }
 
+    async fn mark(&self, credential: Zeroizing<Vec<u8>>) -> Result<[u8; 32], StoreError> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Command::Mark { credential, answer });
+        answered.await.unwrap_or_else(|_| Err(gone()))
+    }
+
     async fn save(&self, partition: &Partition, changes: &[Change]) -> Result<(), StoreError> {
         if changes.is_empty() {
             return Ok(());
@@ -146,6 +152,10 @@ impl TokenStore for VaultStore {
         changes: &'a [Change],
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(self.save(partition, changes))
+    }
+
+    fn mark<'a>(&'a self, credential: &'a [u8]) -> BoxFuture<'a, Result<[u8; 32], StoreError>> {
+        Box::pin(self.mark(Zeroizing::new(credential.to_vec())))
     }
 }
 

@@ -137,8 +137,22 @@ fn error(error: &Error, correlation_id: &CorrelationId) -> (u16, ErrorBody) {
     use ErrorCode as Code;
     let code = match error {
         Error::SignInNeeded(_) => Code::SignInNeeded,
+        Error::ClientAssertionNeeded { client_id, token_endpoint, fmi_path } => {
+            let (status, mut body) =
+                own(Code::ClientAssertionNeeded, error.to_string(), correlation_id);
+            let context = [
+                ("client_id", Some(client_id)),
+                ("token_endpoint", Some(token_endpoint)),
+                ("fmi_path", fmi_path.as_ref()),
+            ];
+            let context = context.into_iter().filter_map(|(name, value)| Some((name, value?)));
+            body.others
+                .extend(context.map(|(name, value)| (name.to_owned(), value.as_str().into())));
+            return (status, body);
+        }
         Error::AccountAmbiguous { accounts } => return ambiguous(accounts, correlation_id),
         Error::UnknownAccount(_) => Code::UnknownAccount,
+        Error::Credential(_) => Code::InvalidCredential,
         Error::ReservedScope(_) => Code::ReservedScope,
         Error::Claims(_)
         | Error::BadValue { .. }

@@ -17,6 +17,15 @@ impl App {
         &self,
         request: &TokenRequest,
     ) -> Result<TokenResponse, Error> {
+        self.acquire_token(request).await
+    }
+
+    /// A token by the request's grant, for an application that has something in its hands: its own credential, a user's
+    /// call, a password, another library's refresh token.
+    ///
+    /// # Errors
+    /// The provider's refusal, or why it could not be asked.
+    pub async fn acquire_token(&self, request: &TokenRequest) -> Result<TokenResponse, Error> {
         self.call(|app| acquire(app, request)).await
     }
 }
@@ -27,6 +36,14 @@ impl BlockingApp {
     /// # Errors
     /// [`Error::is_sign_in_needed`] tells when only a person can help; then start a flow.
     pub fn acquire_token_silent(&self, request: &TokenRequest) -> Result<TokenResponse, Error> {
+        self.acquire_token(request)
+    }
+
+    /// As [`App::acquire_token`].
+    ///
+    /// # Errors
+    /// The provider's refusal, or why it could not be asked.
+    pub fn acquire_token(&self, request: &TokenRequest) -> Result<TokenResponse, Error> {
         self.call(|app| acquire(app, request))
     }
 }
@@ -34,6 +51,11 @@ impl BlockingApp {
 fn acquire(app: &str, request: &TokenRequest) -> Call<TokenResponse> {
     let call = Call::post(&fill(route::TOKEN, &[app]), request);
     match request.grant {
-        Grant::Silent => call.repeatable(),
+        Grant::Silent | Grant::ClientCredentials | Grant::OnBehalfOf => call.repeatable(),
+        // What is redeemed may be good for one use.
+        Grant::Password
+        | Grant::RefreshToken
+        | Grant::UserFederatedCredential
+        | Grant::AuthorizationCode => call,
     }
 }

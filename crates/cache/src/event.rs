@@ -31,6 +31,9 @@ pub struct TokenEvent<'a> {
     pub authority_type: Option<&'a str>,
     /// False: save the tokens, but create no account.
     pub create_account: bool,
+    /// Under whom to file the tokens, whoever the answer names: a service's tokens for the user who called it are kept
+    /// apart by the call.
+    pub filed_under: Option<&'a AccountId>,
 
     /// `access_token`.
     pub access_token: Option<&'a Secret>,
@@ -84,6 +87,7 @@ impl<'a> TokenEvent<'a> {
             local_account_id: None,
             authority_type: None,
             create_account: true,
+            filed_under: None,
             access_token: None,
             token_type: None,
             expires_in: None,
@@ -101,6 +105,9 @@ impl<'a> TokenEvent<'a> {
     /// Who signed in: `uid.utid` of Entra's client info, else the ID token's `sub`. `None` for an application's own
     /// token, and when the provider does not say.
     pub fn home_account_id(&self) -> Option<AccountId> {
+        if let Some(account) = self.filed_under {
+            return Some(account.clone());
+        }
         let client_info = self.client_info.and_then(read_client_info);
         let text = client_info.or_else(|| self.id_claims.sub.map(str::to_owned))?;
         AccountId::new(&text).ok()

@@ -12,6 +12,7 @@ use valetkey_oauth::{
 use valetkey_policy::Authorized;
 
 use crate::application::ClientApplication;
+use crate::credential::Proof;
 use crate::engine::Engine;
 use crate::error::{Error, SignInReason};
 use crate::event::Happening;
@@ -61,7 +62,7 @@ impl Engine {
         let plan =
             |cache: &TokenCache| cache.plan_sign_out(&hosts, account, Some(&definition.client_id));
         let lease = self.lease(user).await?;
-        let changes = user.commit(&lease, &*self.ports.store, plan).await?;
+        let changes = user.commit(&lease, plan).await?;
         drop(lease);
         let doomed: Vec<_> =
             changes.iter().filter_map(Change::removed_refresh_token).cloned().collect();
@@ -99,7 +100,10 @@ impl Engine {
         token: &Secret,
     ) {
         let client_id = &app.definition().client_id;
-        let call = self.call(app, ApiId::RemoveAccount, CacheReason::NotSilent, correlation_id);
+        // Who cannot prove who asks leaves the token to expire.
+        let Ok(authentication) = self.authenticate(app, provider, Proof::default()) else { return };
+        let (api, reason) = (ApiId::RemoveAccount, CacheReason::NotSilent);
+        let call = self.call(app, api, reason, correlation_id, authentication);
         let hint = TokenTypeHint::RefreshToken;
         let Some(revocation) = build_revocation_request(provider, client_id, token, hint, &call)
         else {

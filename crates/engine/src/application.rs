@@ -3,13 +3,16 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-use valetkey_model::{Authority, ClientId, RESERVED_SCOPES, ScopeSet, steers_display};
+use valetkey_model::{Authority, ClientId, Partition, RESERVED_SCOPES, ScopeSet};
 use valetkey_oauth::{ProviderMetadata, TelemetryLog};
 use valetkey_policy::Subject;
 
+use crate::credential::{AssertionInUse, ClientCredential};
+
 /// What defines a client application. The same definition is the same application, for every process.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Definition {
     /// RFC 6749 section 2.2.
     pub client_id: ClientId,
@@ -25,6 +28,35 @@ pub struct Definition {
     pub app_name: Option<String>,
     /// `x-app-ver`.
     pub app_version: Option<String>,
+    /// Whether it can keep a credential to itself.
+    pub client_type: ClientType,
+    /// How the application proves who it is; a public client cannot.
+    pub credential: Option<ClientCredential>,
+    /// Signed into the assertions that the credential makes.
+    pub client_claims: Option<Map<String, Value>>,
+    /// Where the application's own tokens are asked for.
+    pub region: Option<Region>,
+    /// Where its tokens are, when they are not in the cache that the user's programs share.
+    pub partition: Option<Partition>,
+}
+
+/// RFC 6749 section 2.1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClientType {
+    /// Runs where a user could read its credentials.
+    #[default]
+    Public,
+    /// Keeps a credential to itself, though it may do without.
+    Confidential,
+}
+
+/// An Azure region, or the wish to find it out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Region {
+    /// This one.
+    Named(String),
+    /// As the platform's metadata service says.
+    Detected,
 }
 
 /// MSAL's `instance_discovery`.
@@ -42,14 +74,6 @@ pub enum DefinitionError {
     /// An OIDC request without `openid` is none.
     #[error("exclude_scopes must not have \"openid\" in it")]
     ExcludesOpenid,
-    /// It would go to the provider inside of JSON, and to whoever lists the applications.
-    #[error(
-        "client_capabilities must not have control characters in them, such as {capability:?} has"
-    )]
-    SteeringCapability {
-        /// The first that has one.
-        capability: String,
-    },
 }
 
 /// The id of an application: a digest of its definition, the same after every restart.
@@ -62,9 +86,28 @@ pub struct ClientApplication {
     definition: Definition,
     metadata: Mutex<Option<Arc<ProviderMetadata>>>,
     telemetry: Mutex<TelemetryLog>,
+    assertion: AssertionInUse,
 }
 
 impl Definition {
+    /// A public client with nothing special about it.
+    pub fn new(client_id: ClientId, authority: Authority) -> Self {
+        Self {
+            client_id,
+            authority,
+            instance_discovery: InstanceDiscovery::Enabled,
+            capabilities: Vec::new(),
+            exclude_scopes: ScopeSet::default(),
+            app_name: None,
+            app_version: None,
+            client_type: ClientType::Public,
+            credential: None,
+            client_claims: None,
+            region: None,
+            partition: None,
+        }
+    }
+
     /// Checks what the parts cannot check by themselves.
     ///
     /// # Errors
@@ -73,17 +116,18 @@ impl Definition {
         if self.exclude_scopes.contains(RESERVED_SCOPES[0]) {
             return Err(DefinitionError::ExcludesOpenid);
         }
-        if let Some(capability) = self.capabilities.iter().find(|it| it.contains(steers_display)) {
-            return Err(DefinitionError::SteeringCapability { capability: capability.clone() });
-        }
         Ok(self)
     }
 
     /// The application's id. Every member goes in with its length, so that no two definitions share one.
     pub fn app_id(&self) -> AppId {
         let authority = (self.authority.as_str(), format!("{:?}", self.authority.kind()));
-        let trust =
-            format!("{} {:?}", self.authority.is_known_to_developer(), self.instance_discovery);
+        let trust = format!(
+            "{} {:?} {:?}",
+            self.authority.is_known_to_developer(),
+            self.instance_discovery,
+            self.client_type
+        );
         let texts = [
             self.client_id.as_str(),
             authority.0,
@@ -91,8 +135,18 @@ impl Definition {
             &trust,
             self.exclude_scopes.target(),
         ];
-        let options = [self.app_name.as_deref(), self.app_version.as_deref()]
-            .map(|text| text.unwrap_or("\0"));
+        let region = self.region.as_ref().map(|region| format!("{region:?}"));
+        let claims =
+            self.client_claims.as_ref().map(|claims| Value::from(claims.clone()).to_string());
+        // The partition stands for the credential: it is marked with it.
+        let options = [
+            self.app_name.as_deref(),
+            self.app_version.as_deref(),
+            region.as_deref(),
+            claims.as_deref(),
+            self.partition.as_ref().map(Partition::as_str),
+        ]
+        .map(|text| text.unwrap_or("\0"));
         let mut hash = Sha256::new();
         for text in
             texts.into_iter().chain(options).chain(self.capabilities.iter().map(String::as_str))
@@ -127,7 +181,13 @@ impl ClientApplication {
     /// Opens an application.
     pub fn open(definition: Definition) -> Self {
         let id = definition.app_id();
-        Self { id, definition, metadata: Mutex::default(), telemetry: Mutex::default() }
+        Self {
+            id,
+            definition,
+            metadata: Mutex::default(),
+            telemetry: Mutex::default(),
+            assertion: AssertionInUse::default(),
+        }
     }
 
     /// Its id.
@@ -149,6 +209,10 @@ impl ClientApplication {
         *self.metadata.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(metadata));
     }
 
+    pub(crate) fn assertion_in_use(&self) -> &AssertionInUse {
+        &self.assertion
+    }
+
     /// What the next request tells the provider about the calls before it.
     pub(crate) fn with_telemetry<T>(&self, use_log: impl FnOnce(&mut TelemetryLog) -> T) -> T {
         use_log(&mut self.telemetry.lock().unwrap_or_else(PoisonError::into_inner))
@@ -158,34 +222,5 @@ impl ClientApplication {
 impl Subject for Definition {
     fn authority(&self) -> &Authority {
         &self.authority
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use valetkey_model::AuthorityOptions;
-
-    use super::*;
-
-    #[test]
-    fn a_capability_with_a_control_character_is_refused() {
-        let check = |capability: &str| {
-            let definition = Definition {
-                client_id: ClientId::new("c").unwrap(),
-                authority: Authority::parse(Authority::DEFAULT, AuthorityOptions::default())
-                    .unwrap(),
-                instance_discovery: InstanceDiscovery::Enabled,
-                capabilities: vec!["CP1".to_owned(), capability.to_owned()],
-                exclude_scopes: ScopeSet::default(),
-                app_name: None,
-                app_version: None,
-            };
-            definition.check().map(drop)
-        };
-        assert_eq!(check("protapp"), Ok(()));
-        for capability in ["\u{1b}", "a\r\nb", "\u{9b}31m", "a\u{202e}b"] {
-            let error = check(capability).unwrap_err();
-            assert!(!error.to_string().contains(steers_display), "{error}");
-        }
     }
 }

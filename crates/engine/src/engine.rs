@@ -10,7 +10,7 @@ use valetkey_oauth::{HttpRequest, HttpResponse};
 
 use crate::error::Error;
 use crate::event::Event;
-use crate::ports::{Clock, HttpClient, RedirectListener, Rng, TokenStore};
+use crate::ports::{Clock, HttpClient, Nowhere, RedirectListener, Rng, TokenStore};
 use crate::user::User;
 
 /// The outside world, as the composition root wires it up.
@@ -68,13 +68,32 @@ impl Engine {
         if let Some(user) = self.find_user(partition) {
             return Ok(user);
         }
-        let entries = self.ports.store.load(partition).await?;
-        let user = Arc::new(User::new(partition.clone(), TokenCache::from_entries(entries)));
+        let store: Arc<dyn TokenStore> = match partition.is_in_memory() {
+            true => Arc::new(Nowhere),
+            false => Arc::clone(&self.ports.store),
+        };
+        let cache = TokenCache::from_entries(store.load(partition).await?);
+        let user = Arc::new(User::new(partition.clone(), store, cache));
         self.users
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(partition.clone(), Arc::clone(&user));
         Ok(user)
+    }
+
+    /// See [`TokenStore::mark`].
+    ///
+    /// # Errors
+    /// When the store is locked.
+    pub async fn mark(&self, credential: &[u8]) -> Result<[u8; 32], Error> {
+        Ok(self.ports.store.mark(credential).await?)
+    }
+
+    /// Forgets a partition that is nowhere but in memory.
+    pub fn forget_in_memory(&self, partition: &Partition) {
+        if partition.is_in_memory() {
+            self.users.write().unwrap_or_else(PoisonError::into_inner).remove(partition);
+        }
     }
 
     /// The user's events from now on.
@@ -91,7 +110,7 @@ impl Engine {
     /// Tries once more to save what could not be saved.
     pub async fn save_unsaved(&self) {
         for user in self.loaded_users() {
-            if let Err(error) = user.save_unsaved(&*self.ports.store).await {
+            if let Err(error) = user.save_unsaved().await {
                 tracing::warn!(%error, "changes still cannot be saved");
             }
         }

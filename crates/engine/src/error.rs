@@ -1,8 +1,8 @@
 //! Why a request could not be done, and who is at fault. The daemon maps each to the wire in one exhaustive `match`.
 
 use valetkey_oauth::{
-    ClaimsError, DiscoveryError, IdTokenError, OAuthError, RedirectError, ReservedScope,
-    TokenResponseError,
+    ClaimsError, CredentialError, DiscoveryError, IdTokenError, OAuthError, RedirectError,
+    ReservedScope, TokenResponseError,
 };
 
 use crate::ports::{ListenError, StoreError, TransportError};
@@ -22,6 +22,19 @@ pub enum Error {
     /// The caller's: no such account.
     #[error("no account {0:?} is signed in")]
     UnknownAccount(String),
+    /// The caller's: the program makes the application's client assertions, and one is needed.
+    #[error("the provider must be asked, and this application makes its client assertions itself")]
+    ClientAssertionNeeded {
+        /// Whose assertion: `iss` and `sub`.
+        client_id: String,
+        /// For whom: `aud`.
+        token_endpoint: String,
+        /// Entra's `fmi_path`, when the request has one.
+        fmi_path: Option<String>,
+    },
+    /// The caller's: its certificate cannot sign.
+    #[error("{0}")]
+    Credential(#[from] CredentialError),
     /// The caller's: a scope that is added automatically.
     #[error("{0}")]
     ReservedScope(#[from] ReservedScope),
@@ -103,6 +116,9 @@ pub enum SignInReason {
     /// The account is there, but no refresh token that this application may use.
     #[error("no refresh token for this account and application")]
     NoRefreshToken,
+    /// A service wants to go on for a user who is gone, under a key that begins nothing.
+    #[error("no long-running process has this key, or the provider has ended it")]
+    NoProcess,
 }
 
 impl Error {

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use valetkey_cache::{IdClaims, TokenEvent};
-use valetkey_model::{AccountId, AuthorityKind, ClientId, CorrelationId, UnixTime};
+use valetkey_model::{AccountId, AuthorityKind, ClientId, CorrelationId, ScopeSet, UnixTime};
 use valetkey_oauth::{
-    ApiId, CacheReason, Call, ClientAuthentication, IdTokenClaims, IdTokenError, Nonce,
-    ProviderMetadata, TokenResponse, TokenResponseError, decode_id_token, home_account_id,
+    ApiId, CacheReason, Call, ClientAuthentication, HttpRequest, IdTokenClaims, IdTokenError,
+    Nonce, ProviderMetadata, TokenResponse, TokenResponseError, decode_id_token, home_account_id,
+    parse_token_response,
 };
 
 use crate::answer::{IssuedToken, TokenAnswer};
@@ -15,7 +16,9 @@ use crate::application::{ClientApplication, Definition};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::event::Happening;
+use crate::grant::on_behalf_of::is_pseudo_account;
 use crate::lease::Lease;
+use crate::request::Extras;
 use crate::user::User;
 
 /// MSAL's name for a sign-in with a code, as `account_source`.
@@ -78,13 +81,19 @@ impl Issue {
         account: &AccountId,
     ) -> Result<(), Error> {
         let is_comparable = definition.authority.kind() == AuthorityKind::Oidc
-            && self.response.client_info.is_none();
+            && self.response.client_info.is_none()
+            && !is_pseudo_account(account);
         match self.claims.as_ref().and_then(IdTokenClaims::subject) {
             Some(subject) if is_comparable && subject != account.as_str() => {
                 Err(IdTokenError::ForeignSubject.into())
             }
             _ => Ok(()),
         }
+    }
+
+    /// A claim of the ID token.
+    pub(crate) fn claim(&self, name: &str) -> Option<&Value> {
+        self.claims.as_ref()?.members().get(name)
     }
 
     /// The home account that the answer names.
@@ -142,21 +151,58 @@ impl Issue {
     }
 }
 
+/// How a sign-in came about.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Origin<'a> {
+    /// RFC 6749 `grant_type`.
+    pub(crate) grant_type: &'a str,
+    /// The user name that was asked for, for when the answer has none.
+    pub(crate) username: Option<&'a str>,
+    /// What was out of the ordinary.
+    pub(crate) extras: Option<&'a Extras>,
+}
+
+impl<'a> Origin<'a> {
+    /// A sign-in by this grant, with nothing else to say of it.
+    pub(crate) fn of(grant_type: &'a str) -> Self {
+        Self { grant_type, ..Self::default() }
+    }
+}
+
 impl Engine {
-    /// Saves what a person's sign-in brought, and only then answers.
+    /// Sends a token request and reads the answer.
+    pub(crate) async fn ask_for_token(
+        &self,
+        user: &User,
+        app: &ClientApplication,
+        call: &Call,
+        request: HttpRequest,
+        asked: &ScopeSet,
+    ) -> Result<Issue, Error> {
+        let answer = self.send(user, request).await?;
+        let outcome = parse_token_response(&answer, asked, self.now());
+        record_outcome(app, call, &outcome);
+        Issue::read(outcome?)
+    }
+
+    /// Saves what a sign-in brought, and only then answers.
     pub(crate) async fn admit_sign_in(
         &self,
         user: &User,
         lease: &Lease,
         app: &ClientApplication,
         metadata: &ProviderMetadata,
-        grant_type: &str,
+        origin: Origin<'_>,
         issue: Issue,
     ) -> Result<TokenAnswer, Error> {
         let now = self.now();
-        let event = issue.event(app.definition(), metadata, grant_type);
-        user.commit(lease, &*self.ports.store, |cache| cache.plan_token_response(&event, now))
-            .await?;
+        let extension = origin.extras.and_then(Extras::extension);
+        let event = TokenEvent {
+            extension: extension.as_deref(),
+            username: origin.username,
+            ..issue.event(app.definition(), metadata, origin.grant_type)
+        };
+        user.commit(lease, |cache| cache.plan_token_response(&event, now)).await?;
         let account = issue.account();
         user.events.tell(Happening::SignedIn, now, app, account.as_ref(), &issue.response.scope);
         Ok(issue.into_answer(account, now))
@@ -169,6 +215,7 @@ impl Engine {
         api: ApiId,
         reason: CacheReason,
         correlation_id: &CorrelationId,
+        authentication: ClientAuthentication,
     ) -> Call {
         Call {
             correlation_id: correlation_id.clone(),
@@ -177,7 +224,7 @@ impl Engine {
             last: app.with_telemetry(|log| log.header()),
             app_name: app.definition().app_name.clone(),
             app_version: app.definition().app_version.clone(),
-            authentication: ClientAuthentication::None,
+            authentication,
         }
     }
 }

@@ -61,7 +61,7 @@ impl Engine {
         let _leases = Arc::clone(&self.leases).write_owned().await;
         let _loading = self.loading.lock().await;
         for user in self.loaded_users() {
-            user.save_unsaved(&*self.ports.store).await?;
+            user.save_unsaved().await?;
         }
         Ok(Quiet { engine: self, _leases, _loading })
     }

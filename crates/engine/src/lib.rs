@@ -9,11 +9,13 @@
 mod accounts;
 mod answer;
 mod application;
+mod credential;
 mod engine;
 mod error;
 mod event;
 mod flight;
 mod flow;
+mod grant;
 mod http_cache;
 mod issue;
 mod keyed_lock;
@@ -28,12 +30,18 @@ mod user;
 
 pub use accounts::FoundAccount;
 pub use answer::{IssuedToken, TokenAnswer};
-pub use application::{AppId, ClientApplication, Definition, DefinitionError, InstanceDiscovery};
+pub use application::{
+    AppId, ClientApplication, ClientType, Definition, DefinitionError, InstanceDiscovery, Region,
+};
+pub use credential::ClientCredential;
 pub use engine::{Engine, Ports};
 pub use error::{Error, SignInReason};
 pub use event::{Event, Happening};
 pub use flow::{Flow, FlowStatus, Invitation, SignIn, Visit};
 pub use lease::Quiet;
-pub use request::{AccountSelector, AccountsRequest, FlowKind, FlowRequest, Hints, SilentRequest};
+pub use request::{
+    AccountSelector, AccountsRequest, Extras, FlowKind, FlowRequest, Grant, GrantRequest, Hints,
+    SilentRequest,
+};
 pub use silent::MANDATORY_SECONDS;
 pub use user::User;

@@ -78,22 +78,14 @@ impl OpenApps {
 
 #[cfg(test)]
 mod tests {
-    use valetkey_model::{Authority, AuthorityOptions, ClientId, ScopeSet};
+    use valetkey_model::{Authority, AuthorityOptions, ClientId};
 
     use super::*;
-    use crate::application::InstanceDiscovery;
 
     fn define(number: usize) -> Definition {
         let authority = Authority::parse(Authority::DEFAULT, AuthorityOptions::default());
-        Definition {
-            client_id: ClientId::new(&format!("client-{number}")).unwrap(),
-            authority: authority.unwrap(),
-            instance_discovery: InstanceDiscovery::Enabled,
-            capabilities: Vec::new(),
-            exclude_scopes: ScopeSet::default(),
-            app_name: None,
-            app_version: None,
-        }
+        let client_id = ClientId::new(&format!("client-{number}")).unwrap();
+        Definition::new(client_id, authority.unwrap())
     }
 
     fn open(apps: &OpenApps, number: usize, busy: &[usize]) -> Result<AppId, Error> {

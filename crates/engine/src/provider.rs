@@ -135,10 +135,7 @@ impl Engine {
         let document = Document { url: url.into(), fetched_at: self.now(), body: body.into() };
         let saved = async {
             let lease = self.lease(user).await?;
-            user.commit(&lease, &*self.ports.store, |cache| {
-                cache.plan_document(document, MAX_DOCUMENTS)
-            })
-            .await
+            user.commit(&lease, |cache| cache.plan_document(document, MAX_DOCUMENTS)).await
         };
         if let Err(error) = saved.await {
             tracing::warn!(%error, "provider metadata could not be saved");

@@ -4,24 +4,26 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::OwnedMutexGuard;
-use valetkey_cache::{AccessToken, TokenCache};
+use valetkey_cache::{AccessToken, TokenCache, TokenEvent};
 use valetkey_model::{AccountId, Secret, UnixTime};
 use valetkey_oauth::{
     ApiId, CacheReason, ProviderMetadata, RefreshTokenGrant, build_refresh_token_request,
-    decorate_scopes, merge_claims, parse_token_response,
+    decorate_scopes, parse_token_response,
 };
 use valetkey_policy::Authorized;
 
 use crate::accounts::{is_signed_in, select_account};
 use crate::answer::TokenAnswer;
-use crate::application::AppId;
+use crate::application::{AppId, ClientApplication};
+use crate::credential::Proof;
 use crate::engine::Engine;
 use crate::error::{Error, SignInReason};
 use crate::event::Happening;
 use crate::flight::Landed;
+use crate::grant::on_behalf_of::is_pseudo_account;
 use crate::issue::{GRANT_REFRESH_TOKEN, Issue, record_outcome};
 use crate::lease::Lease;
-use crate::request::SilentRequest;
+use crate::request::{GrantRequest, SilentRequest};
 use crate::silent::{Candidate, Decision, MANDATORY_SECONDS, RefreshPlan, decide};
 use crate::user::User;
 
@@ -32,9 +34,12 @@ const AHEAD_PAUSE_SECONDS: i64 = 60;
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct FlightKey {
     app: AppId,
-    account: AccountId,
+    /// None for the application's own token.
+    account: Option<AccountId>,
     scopes: String,
     claims: Option<String>,
+    /// What is out of the ordinary, see [`crate::request::Extras`].
+    extension: Option<String>,
     /// Who wants a new token must not be given what others were content with.
     force_refresh: bool,
 }
@@ -66,7 +71,7 @@ impl Engine {
         if let Some(answer) = self.answer_at_once(user, request) {
             return Ok(answer);
         }
-        user.save_unsaved(&*self.ports.store).await?;
+        user.save_unsaved().await?;
         check_request(request)?;
         let authority = &request.app.definition().authority;
         let selected = select_account(&user.cache(), authority, &request.account);
@@ -75,18 +80,28 @@ impl Engine {
                 self.tell_sign_in_needed(user, request, None);
             }
         })?;
+        self.acquire_for_account(user, request, account).await
+    }
+
+    /// The same for an account that is known already.
+    pub(crate) async fn acquire_for_account(
+        self: &Arc<Self>,
+        user: &Arc<User>,
+        request: &SilentRequest,
+        account: AccountId,
+    ) -> Result<TokenAnswer, Error> {
         let provider = match self.known_metadata(user, &request.app) {
             Some(provider) => provider,
             None => self.discover(user, &request.app).await?,
         };
         let decision = decide(&user.cache(), request, provider.realm(), &account, self.now());
         match decision {
-            Decision::Fresh(token) => Ok(answer_from_cache(request, token)),
+            Decision::Fresh(token) => Ok(answer_from_cache(&request.app, token)),
             Decision::Aging(token, _) => Ok(self.refresh_behind(user, request, account, token)),
             Decision::Refresh(_) => self.fly(user, request, account).await,
             Decision::SignIn(reason) => {
                 self.tell_sign_in_needed(user, request, Some(&account));
-                Err(Error::SignInNeeded(reason))
+                Err(Error::SignInNeeded(reason.for_account(&account)))
             }
         }
     }
@@ -104,7 +119,7 @@ impl Engine {
         let decision = decide(&cache, request, provider.realm(), &account, self.now());
         drop(cache);
         match decision {
-            Decision::Fresh(token) => Some(answer_from_cache(request, token)),
+            Decision::Fresh(token) => Some(answer_from_cache(&request.app, token)),
             Decision::Aging(token, _) => Some(self.refresh_behind(user, request, account, token)),
             Decision::Refresh(_) | Decision::SignIn(_) => None,
         }
@@ -127,7 +142,7 @@ impl Engine {
                 }
             });
         }
-        answer_from_cache(request, token)
+        answer_from_cache(&request.app, token)
     }
 
     async fn fly(
@@ -141,7 +156,7 @@ impl Engine {
             let (this, user, request) = (Arc::clone(self), Arc::clone(user), request.clone());
             async move {
                 let outcome = this.refresh(&user, &request, &account).await;
-                let good_until = good_until(&outcome, &request, this.now());
+                let good_until = good_until(&outcome, is_asked_for_anew(&request), this.now());
                 Landed { outcome, good_until }
             }
         };
@@ -166,7 +181,7 @@ impl Engine {
             Decision::Aging(token, plan) => (plan, Some(token)),
             Decision::SignIn(reason) => {
                 self.tell_sign_in_needed(user, request, Some(account));
-                return Err(Error::SignInNeeded(reason));
+                return Err(Error::SignInNeeded(reason.for_account(account)));
             }
         };
         let errand = Errand { user, request, account, provider: &provider, reason };
@@ -198,7 +213,7 @@ impl Engine {
         let mut keys = BTreeSet::new();
         loop {
             let guards = user.redemptions.lock_all(&keys).await;
-            user.save_unsaved(&*self.ports.store).await?;
+            user.save_unsaved().await?;
             let decision = decide(&user.cache(), request, provider.realm(), account, self.now());
             let needed = decision.redemption_keys();
             if needed.is_subset(&keys) {
@@ -243,15 +258,19 @@ impl Engine {
     ) -> Result<TokenAnswer, Error> {
         let Errand { user, request, account, provider, reason } = *errand;
         let definition = request.app.definition();
-        let call = self.call(&request.app, ApiId::Silent, reason, &request.correlation_id);
+        let proof = Proof { assertion: request.client_assertion.as_ref(), fmi_path: None };
+        let authentication = self.authenticate(&request.app, provider, proof)?;
+        let call =
+            self.call(&request.app, ApiId::Silent, reason, &request.correlation_id, authentication);
         let grant = RefreshTokenGrant {
             refresh_token: candidate.token.secret.clone(),
             scopes: decorate_scopes(&request.scopes, &definition.exclude_scopes)?,
-            claims: merge_claims(&definition.capabilities, request.claims_challenge.as_deref())?,
-            account: Some(account.clone()),
+            claims: request.extras.claims(definition, request.claims_challenge.as_deref())?,
+            account: Some(account.clone()).filter(|account| !is_pseudo_account(account)),
         };
         let redemption =
-            build_refresh_token_request(provider, &definition.client_id, &grant, &call);
+            build_refresh_token_request(provider, &definition.client_id, &grant, &call)
+                .with_extra_fields(&request.extras.fields);
         let lease = self.lease(user).await?;
         let answer = self.send(user, redemption).await?;
         let outcome = parse_token_response(&answer, &grant.scopes, self.now());
@@ -267,7 +286,11 @@ impl Engine {
         let issue = Issue::read(response)?;
         issue.check_refresh(definition, account)?;
         let now = self.now();
-        let event = issue.event(definition, provider, GRANT_REFRESH_TOKEN);
+        let extension = request.extras.extension();
+        let event = TokenEvent {
+            extension: extension.as_deref(),
+            ..issue.event(definition, provider, GRANT_REFRESH_TOKEN)
+        };
         let mut is_overtaken = false;
         let plan = |cache: &TokenCache| {
             let changes = cache.plan_refresh(&candidate.token, &event, now);
@@ -275,7 +298,7 @@ impl Engine {
                 changes.is_empty() && !is_signed_in(cache, &definition.authority, account);
             changes
         };
-        let saved = user.commit(&lease, &*self.ports.store, plan).await;
+        let saved = user.commit(&lease, plan).await;
         if is_overtaken {
             self.give_back(errand, issue.response.refresh_token);
             return Err(Error::SignInNeeded(SignInReason::NoAccount));
@@ -306,10 +329,7 @@ impl Engine {
     ) -> Result<(), Error> {
         let is_dead = error.refusal().is_some_and(|refusal| refusal.is_dead_refresh_token());
         if is_dead && !candidate.is_guess {
-            user.commit(lease, &*self.ports.store, |cache| {
-                cache.plan_forget_refresh_token(&candidate.token)
-            })
-            .await?;
+            user.commit(lease, |cache| cache.plan_forget_refresh_token(&candidate.token)).await?;
         }
         Ok(())
     }
@@ -320,6 +340,9 @@ impl Engine {
         request: &SilentRequest,
         account: Option<&AccountId>,
     ) {
+        if account.is_some_and(is_pseudo_account) {
+            return;
+        }
         user.events.tell(
             Happening::SignInNeeded,
             self.now(),
@@ -330,8 +353,8 @@ impl Engine {
     }
 }
 
-fn answer_from_cache(request: &SilentRequest, token: Arc<AccessToken>) -> TokenAnswer {
-    request.app.with_telemetry(|log| log.record_hit());
+pub(crate) fn answer_from_cache(app: &ClientApplication, token: Arc<AccessToken>) -> TokenAnswer {
+    app.with_telemetry(|log| log.record_hit());
     TokenAnswer::Cached(token)
 }
 
@@ -339,30 +362,46 @@ fn answer_from_cache(request: &SilentRequest, token: Arc<AccessToken>) -> TokenA
 fn check_request(request: &SilentRequest) -> Result<(), Error> {
     let definition = request.app.definition();
     decorate_scopes(&request.scopes, &definition.exclude_scopes)?;
-    merge_claims(&definition.capabilities, request.claims_challenge.as_deref())?;
+    request.extras.claims(definition, request.claims_challenge.as_deref())?;
     Ok(())
 }
 
 /// A provider whose tokens are so short-lived that a new one counts as expired at once would see a request for every
 /// caller: within half of such a token's life its flight answers those who come later, too.
-fn good_until(
+pub(crate) fn good_until(
     outcome: &Result<TokenAnswer, Error>,
-    request: &SilentRequest,
+    is_asked_for_anew: bool,
     now: UnixTime,
 ) -> Option<UnixTime> {
     let Ok(TokenAnswer::Issued(token)) = outcome else { return None };
     let left = token.expires_on.seconds_since(now);
-    let is_asked_for_anew = request.force_refresh || request.claims_challenge.is_some();
     (left < MANDATORY_SECONDS && !is_asked_for_anew).then(|| now.plus_seconds(left / 2))
+}
+
+fn is_asked_for_anew(request: &SilentRequest) -> bool {
+    request.force_refresh || request.claims_challenge.is_some()
 }
 
 impl FlightKey {
     fn of(request: &SilentRequest, account: &AccountId) -> Self {
         Self {
             app: request.app.id().clone(),
-            account: account.clone(),
+            account: Some(account.clone()),
             scopes: request.scopes.target().to_owned(),
             claims: request.claims_challenge.clone(),
+            extension: request.extras.extension(),
+            force_refresh: request.force_refresh,
+        }
+    }
+
+    /// The key of a grant whose answer is cached under `account`, or under none.
+    pub(crate) fn of_grant(request: &GrantRequest, account: Option<&AccountId>) -> Self {
+        Self {
+            app: request.app.id().clone(),
+            account: account.cloned(),
+            scopes: request.scopes.target().to_owned(),
+            claims: request.claims_challenge.clone(),
+            extension: request.extras.extension(),
             force_refresh: request.force_refresh,
         }
     }
@@ -370,13 +409,13 @@ impl FlightKey {
 
 impl RefreshAhead {
     /// Whether a refresh ahead of need may start. Callers that come together start one: they join its flight.
-    fn may_start(&self, key: &FlightKey, now: UnixTime) -> bool {
+    pub(crate) fn may_start(&self, key: &FlightKey, now: UnixTime) -> bool {
         let mut pauses = self.lock();
         pauses.retain(|_, until| now < *until);
         !pauses.contains_key(key)
     }
 
-    fn pause(&self, key: FlightKey, now: UnixTime) {
+    pub(crate) fn pause(&self, key: FlightKey, now: UnixTime) {
         self.lock().insert(key, now.plus_seconds(AHEAD_PAUSE_SECONDS));
     }
 

@@ -3,10 +3,42 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use valetkey_model::{AccountId, Authority, CorrelationId, ScopeSet};
+use valetkey_cache::extended_cache_key;
+use valetkey_model::{AccountId, Authority, CorrelationId, ScopeSet, Secret};
+use valetkey_oauth::{ClaimsError, ExtraFields, FederatedUser, merge_claims, overlay_claims};
 use valetkey_policy::Subject;
 
-use crate::application::ClientApplication;
+use crate::application::{ClientApplication, Definition};
+
+/// What an application adds to a token request beyond the usual. All of it is a part of the token's place in the cache.
+#[derive(Clone, Debug, Default)]
+pub struct Extras {
+    /// Claims that the application passes on: JSON text, laid over those of the challenge.
+    pub forwarded_claims: Option<String>,
+    /// Entra's path to a federated identity below the application's.
+    pub fmi_path: Option<String>,
+    /// Form fields of the application's own.
+    pub fields: ExtraFields,
+}
+
+impl Extras {
+    /// What tells the token from ordinary ones in the cache.
+    pub(crate) fn extension(&self) -> Option<String> {
+        let own = [("client_claims", &self.forwarded_claims), ("fmi_path", &self.fmi_path)];
+        let own = own.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?)));
+        extended_cache_key(self.fields.iter().chain(own))
+    }
+
+    /// The `claims` to send: the client's capabilities in the challenge, and the application's claims over both.
+    pub(crate) fn claims(
+        &self,
+        definition: &Definition,
+        challenge: Option<&str>,
+    ) -> Result<Option<String>, ClaimsError> {
+        let claims = merge_claims(&definition.capabilities, challenge)?;
+        overlay_claims(claims.as_deref(), self.forwarded_claims.as_deref())
+    }
+}
 
 /// A token without asking the person.
 #[derive(Clone)]
@@ -23,8 +55,73 @@ pub struct SilentRequest {
     pub claims_challenge: Option<String>,
     /// Seconds that the token must still live.
     pub min_validity: u32,
+    /// The answer to [`crate::Error::ClientAssertionNeeded`].
+    pub client_assertion: Option<Secret>,
+    /// What is out of the ordinary.
+    pub extras: Extras,
     /// The call's identity in logs.
     pub correlation_id: CorrelationId,
+}
+
+/// A token for what the application has in its hands: its own credential, or something that stands for a user.
+#[derive(Clone)]
+pub struct GrantRequest {
+    /// On whose behalf the provider is asked.
+    pub app: Arc<ClientApplication>,
+    /// What the application has.
+    pub grant: Grant,
+    /// The resource's scopes, undecorated.
+    pub scopes: ScopeSet,
+    /// Skips cached access tokens, where the grant looks for any.
+    pub force_refresh: bool,
+    /// A claims challenge: JSON text, checked when it is used.
+    pub claims_challenge: Option<String>,
+    /// The answer to [`crate::Error::ClientAssertionNeeded`].
+    pub client_assertion: Option<Secret>,
+    /// What is out of the ordinary.
+    pub extras: Extras,
+    /// The call's identity in logs.
+    pub correlation_id: CorrelationId,
+}
+
+/// What an application has in its hands.
+#[derive(Clone)]
+pub enum Grant {
+    /// Its own credential (RFC 6749 section 4.4).
+    ClientCredentials,
+    /// The token that it was called with (Entra's on-behalf-of), the key of a process that goes on without the user, or both:
+    /// then the process begins.
+    OnBehalfOf {
+        /// The token.
+        user_assertion: Option<Secret>,
+        /// The key.
+        session_key: Option<Secret>,
+    },
+    /// A user's name and password (RFC 6749 section 4.3).
+    Password {
+        /// The sign-in name.
+        username: String,
+        /// The password.
+        password: Secret,
+    },
+    /// A refresh token that another library kept.
+    RefreshToken(Secret),
+    /// A federated credential that stands for a user.
+    UserFederatedCredential {
+        /// The credential.
+        credential: Secret,
+        /// The user.
+        user: FederatedUser,
+    },
+    /// A code that the application got by itself.
+    AuthorizationCode {
+        /// The code.
+        code: Secret,
+        /// Where it arrived.
+        redirect_uri: Option<String>,
+        /// What the ID token must repeat.
+        nonce: Option<String>,
+    },
 }
 
 /// Which account is meant.
@@ -114,4 +211,4 @@ macro_rules! subject {
     };
 }
 
-subject!(SilentRequest, FlowRequest, AccountsRequest);
+subject!(SilentRequest, GrantRequest, FlowRequest, AccountsRequest);

@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use valetkey_cache::{AccessToken, AccessTokenQuery, RefreshToken, TokenCache};
-use valetkey_model::{AccountId, UnixTime};
+use valetkey_model::{AccountId, ScopeSet, UnixTime};
 use valetkey_oauth::CacheReason;
 
 use crate::accounts::hosts_of;
+use crate::application::Definition;
 use crate::error::SignInReason;
 use crate::issue::is_same_client;
 use crate::request::SilentRequest;
@@ -84,7 +85,8 @@ pub fn decide(
     account: &AccountId,
     now: UnixTime,
 ) -> Decision {
-    let (cached, reason) = find_access_token(cache, request, realm, account, now);
+    let wanted = Wanted::of(request, account);
+    let (cached, reason) = find_access_token(cache, &wanted, realm, now);
     match cached {
         Some(token) if reason.is_none() => Decision::Fresh(token),
         Some(token) => match find_candidates(cache, request, account) {
@@ -103,25 +105,49 @@ pub fn decide(
     }
 }
 
+/// Which access token would do.
+pub(crate) struct Wanted<'a> {
+    pub(crate) definition: &'a Definition,
+    /// None for the application's own.
+    pub(crate) account: Option<&'a AccountId>,
+    pub(crate) scopes: &'a ScopeSet,
+    pub(crate) extension: Option<String>,
+    /// None that is at hand would.
+    pub(crate) must_be_new: bool,
+    pub(crate) min_validity: u32,
+}
+
+impl<'a> Wanted<'a> {
+    fn of(request: &'a SilentRequest, account: &'a AccountId) -> Self {
+        Self {
+            definition: request.app.definition(),
+            account: Some(account),
+            scopes: &request.scopes,
+            extension: request.extras.extension(),
+            must_be_new: request.force_refresh || request.claims_challenge.is_some(),
+            min_validity: request.min_validity,
+        }
+    }
+}
+
 /// The token to answer with, and the reason to refresh it all the same; or none, and the reason why.
-fn find_access_token(
+pub(crate) fn find_access_token(
     cache: &TokenCache,
-    request: &SilentRequest,
+    wanted: &Wanted<'_>,
     realm: &str,
-    account: &AccountId,
     now: UnixTime,
 ) -> (Option<Arc<AccessToken>>, Option<CacheReason>) {
-    if request.force_refresh || request.claims_challenge.is_some() {
+    if wanted.must_be_new {
         return (None, Some(CacheReason::ForceRefresh));
     }
-    let definition = request.app.definition();
+    let definition = wanted.definition;
     let query = AccessTokenQuery {
         environment: definition.authority.environment(),
-        home_account_id: Some(account),
+        home_account_id: wanted.account,
         client_id: Some(&definition.client_id),
         realm,
-        scopes: &request.scopes,
-        extension: None,
+        scopes: wanted.scopes,
+        extension: wanted.extension.as_deref(),
         key_id: None,
     };
     // The own host's first; a token that came through another name of the provider is as good.
@@ -130,7 +156,7 @@ fn find_access_token(
             cache.find_access_token(&AccessTokenQuery { environment, ..query }, now, remaining)
         })
     };
-    match find(MANDATORY_SECONDS.max(i64::from(request.min_validity))) {
+    match find(MANDATORY_SECONDS.max(i64::from(wanted.min_validity))) {
         Some(token) if is_aging(token, now) => (Some(Arc::clone(token)), Some(CacheReason::Aging)),
         Some(token) => (Some(Arc::clone(token)), None),
         None if find(i64::MIN).is_some() => (None, Some(CacheReason::Expired)),

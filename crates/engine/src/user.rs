@@ -28,6 +28,7 @@ type DiscoveryKey = (Authority, bool);
 /// Everything of one user.
 pub struct User {
     pub(crate) partition: Partition,
+    store: Arc<dyn TokenStore>,
     cache: RwLock<TokenCache>,
     /// Held while a change is planned, saved and applied, so that no two plans contradict each other; with what could not
     /// be saved yet.
@@ -45,9 +46,10 @@ pub struct User {
 }
 
 impl User {
-    pub(crate) fn new(partition: Partition, cache: TokenCache) -> Self {
+    pub(crate) fn new(partition: Partition, store: Arc<dyn TokenStore>, cache: TokenCache) -> Self {
         Self {
             partition,
+            store,
             cache: RwLock::new(cache),
             writer: AsyncMutex::default(),
             apps: OpenApps::default(),
@@ -128,11 +130,10 @@ impl User {
     pub(crate) async fn commit(
         &self,
         _lease: &Lease,
-        store: &dyn TokenStore,
         plan: impl FnOnce(&TokenCache) -> Vec<Change>,
     ) -> Result<Vec<Change>, Error> {
         let mut unsaved = self.writer.lock().await;
-        let flushed = self.flush(store, &mut unsaved).await;
+        let flushed = self.flush(&mut unsaved).await;
         let changes = plan(&self.cache());
         if let Err(error) = flushed {
             unsaved.extend(changes);
@@ -141,7 +142,7 @@ impl User {
         if changes.is_empty() {
             return Ok(changes);
         }
-        match store.save(&self.partition, &changes).await {
+        match self.store.save(&self.partition, &changes).await {
             Ok(()) => self.apply(&changes),
             Err(error) => {
                 unsaved.extend(changes);
@@ -152,16 +153,16 @@ impl User {
     }
 
     /// Saves what could not be saved before.
-    pub(crate) async fn save_unsaved(&self, store: &dyn TokenStore) -> Result<(), Error> {
+    pub(crate) async fn save_unsaved(&self) -> Result<(), Error> {
         let mut unsaved = self.writer.lock().await;
-        self.flush(store, &mut unsaved).await
+        self.flush(&mut unsaved).await
     }
 
-    async fn flush(&self, store: &dyn TokenStore, unsaved: &mut Vec<Change>) -> Result<(), Error> {
+    async fn flush(&self, unsaved: &mut Vec<Change>) -> Result<(), Error> {
         if unsaved.is_empty() {
             return Ok(());
         }
-        store.save(&self.partition, unsaved).await?;
+        self.store.save(&self.partition, unsaved).await?;
         self.apply(unsaved);
         unsaved.clear();
         Ok(())

@@ -19,6 +19,21 @@ impl Partition {
         Self(format!("sid:{sid}").into())
     }
 
+    /// The part of this user's partition that only one application sees, by its `mark`.
+    pub fn of_application(&self, mark: &str) -> Self {
+        Self(format!("{}/app:{mark}", self.0).into())
+    }
+
+    /// A part of this user's partition that is never stored, by its `mark`.
+    pub fn in_memory(&self, mark: &str) -> Self {
+        Self(format!("{}/memory:{mark}", self.0).into())
+    }
+
+    /// Whether nothing of it is ever stored.
+    pub fn is_in_memory(&self) -> bool {
+        self.0.contains("/memory:")
+    }
+
     /// A partition by the name it was stored under.
     pub fn from_stored(name: &str) -> Self {
         Self(name.into())

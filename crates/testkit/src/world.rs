@@ -14,9 +14,9 @@ use tokio::task::JoinHandle;
 use valetkey_cache::{Change, Entry};
 use valetkey_engine::ports::{BoxFuture, HttpClient, StoreError, TokenStore, TransportError};
 use valetkey_engine::{
-    AccountSelector, AccountsRequest, ClientApplication, Definition, Engine, Error, Flow, FlowKind,
-    FlowRequest, FlowStatus, Hints, InstanceDiscovery, Invitation, Ports, SilentRequest,
-    TokenAnswer, User, Visit,
+    AccountSelector, AccountsRequest, ClientApplication, Definition, Engine, Error, Extras, Flow,
+    FlowKind, FlowRequest, FlowStatus, Grant, GrantRequest, Hints, Invitation, Ports,
+    SilentRequest, TokenAnswer, User, Visit,
 };
 use valetkey_model::{
     AccountId, Authority, AuthorityOptions, Caller, ClientId, Partition, ScopeSet, UnixTime,
@@ -150,6 +150,8 @@ impl TestWorld {
             force_refresh: false,
             claims_challenge: None,
             min_validity: 0,
+            client_assertion: None,
+            extras: Extras::default(),
             correlation_id: self.engine.new_correlation_id(),
         }
     }
@@ -163,6 +165,31 @@ impl TestWorld {
     /// Asks for a token for the only account, and says in words what came of it.
     pub async fn token(&self, app: &Arc<ClientApplication>, scopes: &str) -> String {
         tell(&self.ask(self.request(app, scopes)).await)
+    }
+
+    /// A request for what an application has in its hands.
+    pub fn grant_request(
+        &self,
+        app: &Arc<ClientApplication>,
+        grant: Grant,
+        scopes: &str,
+    ) -> GrantRequest {
+        GrantRequest {
+            app: Arc::clone(app),
+            grant,
+            scopes: ScopeSet::from_target(scopes),
+            force_refresh: false,
+            claims_challenge: None,
+            client_assertion: None,
+            extras: Extras::default(),
+            correlation_id: self.engine.new_correlation_id(),
+        }
+    }
+
+    /// Asks for a token for what an application has in its hands, and says in words what came of it.
+    pub async fn redeem(&self, request: GrantRequest) -> String {
+        let user = self.user().await;
+        tell(&self.engine.acquire_token_by_grant(&user, &self.authorize(request)).await)
     }
 
     /// Somebody asks for a token in a task of their own.
@@ -200,7 +227,7 @@ impl TestWorld {
         flow: &Arc<Flow>,
         redirect: BTreeMap<String, String>,
     ) -> Result<FlowStatus, Error> {
-        self.engine.complete_flow(&self.user().await, flow, redirect, None).await
+        self.engine.complete_flow(&self.user().await, flow, redirect, None, None).await
     }
 
     /// A person signs in to an application by the authorization code flow, and all goes well.
@@ -275,15 +302,10 @@ impl TestWorld {
 /// A public client with nothing special about it.
 pub fn define(client_id: &str, authority: &str, oidc: bool) -> Definition {
     let options = AuthorityOptions { oidc, ..AuthorityOptions::default() };
-    Definition {
-        client_id: ClientId::new(client_id).expect("a client id"),
-        authority: Authority::parse(authority, options).expect("an authority"),
-        instance_discovery: InstanceDiscovery::Enabled,
-        capabilities: Vec::new(),
-        exclude_scopes: ScopeSet::default(),
-        app_name: None,
-        app_version: None,
-    }
+    Definition::new(
+        ClientId::new(client_id).expect("a client id"),
+        Authority::parse(authority, options).expect("an authority"),
+    )
 }
 
 /// An authorization code flow whose redirect the application takes.
@@ -366,5 +388,9 @@ impl TokenStore for Powered<MemoryStore> {
         changes: &'a [Change],
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(self.while_on(self.inner.save(partition, changes)))
+    }
+
+    fn mark<'a>(&'a self, credential: &'a [u8]) -> BoxFuture<'a, Result<[u8; 32], StoreError>> {
+        Box::pin(self.while_on(self.inner.mark(credential)))
     }
 }

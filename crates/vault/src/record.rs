@@ -57,6 +57,11 @@ impl RecordKeys {
         keyed_hash(&self.index, &[b"proof"])
     }
 
+    /// Tells whether two texts are the same, to nobody but who has these keys.
+    pub(crate) fn mark(&self, text: &[u8]) -> Key {
+        keyed_hash(&self.index, &[b"mark", text])
+    }
+
     /// What the rows of all records of `partition` begin with.
     pub(crate) fn prefix(&self, partition: &str) -> RowPrefix {
         prefix_of(&keyed_hash(&self.index, &[b"partition", partition.as_bytes()]))

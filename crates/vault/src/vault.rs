@@ -70,6 +70,11 @@ impl Vault {
         if sealed.is_empty() { Ok(()) } else { self.database.save(sealed) }
     }
 
+    /// A keyed hash that this store alone can make: it tells whether two secrets are one, and nothing about them.
+    pub fn mark(&self, secret: &[u8]) -> [u8; 32] {
+        *self.database.keys().mark(secret)
+    }
+
     /// Where the key is and what protects it.
     pub fn key_report(&self) -> &KeyReport {
         &self.report

@@ -7,13 +7,14 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
 use serde::Deserialize;
-use valetkey_model::{AccountId, Caller};
+use valetkey_model::AccountId;
 use valetkey_proto::v1::Accounts;
 
 use super::Api;
 use super::answer::{empty, failed, json};
 use super::guard::{Path, Query};
 use crate::failure::Failure;
+use crate::session::Session;
 use crate::to_wire;
 
 #[derive(Deserialize)]
@@ -23,14 +24,14 @@ pub(super) struct Filter {
 
 pub(super) async fn get(
     State(api): State<Arc<Api>>,
-    Extension(caller): Extension<Arc<Caller>>,
+    Extension(session): Extension<Arc<Session>>,
     Path(app): Path<String>,
     Query(filter): Query<Filter>,
 ) -> Response<Body> {
     let correlation_id = api.broker.engine().new_correlation_id();
     let found = async {
-        let opened = api.broker.find_app(&caller, &app).await?;
-        api.broker.accounts(&caller, opened, correlation_id.clone())
+        let opened = api.broker.find_app(&session, &app).await?;
+        api.broker.accounts(&session, opened, correlation_id.clone())
     };
     match found.await {
         Ok(mut accounts) => {
@@ -48,15 +49,15 @@ pub(super) async fn get(
 
 pub(super) async fn delete(
     State(api): State<Arc<Api>>,
-    Extension(caller): Extension<Arc<Caller>>,
+    Extension(session): Extension<Arc<Session>>,
     Path((app, account)): Path<(String, String)>,
 ) -> Response<Body> {
     let correlation_id = api.broker.engine().new_correlation_id();
     let signed_out = async {
         let account = AccountId::new(&account)
             .map_err(|error| Failure::bad_member("home_account_id", error))?;
-        let opened = api.broker.find_app(&caller, &app).await?;
-        api.broker.sign_out(&caller, opened, account, correlation_id.clone()).await
+        let opened = api.broker.find_app(&session, &app).await?;
+        api.broker.sign_out(&session, opened, account, correlation_id.clone()).await
     };
     match signed_out.await {
         Ok(()) => empty(StatusCode::NO_CONTENT),

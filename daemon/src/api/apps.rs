@@ -6,8 +6,7 @@ use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
-use valetkey_engine::ClientApplication;
-use valetkey_model::Caller;
+use valetkey_engine::{ClientApplication, ClientType};
 use valetkey_proto::v1::{App, Apps, ClientKind, ErrorCode, OpenAppRequest};
 
 use super::Api;
@@ -15,13 +14,14 @@ use super::answer::{empty, failed, json};
 use super::guard::{Json, Path};
 use crate::broker::Broker;
 use crate::failure::Failure;
+use crate::session::Session;
 
 pub(super) async fn post(
     State(api): State<Arc<Api>>,
-    Extension(caller): Extension<Arc<Caller>>,
+    Extension(session): Extension<Arc<Session>>,
     Json(request): Json<OpenAppRequest>,
 ) -> Response<Body> {
-    match api.broker.open_app(&caller, &request).await {
+    match api.broker.open_app(&session, &request).await {
         Ok(opened) => json(StatusCode::OK, &describe(&api.broker, &opened.app)),
         Err(failure) => failed(&failure, &api.broker.engine().new_correlation_id()),
     }
@@ -30,15 +30,20 @@ pub(super) async fn post(
 /// The open applications, and those of the configuration, which are as good as open.
 pub(super) async fn get(
     State(api): State<Arc<Api>>,
-    Extension(caller): Extension<Arc<Caller>>,
+    Extension(session): Extension<Arc<Session>>,
 ) -> Response<Body> {
     let listed = async {
         for name in api.broker.app_names().map(str::to_owned) {
             let request = OpenAppRequest { name: Some(name), ..OpenAppRequest::default() };
-            api.broker.open_app(&caller, &request).await?;
+            api.broker.open_app(&session, &request).await?;
         }
-        let user = api.broker.user(&caller).await?;
-        let mut apps: Vec<_> = user.apps().iter().map(|app| describe(&api.broker, app)).collect();
+        let user = api.broker.user(&session).await?;
+        let mut open = user.apps();
+        for (id, partition) in session.apps() {
+            let user = api.broker.engine().find_user(&partition);
+            open.extend(user.and_then(|user| user.find_app(&id)));
+        }
+        let mut apps: Vec<_> = open.iter().map(|app| describe(&api.broker, app)).collect();
         apps.sort_by(|one, other| {
             (&one.name, &one.client_id, &one.app).cmp(&(&other.name, &other.client_id, &other.app))
         });
@@ -53,11 +58,15 @@ pub(super) async fn get(
 /// Closes an application. Its tokens stay: signing out is another matter.
 pub(super) async fn delete(
     State(api): State<Arc<Api>>,
-    Extension(caller): Extension<Arc<Caller>>,
+    Extension(session): Extension<Arc<Session>>,
     Path(app): Path<String>,
 ) -> Response<Body> {
     let closed = async {
-        let opened = api.broker.find_app(&caller, &app).await?;
+        let opened = api.broker.find_app(&session, &app).await?;
+        session.forget(opened.app.id());
+        if let Some(partition) = &opened.app.definition().partition {
+            api.broker.engine().forget_in_memory(partition);
+        }
         match opened.user.close_app(opened.app.id()) {
             true => Ok(()),
             false => {
@@ -76,7 +85,10 @@ fn describe(broker: &Broker, app: &ClientApplication) -> App {
     App {
         app: app.id().as_str().to_owned(),
         name: broker.named_app(app.id()).map(|(name, _)| name.to_owned()),
-        kind: ClientKind::Public,
+        kind: match definition.client_type {
+            ClientType::Confidential => ClientKind::Confidential,
+            ClientType::Public => ClientKind::Public,
+        },
         client_id: definition.client_id.as_str().to_owned(),
         authority: definition.authority.as_str().to_owned(),
     }

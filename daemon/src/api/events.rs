@@ -13,18 +13,19 @@ use futures_util::stream;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use valetkey_engine::Event;
-use valetkey_model::{Caller, UnixTime};
+use valetkey_model::UnixTime;
 use valetkey_proto::v1;
 
 use super::Api;
 use super::answer::failed;
+use crate::session::Session;
 use crate::to_wire;
 
 pub(super) async fn get(
     State(api): State<Arc<Api>>,
-    Extension(caller): Extension<Arc<Caller>>,
+    Extension(session): Extension<Arc<Session>>,
 ) -> Response<Body> {
-    let receiver = match api.broker.subscribe(&caller).await {
+    let receiver = match api.broker.subscribe(&session).await {
         Ok(receiver) => receiver,
         Err(failure) => return failed(&failure, &api.broker.engine().new_correlation_id()),
     };

@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
 use serde::Deserialize;
-use valetkey_model::Caller;
+use valetkey_model::Secret;
 use valetkey_proto::v1::paths::MAX_WAIT_SECONDS;
 use valetkey_proto::v1::{CompleteFlowRequest, StartFlowRequest};
 
@@ -16,11 +16,12 @@ use super::Api;
 use super::answer::{empty, failed, json};
 use super::guard::{Json, Path, Query};
 use crate::failure::Failure;
+use crate::session::Session;
 use crate::{from_wire, to_wire};
 
 pub(super) async fn start(
     State(api): State<Arc<Api>>,
-    Extension(caller): Extension<Arc<Caller>>,
+    Extension(session): Extension<Arc<Session>>,
     Path(app): Path<String>,
     Json(request): Json<StartFlowRequest>,
 ) -> Response<Body> {
@@ -31,8 +32,8 @@ pub(super) async fn start(
             Err(failure) => return failed(&failure, &fresh),
         };
     let started = async {
-        let opened = api.broker.find_app(&caller, &app).await?;
-        api.broker.start_flow(&caller, opened, request, correlation_id.clone()).await
+        let opened = api.broker.find_app(&session, &app).await?;
+        api.broker.start_flow(&session, opened, request, correlation_id.clone()).await
     };
     match started.await {
         Ok((flow, joined)) => {
@@ -52,11 +53,11 @@ pub(super) struct Patience {
 /// A long poll: answers when the flow has ended, or after `wait` seconds.
 pub(super) async fn wait(
     State(api): State<Arc<Api>>,
-    Extension(caller): Extension<Arc<Caller>>,
+    Extension(session): Extension<Arc<Session>>,
     Path(flow): Path<String>,
     Query(patience): Query<Patience>,
 ) -> Response<Body> {
-    match api.broker.find_flow(&caller, &flow).await {
+    match api.broker.find_flow(&session, &flow).await {
         Ok((user, flow)) => {
             #[expect(clippy::cast_precision_loss, reason = "sixty is exact in floating point")]
             let seconds = patience.wait.clamp(0.0, MAX_WAIT_SECONDS as f64);
@@ -75,16 +76,20 @@ pub(super) async fn wait(
 
 pub(super) async fn complete(
     State(api): State<Arc<Api>>,
-    Extension(caller): Extension<Arc<Caller>>,
+    Extension(session): Extension<Arc<Session>>,
     Path(flow): Path<String>,
     Json(request): Json<CompleteFlowRequest>,
 ) -> Response<Body> {
     let completed = async {
-        let (user, flow) = api.broker.find_flow(&caller, &flow).await?;
+        let (user, flow) = api.broker.find_flow(&session, &flow).await?;
         let scopes =
             request.scopes.map(|scopes| from_wire::scopes("scopes", &scopes)).transpose()?;
-        let status =
-            api.broker.engine().complete_flow(&user, &flow, request.auth_response, scopes).await?;
+        let assertion = request.client_assertion.map(|assertion| Secret::new(assertion.0));
+        let status = api
+            .broker
+            .engine()
+            .complete_flow(&user, &flow, request.auth_response, scopes, assertion)
+            .await?;
         Ok::<_, Failure>((flow, status))
     };
     match completed.await {
@@ -97,10 +102,10 @@ pub(super) async fn complete(
 
 pub(super) async fn cancel(
     State(api): State<Arc<Api>>,
-    Extension(caller): Extension<Arc<Caller>>,
+    Extension(session): Extension<Arc<Session>>,
     Path(flow): Path<String>,
 ) -> Response<Body> {
-    match api.broker.find_flow(&caller, &flow).await {
+    match api.broker.find_flow(&session, &flow).await {
         Ok((_, flow)) => {
             api.broker.engine().cancel_flow(&flow);
             empty(StatusCode::NO_CONTENT)

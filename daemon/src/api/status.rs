@@ -8,11 +8,12 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
 use valetkey_engine::User;
-use valetkey_model::{Caller, UnixTime};
+use valetkey_model::UnixTime;
 use valetkey_proto::v1::{Counts, KeyStatus, Status, StoreStatus};
 
 use super::Api;
 use super::answer::json;
+use crate::session::Session;
 
 /// What is true of this process from its start to its end.
 pub struct Process {
@@ -27,10 +28,10 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 pub(super) async fn get(
     State(api): State<Arc<Api>>,
-    Extension(caller): Extension<Arc<Caller>>,
+    Extension(session): Extension<Arc<Session>>,
 ) -> Response<Body> {
     let engine = api.broker.engine();
-    let user = loaded_user(&api, &caller).await;
+    let user = loaded_user(&api, &session).await;
     let report = api.store.report();
     let counts = user.as_ref().map(|user| {
         let cached = user.counts();
@@ -63,9 +64,9 @@ pub(super) async fn get(
 
 /// A locked store is a state to tell of, not a failure of telling. Nobody waits for one whose thread is busy, perhaps with
 /// a passphrase.
-async fn loaded_user(api: &Api, caller: &Caller) -> Option<Arc<User>> {
+async fn loaded_user(api: &Api, session: &Session) -> Option<Arc<User>> {
     if api.store.awaits_passphrase() {
-        return api.broker.engine().find_user(&caller.partition);
+        return api.broker.engine().find_user(&session.caller.partition);
     }
-    tokio::time::timeout(PATIENCE, api.broker.user(caller)).await.ok()?.ok()
+    tokio::time::timeout(PATIENCE, api.broker.user(session)).await.ok()?.ok()
 }

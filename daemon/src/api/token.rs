@@ -6,17 +6,17 @@ use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
-use valetkey_model::Caller;
 use valetkey_proto::v1::TokenRequest;
 
 use super::Api;
 use super::answer::{failed, json};
 use super::guard::{Json, Path};
+use crate::session::Session;
 use crate::{from_wire, to_wire};
 
 pub(super) async fn post(
     State(api): State<Arc<Api>>,
-    Extension(caller): Extension<Arc<Caller>>,
+    Extension(session): Extension<Arc<Session>>,
     Path(app): Path<String>,
     Json(request): Json<TokenRequest>,
 ) -> Response<Body> {
@@ -27,8 +27,8 @@ pub(super) async fn post(
             Err(failure) => return failed(&failure, &fresh),
         };
     let acquired = async {
-        let opened = api.broker.find_app(&caller, &app).await?;
-        api.broker.acquire(&caller, opened, request, correlation_id.clone()).await
+        let opened = api.broker.find_app(&session, &app).await?;
+        api.broker.acquire(&session, opened, request, correlation_id.clone()).await
     };
     match acquired.await {
         Ok(answer) => json(StatusCode::OK, &to_wire::token(&answer, api.broker.engine().now())),

@@ -96,7 +96,6 @@ impl AppConfig {
     /// The same application as a caller would define it over the socket.
     pub fn definition(&self) -> OpenAppRequest {
         OpenAppRequest {
-            name: None,
             kind: self.kind,
             client_id: Some(self.client_id.clone()),
             authority: self.authority.clone(),
@@ -107,6 +106,7 @@ impl AppConfig {
             exclude_scopes: self.exclude_scopes.clone(),
             app_name: self.app_name.clone(),
             app_version: self.app_version.clone(),
+            ..OpenAppRequest::default()
         }
     }
 }

@@ -38,8 +38,8 @@ impl Server {
         });
         let (begun, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (tell, wait) = (Arc::clone(&begun), Arc::clone(&release));
-        let who = |Extension(caller): Extension<Arc<Caller>>| async move {
-            caller.process_id.unwrap_or_default().to_string()
+        let who = |Extension(session): Extension<Arc<Session>>| async move {
+            session.caller.process_id.unwrap_or_default().to_string()
         };
         let slow = || async move {
             tell.notify_one();

@@ -22,6 +22,7 @@ use crate::failure::Failure;
 pub(super) enum Command {
     Load { partition: Partition, answer: Answer<Vec<Entry>, StoreError> },
     Save { partition: Partition, changes: Vec<RecordChange>, answer: Answer<(), StoreError> },
+    Mark { credential: Zeroizing<Vec<u8>>, answer: Answer<[u8; 32], StoreError> },
     Unlock { passphrase: Zeroizing<String>, attempt: Attempt, answer: Answer<(), Failure> },
     Lock { answer: Answer<(), Failure> },
 }
@@ -88,6 +89,9 @@ impl Worker {
             }
             // A caller that has given up does not need the answer.
             Command::Load { partition, answer } => drop(answer.send(self.load(&partition))),
+            Command::Mark { credential, answer } => {
+                drop(answer.send(self.vault().map(|vault| vault.mark(&credential))));
+            }
             Command::Unlock { passphrase, attempt, answer } => {
                 let outcome = self.unlock(passphrase, &attempt);
                 // Whoever hears the answer may try again.

@@ -1,6 +1,11 @@
 //! Client applications.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::credential::{ClientCredential, ManagedIdentity};
 
 /// Which class of MSAL's the application is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -10,6 +15,10 @@ pub enum ClientKind {
     /// RFC 6749 section 2.1: runs where a user could read its credentials, so it has none.
     #[default]
     Public,
+    /// RFC 6749 section 2.1: keeps a credential to itself, as a server does.
+    Confidential,
+    /// An Azure resource whose credential the platform keeps.
+    ManagedIdentity,
 }
 
 /// MSAL's `instance_discovery`: on or off, or the URL of another discovery endpoint.
@@ -23,9 +32,36 @@ pub enum InstanceDiscovery {
     Endpoint(String),
 }
 
+/// Azure's region for an application's own tokens (ESTS-R).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(untagged)]
+pub enum AzureRegion {
+    /// True: the daemon finds it out from the platform, once, within two seconds. False: none.
+    Detected(bool),
+    /// This one.
+    Named(String),
+}
+
+/// How this application's provider is reached, where it differs from the daemon's configuration.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct NetworkSettings {
+    /// Seconds to wait for an answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<f64>,
+    /// Proxies by the scheme of the request: `{"https": "http://proxy.example.com:3128"}`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub proxies: BTreeMap<String, String>,
+    /// Certificates of authorities to trust beside the system's, as PEM.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_certificates: Option<String>,
+}
+
 /// `POST /v1/apps`: open (create or find) a client application. Either `name`, for one that the daemon's configuration
 /// declares, or `client_id` with what defines it; MSAL's names and defaults.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct OpenAppRequest {
@@ -62,6 +98,26 @@ pub struct OpenAppRequest {
     /// Sent to the provider as `x-app-ver`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub app_version: Option<String>,
+    /// `confidential`: how the application proves who it is. Whoever brings the same credential has the same application,
+    /// and nobody else: its id alone opens nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<ClientCredential>,
+    /// `confidential`: claims to sign into the client assertions that the daemon makes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_claims: Option<Map<String, Value>>,
+    /// `confidential`: the region that `client_credentials` go to; none by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub azure_region: Option<AzureRegion>,
+    /// `managed_identity`: which identity, from which source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_identity: Option<ManagedIdentity>,
+    /// A name of the program's own making, random: its tokens are kept apart under it, in memory, until the application is
+    /// closed or the program ends. Without it they are in the cache that the user's programs share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub private_cache: Option<String>,
+    /// How the provider is reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<NetworkSettings>,
 }
 
 /// An open client application.

@@ -98,6 +98,8 @@ error_codes! {
         "The redirect's `iss` (RFC 9207) is another provider's, or is missing where the provider promised it." "Stop; start a new sign-in. It may be a mix-up attack.";
     NonceMismatch "nonce_mismatch" 400
         "The ID token's nonce, issuer, audience or sign-in time is not what this flow asked for; nothing was stored." "Stop; start a new sign-in.";
+    InvalidCredential "invalid_credential" 400
+        "The application's credential cannot be used: a certificate that does not parse, a wrong passphrase, a key that does not fit its certificate." "Fix the credential; the description says which part, and nothing of what is in it.";
     AccessDenied "access_denied" 403
         "The person, or the policy of this machine, said no." "Stop, and tell the person.";
     BrowserRefused "browser_refused" 403
@@ -116,6 +118,8 @@ error_codes! {
         "Nothing in the cache answers this request, and only a person's sign-in can bring a token." "Start a flow: interactive where there is a browser, device code elsewhere.";
     AccountAmbiguous "account_ambiguous" 409
         "Several accounts are signed in and the request names none of them, or a user name that several share." "Name one in `account`, by its home account id if need be.";
+    ClientAssertionNeeded "client_assertion_needed" 409
+        "The application makes its client assertions itself, and the provider must be asked." "Make an assertion for `client_id` and `token_endpoint` of this answer, and repeat the request with `client_assertion`; the SDKs do.";
     FlowClosed "flow_closed" 409
         "The flow has ended already: its redirect came twice, or it was cancelled." "Read the flow's result; start a new flow if there is none.";
     FlowTimedOut "flow_timed_out" 408

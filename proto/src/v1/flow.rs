@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::credential::SecretText;
 use super::error::ErrorBody;
 use super::token::TokenResponse;
 
@@ -162,4 +163,7 @@ pub struct CompleteFlowRequest {
     /// A subset of the flow's scopes to redeem the code for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scopes: Option<Vec<String>>,
+    /// The answer to `client_assertion_needed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_assertion: Option<SecretText>,
 }

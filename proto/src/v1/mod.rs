@@ -2,6 +2,7 @@
 
 mod account;
 mod app;
+mod credential;
 mod error;
 mod event;
 mod flow;
@@ -10,9 +11,14 @@ mod status;
 mod token;
 
 pub use account::{Account, Accounts};
-pub use app::{App, Apps, ClientKind, InstanceDiscovery, OpenAppRequest};
+pub use app::{
+    App, Apps, AzureRegion, ClientKind, InstanceDiscovery, NetworkSettings, OpenAppRequest,
+};
+pub use credential::{
+    ClientCredential, ManagedIdentity, ManagedIdentityId, ManagedIdentitySource, SecretText,
+};
 pub use error::{ERROR_CODES, ErrorBody, ErrorCode, ErrorCodeRow};
 pub use event::{Event, EventKind};
 pub use flow::{AuthResponse, CompleteFlowRequest, Flow, FlowKind, FlowState, StartFlowRequest};
 pub use status::{Counts, KeyStatus, Status, StoreStatus, UnlockRequest};
-pub use token::{Grant, TokenRequest, TokenResponse, TokenSource};
+pub use token::{Grant, PopScheme, TokenRequest, TokenResponse, TokenSource};

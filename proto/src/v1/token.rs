@@ -1,8 +1,12 @@
 //! Token requests and results.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
+
+use super::credential::SecretText;
 
 /// How to come by the token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,6 +16,31 @@ pub enum Grant {
     /// From the cache, or by a refresh token; never by asking the person.
     #[default]
     Silent,
+    /// RFC 6749 section 4.4: the application's own token; the cache is asked first. Also what a managed identity has.
+    ClientCredentials,
+    /// Entra's on-behalf-of (RFC 7523): a token for another resource, for the user of `user_assertion`.
+    OnBehalfOf,
+    /// RFC 6749 section 4.3, federated users included.
+    Password,
+    /// Migration: a refresh token that another library kept.
+    RefreshToken,
+    /// Entra's agent identities: a user's token for a federated credential.
+    UserFederatedCredential,
+    /// A code that the application got by itself, without a flow of the daemon's.
+    AuthorizationCode,
+}
+
+/// A signed request instead of a bearer token: MSAL's `PopAuthScheme`. The key stays in the daemon.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct PopScheme {
+    /// `GET`, `POST`, `PUT`, `DELETE` or `PATCH`.
+    pub http_method: String,
+    /// The request's URL.
+    pub url: String,
+    /// What the resource server wants to see again.
+    pub nonce: String,
 }
 
 /// `POST /v1/apps/{app}/token`.
@@ -41,6 +70,57 @@ pub struct TokenRequest {
     /// The caller's correlation id; a new one by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub correlation_id: Option<String>,
+    /// Another tenant than the application's authority names, for this request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
+    /// Claims to forward to the provider, a JSON object as text; they are a part of the token's place in the cache.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forwarded_client_claims: Option<String>,
+    /// `client_credentials`: Entra's `fmi_path`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fmi_path: Option<String>,
+    /// `client_credentials` of a managed identity: the resource, in the place of scopes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource: Option<String>,
+    /// `on_behalf_of`: the token that the application was called with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_assertion: Option<SecretText>,
+    /// `on_behalf_of`: the key of a long-running process. With `user_assertion` it begins one; alone it goes on with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_key: Option<SecretText>,
+    /// `password`, `user_federated_credential`: the user's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// `password`: the user's password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<SecretText>,
+    /// `refresh_token`: the token to migrate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh_token: Option<SecretText>,
+    /// `user_federated_credential`: the credential.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub federated_credential: Option<SecretText>,
+    /// `user_federated_credential`: the user's object id, in the place of `username`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_object_id: Option<String>,
+    /// `authorization_code`: the code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<SecretText>,
+    /// `authorization_code`: where the code arrived.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redirect_uri: Option<String>,
+    /// `authorization_code`: the nonce that the ID token must have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<String>,
+    /// The answer to `client_assertion_needed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_assertion: Option<SecretText>,
+    /// `silent`: a signed request instead of a bearer token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth_scheme: Option<PopScheme>,
+    /// Fields to add to the provider's form; they are a part of the token's place in the cache. None that a grant has already.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub data: BTreeMap<String, String>,
 }
 
 /// Where a token came from.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use valetkey_model::{Authority, AuthorityKind, ScopeSet, UnixTime};
+use valetkey_model::{Authority, AuthorityKind, ScopeSet, Secret, UnixTime};
 use valetkey_oauth::{
     ApiId, AuthorizationCode, AuthorizationCodeGrant, AuthorizationRequest, CacheReason,
     ExpectedRedirect, Nonce, PkceVerifier, ProviderMetadata, RedirectError, State,
@@ -14,9 +14,10 @@ use valetkey_oauth::{
 
 use super::{Invitation, Progress, SignIn, Visit};
 use crate::answer::TokenAnswer;
+use crate::credential::Proof;
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::issue::{GRANT_AUTHORIZATION_CODE, Issue, record_outcome};
+use crate::issue::{GRANT_AUTHORIZATION_CODE, Issue, Origin, record_outcome};
 use crate::request::{FlowKind, FlowRequest};
 use crate::user::User;
 
@@ -42,6 +43,8 @@ pub(super) struct PendingCode(Mutex<Option<Expectation>>);
 pub(super) struct ReceivedCode {
     code: AuthorizationCode,
     expectation: Expectation,
+    /// The answer to [`Error::ClientAssertionNeeded`].
+    assertion: Option<Secret>,
 }
 
 /// What differs between the two flows that send a person to the authorization endpoint.
@@ -156,7 +159,7 @@ impl Engine {
         received: ReceivedCode,
         narrowed: Option<ScopeSet>,
     ) -> Result<TokenAnswer, Error> {
-        let ReceivedCode { code, expectation } = received;
+        let ReceivedCode { code, expectation, assertion } = received;
         let app = &sign_in.app;
         let definition = app.definition();
         let scopes = match narrowed {
@@ -169,8 +172,11 @@ impl Engine {
         };
         let api =
             if sign_in.kind() == "interactive" { ApiId::Interactive } else { ApiId::AuthCode };
-        let call = self.call(app, api, CacheReason::NotSilent, &sign_in.correlation_id);
         let provider = &expectation.metadata;
+        let proof = Proof { assertion: assertion.as_ref(), fmi_path: None };
+        let authentication = self.authenticate(app, provider, proof)?;
+        let call =
+            self.call(app, api, CacheReason::NotSilent, &sign_in.correlation_id, authentication);
         let grant = AuthorizationCodeGrant {
             code: code.code,
             redirect_uri: expectation.redirect_uri,
@@ -194,7 +200,14 @@ impl Engine {
             expectation.max_age,
             self.now(),
         )?;
-        self.admit_sign_in(user, &lease, app, provider, GRANT_AUTHORIZATION_CODE, issue).await
+        let origin = Origin::of(GRANT_AUTHORIZATION_CODE);
+        self.admit_sign_in(user, &lease, app, provider, origin, issue).await
+    }
+}
+
+impl ReceivedCode {
+    pub(super) fn with_assertion(self, assertion: Option<Secret>) -> Self {
+        Self { assertion, ..self }
     }
 }
 
@@ -210,6 +223,12 @@ impl SignIn {
 }
 
 impl PendingCode {
+    /// The provider that the redirect will come from, while the flow waits for it.
+    pub(super) fn provider(&self) -> Option<Arc<ProviderMetadata>> {
+        let pending = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        pending.as_ref().map(|expectation| Arc::clone(&expectation.metadata))
+    }
+
     /// Judges a redirect. One whose `state` is not this flow's changes nothing; any other is this flow's only one.
     pub(super) fn take(
         &self,
@@ -224,7 +243,7 @@ impl PendingCode {
             return Err(Error::FlowClosed);
         }
         match expectation.judge(parameters) {
-            Ok(code) => Ok(ReceivedCode { code, expectation }),
+            Ok(code) => Ok(ReceivedCode { code, expectation, assertion: None }),
             Err(error @ (RedirectError::StateMismatch | RedirectError::StateMissing)) => {
                 *pending = Some(expectation);
                 Err(error.into())
@@ -256,7 +275,7 @@ impl Expectation {
     }
 
     pub(super) fn received(self, code: AuthorizationCode) -> ReceivedCode {
-        ReceivedCode { code, expectation: self }
+        ReceivedCode { code, expectation: self, assertion: None }
     }
 }
 

@@ -13,9 +13,10 @@ use valetkey_oauth::{
 use super::{FlowStatus, Invitation, Progress, SignIn};
 use crate::answer::TokenAnswer;
 use crate::application::ClientApplication;
+use crate::credential::Proof;
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::issue::{GRANT_DEVICE_CODE, Issue, record_outcome};
+use crate::issue::{GRANT_DEVICE_CODE, Issue, Origin, record_outcome};
 use crate::lease::Lease;
 use crate::request::FlowRequest;
 use crate::user::User;
@@ -49,6 +50,7 @@ impl Engine {
             ApiId::DeviceCode,
             CacheReason::NotSilent,
             &request.correlation_id,
+            self.authenticate(&request.app, &metadata, Proof::default())?,
         );
         let client_id = &definition.client_id;
         let asking = build_device_authorization_request(
@@ -140,8 +142,12 @@ impl Engine {
             Ok(metadata) => metadata,
             Err(error) => return Poll::of_error(error),
         };
-        let call =
-            self.call(app, ApiId::DeviceCode, CacheReason::NotSilent, &sign_in.correlation_id);
+        let authentication = match self.authenticate(app, &metadata, Proof::default()) {
+            Ok(authentication) => authentication,
+            Err(error) => return Poll::of_error(error),
+        };
+        let (api, reason) = (ApiId::DeviceCode, CacheReason::NotSilent);
+        let call = self.call(app, api, reason, &sign_in.correlation_id, authentication);
         let client_id = &app.definition().client_id;
         let poll = build_device_code_request(&metadata, client_id, &polling.grant, &call);
         let lease = match self.lease(user).await {
@@ -177,7 +183,7 @@ impl Engine {
     ) -> Result<TokenAnswer, Error> {
         let Approval { metadata, issue, lease } = *approval;
         issue.check_issuer(app.definition(), &metadata)?;
-        self.admit_sign_in(user, &lease, app, &metadata, GRANT_DEVICE_CODE, issue).await
+        self.admit_sign_in(user, &lease, app, &metadata, Origin::of(GRANT_DEVICE_CODE), issue).await
     }
 }
 

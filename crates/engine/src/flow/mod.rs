@@ -14,12 +14,13 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tokio::sync::watch;
-use valetkey_model::ScopeSet;
+use valetkey_model::{ScopeSet, Secret};
 use valetkey_policy::Authorized;
 
 use self::registry::JoinKey;
 use self::sign_in::Progress;
 pub use self::sign_in::{FlowStatus, Invitation, SignIn, Visit};
+use crate::credential::Proof;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::request::{FlowKind, FlowRequest};
@@ -158,11 +159,17 @@ impl Engine {
         flow: &Arc<Flow>,
         parameters: BTreeMap<String, String>,
         scopes: Option<ScopeSet>,
+        assertion: Option<Secret>,
     ) -> Result<FlowStatus, Error> {
         let Progress::AuthCode(pending) = &flow.progress else {
             return Err(Error::NotCompletedByCaller(flow.kind()));
         };
-        let code = pending.take(flow, &parameters, self.now())?;
+        // Before the redirect is taken: whoever must make an assertion first comes back with the same redirect.
+        if let Some(provider) = pending.provider() {
+            let proof = Proof { assertion: assertion.as_ref(), fmi_path: None };
+            self.authenticate(&flow.app, &provider, proof)?;
+        }
+        let code = pending.take(flow, &parameters, self.now())?.with_assertion(assertion);
         let (this, user) = (Arc::clone(self), Arc::clone(user));
         let running = Arc::clone(&flow.sign_in);
         // A task of its own: the code is good for one use, and a caller who hangs up must not waste it.

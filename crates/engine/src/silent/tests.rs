@@ -4,8 +4,8 @@ use valetkey_cache::{AppMetadata, Entry};
 use valetkey_model::{Authority, AuthorityOptions, ClientId, CorrelationId, ScopeSet, Secret};
 
 use super::*;
-use crate::application::{ClientApplication, Definition, InstanceDiscovery};
-use crate::request::AccountSelector;
+use crate::application::{ClientApplication, Definition};
+use crate::request::{AccountSelector, Extras};
 
 const NOW: i64 = 100_000;
 const HOST: &str = "login.microsoftonline.com";
@@ -73,15 +73,8 @@ fn metadata(family_id: Option<&str>) -> Entry {
 /// What `editor` asks for on Ada's behalf: the scope `a`.
 fn request() -> SilentRequest {
     let authority = format!("https://{HOST}/contoso");
-    let definition = Definition {
-        client_id: client("editor"),
-        authority: Authority::parse(&authority, AuthorityOptions::default()).unwrap(),
-        instance_discovery: InstanceDiscovery::Enabled,
-        capabilities: Vec::new(),
-        exclude_scopes: ScopeSet::default(),
-        app_name: None,
-        app_version: None,
-    };
+    let authority = Authority::parse(&authority, AuthorityOptions::default()).unwrap();
+    let definition = Definition::new(client("editor"), authority);
     SilentRequest {
         app: Arc::new(ClientApplication::open(definition)),
         scopes: ScopeSet::from_target("a"),
@@ -89,6 +82,8 @@ fn request() -> SilentRequest {
         force_refresh: false,
         claims_challenge: None,
         min_validity: 0,
+        client_assertion: None,
+        extras: Extras::default(),
         correlation_id: CorrelationId::from_random([0; 16]),
     }
 }

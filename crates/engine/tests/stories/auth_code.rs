@@ -165,7 +165,8 @@ fn the_code_can_be_redeemed_for_some_of_the_scopes_and_no_others() {
             let (engine, user) = (&story.world.engine, story.world.user().await);
             let scopes = Some(ScopeSet::from_target(scopes));
             let redirect = story.redirect.clone();
-            let status = engine.complete_flow(&user, &story.flow, redirect, scopes).await.unwrap();
+            let status =
+                engine.complete_flow(&user, &story.flow, redirect, scopes, None).await.unwrap();
             assert_eq!(tell_status(&status), expected);
             let requests = story.world.http.requests(&code_grant());
             assert_eq!(requests.first().and_then(|it| it.form_value("scope")), asked);

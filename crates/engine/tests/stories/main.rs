@@ -8,6 +8,7 @@ mod auth_code;
 mod device_code;
 mod discovery;
 mod disk;
+mod grants;
 mod interactive;
 mod lock;
 mod refresh_faults;
