@@ -5,6 +5,7 @@
 //!
 //! It decides nothing about tokens (that is the engine's), who may have them (policy's), or how they are kept (vault's).
 
+pub mod allocator;
 pub mod api;
 pub mod broker;
 pub mod clock;

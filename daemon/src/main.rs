@@ -2,8 +2,12 @@
 
 use std::process::ExitCode;
 
+use valetkeyd::allocator::Zeroing;
 use valetkeyd::endpoint::Inherited;
 use valetkeyd::program;
+
+#[global_allocator]
+static ALLOCATOR: Zeroing = Zeroing::new();
 
 fn main() -> ExitCode {
     // SAFETY: the first line of the process: there is no other thread, and no descriptor but what it was started with.

@@ -65,3 +65,46 @@ async fn a_store_that_would_open_again_by_itself_is_not_locked() {
     assert_eq!(refused.refusal(), (400, "bad_request".to_owned()));
     assert_eq!(world.machine.status().await["locked"], false);
 }
+
+/// What the process could have secrets in. None where only root may look, and this is somebody else.
+#[cfg(target_os = "linux")]
+fn read_memory(pid: u32) -> Option<Vec<u8>> {
+    use std::os::unix::fs::FileExt;
+
+    let memory = std::fs::File::open(format!("/proc/{pid}/mem")).ok()?;
+    let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).ok()?;
+    let mut content = Vec::new();
+    for line in maps.lines().filter(|line| line.contains(" rw")) {
+        let (start, end) = line.split_once(' ').unwrap().0.split_once('-').unwrap();
+        let start = u64::from_str_radix(start, 16).unwrap();
+        let end = u64::from_str_radix(end, 16).unwrap();
+        let mut region = vec![0; usize::try_from(end - start).unwrap()];
+        // Pages of the kernel's own cannot be read, and hold nothing.
+        if memory.read_exact_at(&mut region, start).is_ok() {
+            content.append(&mut region);
+        }
+    }
+    Some(content)
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn what_a_locked_daemon_dropped_is_nowhere_in_its_memory() {
+    let machine = Machine::new().with("VALETKEY_KEY_PROVIDER", "passphrase");
+    let world = World::with(machine, Options::default()).await;
+    unlock(&world, PASSPHRASE).await.success();
+    world.caller().await.sign_in(world.control(), ALICE).await;
+    let Some(before) = read_memory(world.machine.pid()) else { return };
+    world.machine.connect().await.post("/v1/lock", &json!({})).await.success();
+    let after = read_memory(world.machine.pid()).unwrap();
+    let is_in = |memory: &[u8], secret: &str| {
+        memory.windows(secret.len()).any(|piece| piece == secret.as_bytes())
+    };
+    for secret in world.control().secrets() {
+        if secret.kind == "refresh_token" {
+            assert!(is_in(&before, &secret.value), "the search finds nothing");
+        }
+        assert!(!is_in(&after, &secret.value), "{} of a locked daemon", secret.kind);
+    }
+    assert!(!is_in(&after, PASSPHRASE), "the passphrase of a locked daemon");
+}

@@ -16,6 +16,9 @@ use crate::failure::Failure;
 
 /// Drops keys and tokens from memory, once all that was issued is saved. Only a store with a passphrase can be locked: any
 /// other would open itself again.
+///
+/// What is dropped is zeroed, in whatever buffer it was (`allocator.rs`). What is not dropped is not: a copy may remain in
+/// the buffers of a connection that is kept open, to a provider or to a client, until it is used again or closed.
 pub(super) async fn lock(State(api): State<Arc<Api>>) -> Response<Body> {
     let locking = Arc::clone(&api);
     // A task of its own: a caller who hangs up must not leave the store locked and the tokens in memory.
