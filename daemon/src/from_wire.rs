@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use valetkey_engine::{
     ClientApplication, ClientType, Definition, FlowKind, FlowRequest, Hints, InstanceDiscovery,
-    Region,
+    RegionWish,
 };
 use valetkey_model::{Authority, AuthorityOptions, ClientId, CorrelationId, ScopeSet, UnixTime};
+use valetkey_oauth::Region;
 use valetkey_proto::v1;
 use valetkey_proto::v1::ErrorCode;
 
@@ -70,7 +71,7 @@ pub fn definition(request: &v1::OpenAppRequest, now: UnixTime) -> Result<Definit
             .map(|credential| credential::from_wire(credential, now))
             .transpose()?,
         client_claims: request.client_claims.clone(),
-        region: request.azure_region.as_ref().and_then(region),
+        region: request.azure_region.as_ref().map(region).transpose()?.flatten(),
         partition: None,
     };
     definition.check().map_err(|error| Failure::request(ErrorCode::BadRequest, error.to_string()))
@@ -109,12 +110,16 @@ fn refuse_members_of_other_kinds(request: &v1::OpenAppRequest) -> Result<(), Fai
     }
 }
 
-fn region(region: &v1::AzureRegion) -> Option<Region> {
-    match region {
-        v1::AzureRegion::Detected(true) => Some(Region::Detected),
+fn region(region: &v1::AzureRegion) -> Result<Option<RegionWish>, Failure> {
+    Ok(match region {
+        v1::AzureRegion::Detected(true) => Some(RegionWish::Detected),
         v1::AzureRegion::Detected(false) => None,
-        v1::AzureRegion::Named(name) => Some(Region::Named(name.clone())),
-    }
+        v1::AzureRegion::Named(name) => {
+            let region = Region::new(name);
+            let region = region.map_err(|error| Failure::bad_member("azure_region", error))?;
+            Some(RegionWish::Named(region))
+        }
+    })
 }
 
 fn authority(request: &v1::OpenAppRequest) -> Result<Authority, Failure> {

@@ -7,7 +7,9 @@ use valetkey_engine::{
     Error, Event, Flow, FlowStatus, FoundAccount, Happening, Invitation, TokenAnswer,
 };
 use valetkey_model::{CorrelationId, UnixTime};
-use valetkey_oauth::{DiscoveryError, OAuthError, RedirectError, TokenResponseError};
+use valetkey_oauth::{
+    DiscoveryError, OAuthError, RedirectError, TokenResponseError, UserRealmError, WsTrustError,
+};
 use valetkey_proto::v1::{self, ErrorBody, ErrorCode};
 
 use crate::failure::Failure;
@@ -180,6 +182,14 @@ fn error(error: &Error, correlation_id: &CorrelationId) -> (u16, ErrorBody) {
             return (status, body);
         }
         Error::Token(TokenResponseError::ServerMisbehaved(_)) => Code::ProviderMisbehaved,
+        Error::WsTrust(WsTrustError::Refused(fault)) => {
+            let reason = fault.reason.as_deref().unwrap_or("it gave no reason");
+            let description = format!("{}: {reason}", fault.code);
+            return own(Code::FederationRefused, description, correlation_id);
+        }
+        Error::UserRealm(UserRealmError::Unavailable { .. })
+        | Error::WsTrust(WsTrustError::Unavailable { .. }) => Code::ProviderUnavailable,
+        Error::UserRealm(_) | Error::WsTrust(_) => Code::ProviderMisbehaved,
         Error::Transport(_) => Code::ProviderUnreachable,
         Error::Store(StoreError::Locked(_)) => Code::StoreLocked,
         Error::Store(StoreError::Unavailable(_)) => Code::StoreUnavailable,

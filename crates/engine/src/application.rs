@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use valetkey_model::{Authority, ClientId, Partition, RESERVED_SCOPES, ScopeSet};
-use valetkey_oauth::{ProviderMetadata, TelemetryLog};
+use valetkey_oauth::{ProviderMetadata, Region, TelemetryLog};
 use valetkey_policy::Subject;
 
 use crate::credential::{AssertionInUse, ClientCredential};
@@ -35,7 +35,7 @@ pub struct Definition {
     /// Signed into the assertions that the credential makes.
     pub client_claims: Option<Map<String, Value>>,
     /// Where the application's own tokens are asked for.
-    pub region: Option<Region>,
+    pub region: Option<RegionWish>,
     /// Where its tokens are, when they are not in the cache that the user's programs share.
     pub partition: Option<Partition>,
 }
@@ -52,9 +52,9 @@ pub enum ClientType {
 
 /// An Azure region, or the wish to find it out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Region {
+pub enum RegionWish {
     /// This one.
-    Named(String),
+    Named(Region),
     /// As the platform's metadata service says.
     Detected,
 }

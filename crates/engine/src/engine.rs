@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use tokio::sync::{Mutex as AsyncMutex, RwLock as AsyncRwLock, broadcast};
+use tokio::sync::{Mutex as AsyncMutex, OnceCell, RwLock as AsyncRwLock, broadcast};
 use valetkey_cache::TokenCache;
 use valetkey_model::{CorrelationId, Partition, UnixTime};
-use valetkey_oauth::{HttpRequest, HttpResponse};
+use valetkey_oauth::{HttpRequest, HttpResponse, Region};
 
 use crate::error::Error;
 use crate::event::Event;
@@ -38,6 +38,7 @@ pub struct Engine {
     pub(crate) loading: AsyncMutex<()>,
     /// Shared by whoever redeems and saves; held alone while the store is locked.
     pub(crate) leases: Arc<AsyncRwLock<()>>,
+    pub(crate) machine_region: OnceCell<Option<Region>>,
 }
 
 impl Engine {
@@ -48,6 +49,7 @@ impl Engine {
             users: RwLock::default(),
             loading: AsyncMutex::default(),
             leases: Arc::default(),
+            machine_region: OnceCell::new(),
         })
     }
 

@@ -2,7 +2,7 @@
 
 use valetkey_oauth::{
     ClaimsError, CredentialError, DiscoveryError, IdTokenError, OAuthError, RedirectError,
-    ReservedScope, TokenResponseError,
+    ReservedScope, TokenResponseError, UserRealmError, WsTrustError,
 };
 
 use crate::ports::{ListenError, StoreError, TransportError};
@@ -90,6 +90,12 @@ pub enum Error {
     /// The provider's: it refused, is out of order, or broke the protocol.
     #[error("{0}")]
     Token(#[from] TokenResponseError),
+    /// The authority's: it does not say who knows a user's password.
+    #[error("{0}")]
+    UserRealm(#[from] UserRealmError),
+    /// The user's domain's: it refused, is out of order, or broke the protocol.
+    #[error("{0}")]
+    WsTrust(#[from] WsTrustError),
     /// The network's.
     #[error("{0}")]
     Transport(#[from] TransportError),
@@ -140,6 +146,8 @@ impl Error {
                         | TokenResponseError::ServerMisbehaved(_)
                 )
                 | Self::Discovery(DiscoveryError::Unavailable { .. })
+                | Self::UserRealm(UserRealmError::Unavailable { .. })
+                | Self::WsTrust(WsTrustError::Unavailable { .. })
         )
     }
 }

@@ -24,6 +24,7 @@ mod open_apps;
 pub mod ports;
 mod provider;
 mod refresh;
+mod region;
 mod request;
 mod silent;
 mod user;
@@ -31,7 +32,8 @@ mod user;
 pub use accounts::FoundAccount;
 pub use answer::{IssuedToken, TokenAnswer};
 pub use application::{
-    AppId, ClientApplication, ClientType, Definition, DefinitionError, InstanceDiscovery, Region,
+    AppId, ClientApplication, ClientType, Definition, DefinitionError, InstanceDiscovery,
+    RegionWish,
 };
 pub use credential::ClientCredential;
 pub use engine::{Engine, Ports};

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
-use valetkey_proto::v1::{ClientKind, InstanceDiscovery, OpenAppRequest};
+use valetkey_proto::v1::{InstanceDiscovery, OpenAppRequest};
 
 pub use error::ConfigError;
 pub use load::{load, parse};
@@ -66,9 +66,6 @@ pub enum KeyName {
 pub struct AppConfig {
     /// The client id (RFC 6749) that the provider gave it.
     pub client_id: String,
-    /// Public by default.
-    #[serde(default)]
-    pub kind: ClientKind,
     /// Microsoft Entra ID: a URL with a tenant; `https://login.microsoftonline.com/common/` by default.
     pub authority: Option<String>,
     /// Any other OpenID Connect provider: its issuer URL. Goes with no `authority`.
@@ -96,7 +93,6 @@ impl AppConfig {
     /// The same application as a caller would define it over the socket.
     pub fn definition(&self) -> OpenAppRequest {
         OpenAppRequest {
-            kind: self.kind,
             client_id: Some(self.client_id.clone()),
             authority: self.authority.clone(),
             oidc_authority: self.oidc_authority.clone(),

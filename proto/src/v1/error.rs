@@ -120,6 +120,8 @@ error_codes! {
         "Several accounts are signed in and the request names none of them, or a user name that several share." "Name one in `account`, by its home account id if need be.";
     ClientAssertionNeeded "client_assertion_needed" 409
         "The application makes its client assertions itself, and the provider must be asked." "Make an assertion for `client_id` and `token_endpoint` of this answer, and repeat the request with `client_assertion`; the SDKs do.";
+    FederationRefused "federation_refused" 409
+        "The identity provider of the user's own domain refused the user name or the password." "Ask the person again; a browser sign-in works where a password does not.";
     FlowClosed "flow_closed" 409
         "The flow has ended already: its redirect came twice, or it was cancelled." "Read the flow's result; start a new flow if there is none.";
     FlowTimedOut "flow_timed_out" 408

@@ -126,9 +126,13 @@ impl Engine {
             claims: request.extras.claims(definition, request.claims_challenge.as_deref())?,
             fmi_path: request.extras.fmi_path.clone(),
         };
-        let asking =
+        let mut asking =
             build_client_credentials_request(provider, &definition.client_id, &grant, &call)
                 .with_extra_fields(&request.extras.fields);
+        // The assertion's audience stays the central endpoint.
+        if let Some(region) = self.region_of(definition).await {
+            asking.url = region.move_url(&asking.url);
+        }
         let lease = self.lease(user).await?;
         let issue = self.ask_for_token(user, &request.app, &call, asking, &grant.scopes).await?;
         let (now, extension) = (self.now(), request.extras.extension());

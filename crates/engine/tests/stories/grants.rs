@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use valetkey_engine::{ClientApplication, ClientCredential, ClientType, Definition, Extras, Grant};
+use valetkey_engine::{
+    ClientApplication, ClientCredential, ClientType, Definition, Extras, Grant, RegionWish,
+};
 use valetkey_model::{ScopeSet, Secret};
 use valetkey_testkit::http::{On, Reply};
 use valetkey_testkit::world::{TestWorld, define, run, settle};
@@ -231,5 +233,67 @@ fn a_code_that_is_not_for_this_nonce_leaves_no_trace() {
         let scopes = ScopeSet::from_target("a");
         let sent = world.http.requests(&on());
         assert!(scopes.is_subset(&ScopeSet::from_target(sent[0].form_value("scope").unwrap())));
+    });
+}
+
+#[test]
+fn an_applications_own_token_is_asked_for_in_its_region_and_a_users_is_not() {
+    run(async {
+        let world = TestWorld::new();
+        let definition = define("service", "https://login.microsoftonline.com/contoso", false);
+        let region = valetkey_oauth::Region::new("westus2").unwrap();
+        let app = world
+            .open(Definition {
+                client_type: ClientType::Confidential,
+                credential: Some(ClientCredential::Secret(secret("s3cret"))),
+                region: Some(RegionWish::Named(region)),
+                ..definition
+            })
+            .await;
+        let metadata = serde_json::json!({
+            "issuer": "https://login.microsoftonline.com/contoso/v2.0",
+            "authorization_endpoint": "https://login.microsoftonline.com/contoso/oauth2/v2.0/authorize",
+            "token_endpoint": "https://login.microsoftonline.com/contoso/oauth2/v2.0/token",
+        });
+        let token = serde_json::json!({"access_token": "at", "expires_in": 3600});
+        world.http.script(On::discovery(), valetkey_testkit::http::json(200, &metadata));
+        world.http.script(On::url("/token"), valetkey_testkit::http::json(200, &token));
+        let ask = |grant: Grant| world.redeem(world.grant_request(&app, grant, "r/.default"));
+        assert_eq!(ask(Grant::ClientCredentials).await, "issued at");
+        assert_eq!(ask(call_of("ada:1")).await, "issued at");
+        let hosts: Vec<_> = world
+            .http
+            .requests(&On::url("/token"))
+            .iter()
+            .map(|request| request.url.host_str().unwrap().to_owned())
+            .collect();
+        assert_eq!(hosts, ["westus2.login.microsoft.com", "login.microsoftonline.com"]);
+    });
+}
+
+#[test]
+fn a_federated_users_password_goes_to_the_users_domain_alone() {
+    run(async {
+        let world = TestWorld::new();
+        let app = world.app("editor").await;
+        let realm = serde_json::json!({
+            "account_type": "Federated",
+            "federation_active_auth_url": "https://adfs.contoso.com/adfs/services/trust/13/usernamemixed",
+        });
+        world.http.script(On::url("/userrealm/"), valetkey_testkit::http::json(200, &realm));
+        let fault = "<s:Envelope xmlns:s=\"http://www.w3.org/2003/05/soap-envelope\"><s:Body><s:Fault>\
+            <s:Code><s:Value>s:Sender</s:Value></s:Code><s:Reason><s:Text>ID3242</s:Text></s:Reason>\
+            </s:Fault></s:Body></s:Envelope>";
+        let refused = valetkey_testkit::http::text(500, fault);
+        world.http.script(On::url("usernamemixed"), refused);
+        let grant =
+            Grant::Password { username: "ada@contoso.com".to_owned(), password: secret("pw") };
+        let outcome = world.redeem(world.grant_request(&app, grant, "a")).await;
+        assert!(outcome.contains("Sender"), "{outcome}");
+        let sent = world.http.requests(&On::url("usernamemixed"));
+        assert_eq!(sent.len(), 1);
+        assert_eq!(sent[0].url.host_str(), Some("adfs.contoso.com"));
+        assert_eq!(world.http.count(&On::grant("password")), 0);
+        assert!(world.accounts(&app).await.is_empty());
     });
 }

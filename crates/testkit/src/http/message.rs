@@ -100,6 +100,11 @@ pub fn html() -> Reply {
     Reply::Answer(answer(200, "<html><body>Welcome to our hotel</body></html>".to_owned()))
 }
 
+/// A text that is no JSON.
+pub fn text(status: u16, body: &str) -> Reply {
+    Reply::Answer(answer(status, body.to_owned()))
+}
+
 /// An answer without a body.
 pub fn status(status: u16) -> Reply {
     Reply::Answer(answer(status, String::new()))

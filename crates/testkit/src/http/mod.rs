@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use valetkey_engine::ports::{BoxFuture, HttpClient, TransportError};
 use valetkey_oauth::{HttpRequest, HttpResponse};
 
-pub use self::message::{On, Reply, html, json, status};
+pub use self::message::{On, Reply, html, json, status, text};
 use crate::gate::Gate;
 
 /// Whoever answers for a host.
