@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-use valetkey_model::{Authority, ClientId, Partition, RESERVED_SCOPES, ScopeSet};
+use valetkey_model::{Authority, ClientId, Partition, RESERVED_SCOPES, ScopeSet, steers_display};
 use valetkey_oauth::{ProviderMetadata, Region, TelemetryLog};
 use valetkey_policy::Subject;
 
@@ -74,6 +74,14 @@ pub enum DefinitionError {
     /// An OIDC request without `openid` is none.
     #[error("exclude_scopes must not have \"openid\" in it")]
     ExcludesOpenid,
+    /// It would go to the provider inside of JSON, and to whoever lists the applications.
+    #[error(
+        "client_capabilities must not have control characters in them, such as {capability:?} has"
+    )]
+    SteeringCapability {
+        /// The first that has one.
+        capability: String,
+    },
 }
 
 /// The id of an application: a digest of its definition, the same after every restart.
@@ -115,6 +123,9 @@ impl Definition {
     pub fn check(self) -> Result<Self, DefinitionError> {
         if self.exclude_scopes.contains(RESERVED_SCOPES[0]) {
             return Err(DefinitionError::ExcludesOpenid);
+        }
+        if let Some(capability) = self.capabilities.iter().find(|it| it.contains(steers_display)) {
+            return Err(DefinitionError::SteeringCapability { capability: capability.clone() });
         }
         Ok(self)
     }
@@ -222,5 +233,27 @@ impl ClientApplication {
 impl Subject for Definition {
     fn authority(&self) -> &Authority {
         &self.authority
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use valetkey_model::AuthorityOptions;
+
+    use super::*;
+
+    #[test]
+    fn a_capability_with_a_control_character_is_refused() {
+        let check = |capability: &str| {
+            let authority = Authority::parse(Authority::DEFAULT, AuthorityOptions::default());
+            let mut definition = Definition::new(ClientId::new("c").unwrap(), authority.unwrap());
+            definition.capabilities = vec!["CP1".to_owned(), capability.to_owned()];
+            definition.check().map(drop)
+        };
+        assert_eq!(check("protapp"), Ok(()));
+        for capability in ["\u{1b}", "a\r\nb", "\u{9b}31m", "a\u{202e}b"] {
+            let error = check(capability).unwrap_err();
+            assert!(!error.to_string().contains(steers_display), "{error}");
+        }
     }
 }

@@ -5,6 +5,8 @@ use std::net::IpAddr;
 
 use url::{Host, Url};
 
+use crate::text::steers_display;
+
 /// Hosts of Entra that need no instance discovery.
 pub const WELL_KNOWN_HOSTS: [&str; 13] = [
     "login.microsoftonline.com",
@@ -90,6 +92,14 @@ pub enum AuthorityError {
     /// Longer than any honest one; it is kept for as long as the application is.
     #[error("authority is longer than {MAX_AUTHORITY} bytes")]
     TooLong,
+    /// Readers of URLs drop or replace these in silence, so that the text would name another provider than it shows.
+    #[error(
+        "authority {text:?} has white space, a backslash or a control character in it; remove what does not belong there"
+    )]
+    ForbiddenCharacter {
+        /// What was given.
+        text: String,
+    },
     /// A password in a URL ends up in logs.
     #[error("authority has a user name or password in it; remove that part")]
     HasCredentials,
@@ -118,8 +128,12 @@ impl Authority {
         if text.len() > MAX_AUTHORITY {
             return Err(AuthorityError::TooLong);
         }
+        let given = text.trim();
+        if given.contains(|c: char| c.is_whitespace() || c == '\\' || steers_display(c)) {
+            return Err(AuthorityError::ForbiddenCharacter { text: text.to_owned() });
+        }
         let no_url = || AuthorityError::NoUrl { text: text.to_owned() };
-        let url = Url::parse(text.trim()).map_err(|_| no_url())?;
+        let url = Url::parse(given).map_err(|_| no_url())?;
         let host = url.host().ok_or_else(no_url)?;
         if !(url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&host))) {
             return Err(AuthorityError::NotHttps { text: text.to_owned() });
@@ -141,8 +155,7 @@ impl Authority {
             AuthorityKind::Oidc | AuthorityKind::Dsts => site.clone() + &fold_proof_path(&url),
             _ => site.clone(),
         };
-        let given = text.trim().into();
-        let (site, environment) = (site.into(), environment.into());
+        let (given, site, environment) = (given.into(), site.into(), environment.into());
         Ok(Self { url, given, site, environment, kind, known_to_developer })
     }
 
@@ -374,6 +387,29 @@ mod tests {
             let message = parse(text).unwrap_err().to_string();
             assert!(message.contains(expected), "{text}: {message}");
         }
+    }
+
+    #[test]
+    fn an_authority_with_characters_that_no_url_has_is_refused() {
+        for text in [
+            "https://login.contoso.com/te\tnant",
+            "https://login.con\ntoso.com/tenant",
+            "https://login.contoso.com/ten ant",
+            "https:\\\\login.contoso.com\\tenant",
+            "https://login.contoso.com/tenant\\..",
+            "https://login.contoso.com/\u{1b}[2Jtenant",
+            "https://login.contoso.com/\u{202e}tenant",
+            "https://login.contoso.com/te\u{a0}nant",
+            "\u{1}https://login.contoso.com/tenant",
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(
+                matches!(error, AuthorityError::ForbiddenCharacter { .. }),
+                "{text:?}: {error}"
+            );
+            assert!(!error.to_string().contains(steers_display), "{error}");
+        }
+        assert_eq!(parse(" https://a.example/t\n").unwrap().as_str(), "https://a.example/t");
     }
 
     #[test]
