@@ -42,6 +42,8 @@ _STAYS = "what could open everything stays in the daemon"
 _NO_NETWORK = "creating an application, and a plain miss, ask no network"
 _AGING = "an aging token is answered at once and refreshed behind; a fault of that refresh is no fault of the token"
 _DEAD = "a dead refresh token is dropped: the next call says that a sign-in is needed, and sends nothing"
+_REGIONAL = "discovery.https://westus2.login.microsoft.com/TENANT/v2.0/.well-known/openid-configuration"
+_REGION = "a region's endpoints are the central ones at the region's host: no second discovery"
 _POLLS = "the daemon polls at the provider's interval, whoever asks; a call tells what is known"
 
 DEVIATIONS = [
@@ -66,6 +68,8 @@ DEVIATIONS = [
     Deviation("device_code/single_poll", "results[?].returned.*", _POLLS),
     Deviation("device_code/single_poll", "requests[3][0]", _POLLS, ours=ABSENT),
     Deviation("auth_code/nonce_mismatch", "results[3].raised", "IdTokenError is a RuntimeError", "RuntimeError", "IdTokenError"),
+    Deviation("confidential/region", _REGIONAL, _REGION, msal=True),
+    Deviation("confidential/region", "requests[0][0]", "a region that is named is not looked up as well", ours=ABSENT),
     Deviation("authority/generic_oidc", "results[*].environment", "issuers on one host are strangers to each other"),
 ]
 
