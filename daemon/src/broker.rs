@@ -7,8 +7,9 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use tokio::sync::broadcast;
 use valetkey_engine::{
-    AccountsRequest, AppId, ClientApplication, ClientCredential, Definition, Engine, Error, Event,
-    Flow, FlowStatus, FoundAccount, TokenAnswer, User,
+    AccountsRequest, AppId, AppTokensRequest, CacheContent, CacheRequest, ClientApplication,
+    ClientCredential, Definition, Engine, Error, Event, Flow, FlowStatus, FoundAccount,
+    TokenAnswer, User,
 };
 use valetkey_model::{AccountId, Caller, CorrelationId, Partition};
 use valetkey_policy::{Policy, decide};
@@ -120,7 +121,7 @@ impl Broker {
         Ok(match &request.private_cache {
             Some(name) => {
                 let base = own.as_ref().unwrap_or(shared);
-                Some(base.in_memory(&of_process(caller, name.as_bytes())))
+                Some(base.private(&of_process(caller, name.as_bytes())))
             }
             None => own,
         })
@@ -308,6 +309,47 @@ impl Broker {
         let request = AccountsRequest { app, account: Some(account), correlation_id };
         let authorized = decide(&self.policy, &session.caller, request)?;
         Ok(self.engine.sign_out(&user, &authorized).await?)
+    }
+
+    /// Forgets the application's own tokens.
+    ///
+    /// # Errors
+    /// When it has none by its kind, or the store cannot be written.
+    pub async fn remove_app_tokens(
+        &self,
+        session: &Session,
+        Opened { user, app }: Opened,
+    ) -> Result<(), Failure> {
+        let authorized = decide(&self.policy, &session.caller, AppTokensRequest { app })?;
+        Ok(self.engine.remove_app_tokens(&user, &authorized).await?)
+    }
+
+    /// What is in the application's private cache.
+    ///
+    /// # Errors
+    /// When it has none.
+    pub fn read_cache(
+        &self,
+        session: &Session,
+        Opened { user, app }: Opened,
+    ) -> Result<CacheContent, Failure> {
+        let authorized = decide(&self.policy, &session.caller, CacheRequest { app })?;
+        Ok(self.engine.read_private_cache(&user, &authorized)?)
+    }
+
+    /// Replaces what is in the application's private cache; its version.
+    ///
+    /// # Errors
+    /// When it has none, or the content cannot be read, which changes nothing.
+    pub async fn replace_cache(
+        &self,
+        session: &Session,
+        Opened { user, app }: Opened,
+        request: v1::ReplaceCacheRequest,
+    ) -> Result<u64, Failure> {
+        let authorized = decide(&self.policy, &session.caller, CacheRequest { app })?;
+        let entries = from_wire::cache_entries(request)?;
+        Ok(self.engine.replace_private_cache(&user, &authorized, entries).await?)
     }
 
     /// The caller's events from now on.

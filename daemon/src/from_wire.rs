@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use valetkey_cache::{Entry, TokenCache};
 use valetkey_engine::{
     ClientApplication, ClientType, Definition, FlowKind, FlowRequest, Hints, InstanceDiscovery,
     RegionWish,
@@ -233,6 +234,15 @@ fn refuse_long_members(request: &v1::StartFlowRequest) -> Result<(), Failure> {
         Some((name, _)) => Err(Failure::bad_member(name, format!("longer than {MAX_HINT} bytes"))),
         None => Ok(()),
     }
+}
+
+/// What is to be in a private cache.
+///
+/// # Errors
+/// When a section, an entry or a member cannot be.
+pub fn cache_entries(request: v1::ReplaceCacheRequest) -> Result<Vec<Entry>, Failure> {
+    TokenCache::entries_from_msal_sections(request.cache)
+        .map_err(|error| Failure::bad_member("cache", error))
 }
 
 /// The caller's correlation id, or `fresh`.

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 use valetkey_engine::ports::StoreError;
 use valetkey_engine::{
-    Error, Event, Flow, FlowStatus, FoundAccount, Happening, Invitation, TokenAnswer,
+    CacheContent, Error, Event, Flow, FlowStatus, FoundAccount, Happening, Invitation, TokenAnswer,
 };
 use valetkey_model::{CorrelationId, UnixTime};
 use valetkey_oauth::{
@@ -67,6 +67,16 @@ pub fn account(account: &FoundAccount) -> v1::Account {
         local_account_id: account.local_account_id.as_deref().map(str::to_owned),
         account_source: account.account_source.as_deref().map(str::to_owned),
     }
+}
+
+/// What is in a private cache.
+///
+/// # Errors
+/// When it is no JSON, which is a defect.
+pub fn cache(content: &CacheContent) -> Result<v1::Cache, Failure> {
+    let cache = serde_json::from_str(&content.json)
+        .map_err(|_| Error::Bug("a cache was written that cannot be read"))?;
+    Ok(v1::Cache { version: content.version, cache })
 }
 
 /// A flow as it stands.
@@ -158,8 +168,10 @@ fn error(error: &Error, correlation_id: &CorrelationId) -> (u16, ErrorBody) {
         Error::ReservedScope(_) => Code::ReservedScope,
         Error::Claims(_)
         | Error::BadValue { .. }
+        | Error::NoOwnTokens
         | Error::NotCompletedByCaller(_)
         | Error::NotOffered(_) => Code::BadRequest,
+        Error::CacheNotPrivate => Code::AccessDenied,
         Error::UnknownFlow => Code::UnknownFlow,
         Error::FlowClosed => Code::FlowClosed,
         Error::TooMany { .. } => Code::TooManyRequests,

@@ -34,14 +34,6 @@ class CacheDaemon:
         self.version, self.cache = self.version + 1, ENTRY
 
 
-@pytest.fixture
-def _handed_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("valetkey._definition.HANDS_OUT_CACHES", True)
-
-
-handed_out = pytest.mark.usefixtures("_handed_out")
-
-
 def public(**options: Any) -> msal.PublicClientApplication:
     return msal.PublicClientApplication("client-1", **options)
 
@@ -60,7 +52,6 @@ def test_no_cache_means_the_shared_one(start_daemon: StartDaemon) -> None:
     assert private_caches_of(start_daemon, None, shared) == [None, None]
 
 
-@handed_out
 def test_a_cache_object_is_a_private_cache_for_all_that_have_it(start_daemon: StartDaemon) -> None:
     one, other = msal.TokenCache(), msal.SerializableTokenCache()
     first, second, third = private_caches_of(start_daemon, one, other, one)
@@ -83,15 +74,11 @@ def test_what_is_no_cache_is_refused(state: str) -> None:
         msal.SerializableTokenCache().deserialize(state)
 
 
-def test_a_cache_file_stays_as_it_is_where_the_broker_hands_none_out(start_daemon: StartDaemon) -> None:
-    cache = msal.SerializableTokenCache()
-    cache.deserialize(json.dumps(ENTRY))
+def test_a_cache_of_another_package_has_no_effect(start_daemon: StartDaemon) -> None:
     with pytest.warns(UserWarning, match="valetkey cache import"):
-        assert private_caches_of(start_daemon, cache) == [None]
-    assert (json.loads(cache.serialize()), cache.has_state_changed) == (ENTRY, False)
+        assert private_caches_of(start_daemon, {"a": "dictionary"}) == [None]
 
 
-@handed_out
 def test_a_cache_of_the_applications_own_reaches_the_broker_before_it_is_used(start_daemon: StartDaemon) -> None:
     daemon = start_daemon(CacheDaemon())
     cache = msal.SerializableTokenCache()
@@ -106,7 +93,6 @@ def test_a_cache_of_the_applications_own_reaches_the_broker_before_it_is_used(st
     assert not cache.has_state_changed
 
 
-@handed_out
 def test_a_change_is_told_until_it_is_saved(start_daemon: StartDaemon) -> None:
     kept = CacheDaemon()
     start_daemon(kept)
@@ -122,7 +108,6 @@ def test_a_change_is_told_until_it_is_saved(start_daemon: StartDaemon) -> None:
     assert not cache.has_state_changed
 
 
-@handed_out
 def test_a_cache_in_use_is_replaced_in_the_broker(start_daemon: StartDaemon) -> None:
     kept = CacheDaemon()
     start_daemon(kept)
@@ -133,7 +118,6 @@ def test_a_cache_in_use_is_replaced_in_the_broker(start_daemon: StartDaemon) -> 
     assert (kept.cache, cache.has_state_changed) == ({}, False)
 
 
-@handed_out
 def test_a_cache_is_put_once_however_many_connections_there_are(start_daemon: StartDaemon) -> None:
     kept = CacheDaemon()
     daemon = start_daemon(kept)
@@ -148,7 +132,21 @@ def test_a_cache_is_put_once_however_many_connections_there_are(start_daemon: St
     assert cache.has_state_changed
 
 
-@handed_out
+def test_a_broker_that_was_started_anew_gets_the_cache_again(start_daemon: StartDaemon) -> None:
+    kept = CacheDaemon()
+    daemon = start_daemon(kept)
+    cache = msal.SerializableTokenCache()
+    app = public(token_cache=cache)
+    app.get_accounts()
+    kept.changes()
+    saved = cache.serialize()
+    kept.version, kept.cache = 0, {}
+    daemon.hang_up()
+    app.get_accounts()
+    assert (kept.cache, cache.has_state_changed) == (ENTRY, False)
+    assert cache.serialize() == saved
+
+
 @pytest.mark.parametrize("call", ["serialize", "deserialize", "has_state_changed", "reset"])
 def test_a_broker_that_cannot_serve_is_told(start_daemon: StartDaemon, call: str) -> None:
     kept = CacheDaemon()

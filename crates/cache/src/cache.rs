@@ -18,6 +18,7 @@ pub struct TokenCache {
     pub(crate) apps: Apps,
     pub(crate) documents: HashMap<Arc<str>, Arc<Document>>,
     foreign: HashMap<Arc<str>, Arc<Foreign>>,
+    version: u64,
 }
 
 /// How much is in a cache.
@@ -50,14 +51,26 @@ impl TokenCache {
         cache
     }
 
+    /// How often its content was changed, as [`Self::to_msal_json`] shows it.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
     /// Makes the changes, in order.
     pub fn apply(&mut self, changes: &[Change]) {
+        self.version += u64::from(changes.iter().any(|change| !change.entry().is_document()));
         for change in changes {
             match change {
                 Change::Put(entry) => self.put(entry.clone()),
                 Change::Remove(entry) => self.remove(entry),
             }
         }
+    }
+
+    /// Puts other entries in the place of all that are there. Documents stay: they are nobody's tokens.
+    pub fn plan_replacement(&self, entries: Vec<Entry>) -> Vec<Change> {
+        let old = self.entries().filter(|entry| !entry.is_document());
+        old.map(Change::Remove).chain(entries.into_iter().map(Change::Put)).collect()
     }
 
     /// All entries, in no particular order.

@@ -24,6 +24,12 @@ pub enum Entry {
     Foreign(Arc<Foreign>),
 }
 
+impl Entry {
+    pub(crate) fn is_document(&self) -> bool {
+        matches!(self, Self::Document(_))
+    }
+}
+
 /// A change to save, then to apply.
 #[derive(Clone, Debug)]
 pub enum Change {
@@ -36,8 +42,12 @@ pub enum Change {
 impl Change {
     /// The key under which the entry is stored.
     pub fn key(&self) -> EntryKey {
+        self.entry().key()
+    }
+
+    pub(crate) fn entry(&self) -> &Entry {
         match self {
-            Self::Put(entry) | Self::Remove(entry) => entry.key(),
+            Self::Put(entry) | Self::Remove(entry) => entry,
         }
     }
 

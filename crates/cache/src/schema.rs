@@ -69,9 +69,19 @@ impl TokenCache {
     /// # Errors
     /// Names the section, the entry and the member that is wrong.
     pub fn entries_from_msal_json(text: &str) -> Result<Vec<Entry>, ImportError> {
-        let Value::Object(sections) = serde_json::from_str(text)? else {
-            return Err(ImportError::NoObject);
-        };
+        match serde_json::from_str(text)? {
+            Value::Object(sections) => Self::entries_from_msal_sections(sections),
+            _ => Err(ImportError::NoObject),
+        }
+    }
+
+    /// The same of JSON that was parsed already.
+    ///
+    /// # Errors
+    /// Names the section, the entry and the member that is wrong.
+    pub fn entries_from_msal_sections(
+        sections: Map<String, Value>,
+    ) -> Result<Vec<Entry>, ImportError> {
         let (mut newest, mut shared) = (BTreeMap::new(), Shared::default());
         for (name, value) in sections {
             match section::OF_MSAL.into_iter().find(|known| **known == *name) {

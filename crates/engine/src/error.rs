@@ -53,6 +53,12 @@ pub enum Error {
     /// The caller's: the provider has no such endpoint.
     #[error("this provider offers no {0}")]
     NotOffered(&'static str),
+    /// The caller's: only a confidential client has tokens of its own.
+    #[error("only a confidential client has tokens of its own")]
+    NoOwnTokens,
+    /// The caller's: refresh tokens of the user's other programs are in that cache.
+    #[error("only a cache of the application's own is handed out; open it with `private_cache`")]
+    CacheNotPrivate,
     /// The caller's: a value that cannot be.
     #[error("{member}: {reason}")]
     BadValue {

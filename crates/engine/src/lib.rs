@@ -21,7 +21,9 @@ mod issue;
 mod keyed_lock;
 mod lease;
 mod open_apps;
+mod own_tokens;
 pub mod ports;
+mod private_cache;
 mod provider;
 mod refresh;
 mod region;
@@ -41,9 +43,10 @@ pub use error::{Error, SignInReason};
 pub use event::{Event, Happening};
 pub use flow::{Flow, FlowStatus, Invitation, SignIn, Visit};
 pub use lease::Quiet;
+pub use private_cache::CacheContent;
 pub use request::{
-    AccountSelector, AccountsRequest, Extras, FlowKind, FlowRequest, Grant, GrantRequest, Hints,
-    SilentRequest,
+    AccountSelector, AccountsRequest, AppTokensRequest, CacheRequest, Extras, FlowKind,
+    FlowRequest, Grant, GrantRequest, Hints, SilentRequest,
 };
 pub use silent::MANDATORY_SECONDS;
 pub use user::User;

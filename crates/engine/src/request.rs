@@ -201,6 +201,20 @@ pub struct AccountsRequest {
     pub correlation_id: CorrelationId,
 }
 
+/// The application's own tokens.
+#[derive(Clone)]
+pub struct AppTokensRequest {
+    /// Whose.
+    pub app: Arc<ClientApplication>,
+}
+
+/// The content of the cache that the application was opened with.
+#[derive(Clone)]
+pub struct CacheRequest {
+    /// Whose.
+    pub app: Arc<ClientApplication>,
+}
+
 macro_rules! subject {
     ($($request:ty),*) => {
         $(impl Subject for $request {
@@ -211,4 +225,4 @@ macro_rules! subject {
     };
 }
 
-subject!(SilentRequest, GrantRequest, FlowRequest, AccountsRequest);
+subject!(SilentRequest, GrantRequest, FlowRequest, AccountsRequest, AppTokensRequest, CacheRequest);

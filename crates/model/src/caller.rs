@@ -29,9 +29,19 @@ impl Partition {
         Self(format!("{}/memory:{mark}", self.0).into())
     }
 
+    /// A part of this user's partition that is never stored and that its program may read and replace, by its `mark`.
+    pub fn private(&self, mark: &str) -> Self {
+        Self(format!("{}/private:{mark}", self.0).into())
+    }
+
     /// Whether nothing of it is ever stored.
     pub fn is_in_memory(&self) -> bool {
-        self.0.contains("/memory:")
+        self.is_private() || self.0.contains("/memory:")
+    }
+
+    /// Whether it is of [`Self::private`].
+    pub fn is_private(&self) -> bool {
+        self.0.contains("/private:")
     }
 
     /// A partition by the name it was stored under.

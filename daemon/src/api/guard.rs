@@ -10,14 +10,14 @@ use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{FromRequest, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header,
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header,
 };
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use tower::Service;
 use valetkey_engine::ports::Rng;
 use valetkey_model::CorrelationId;
-use valetkey_proto::v1::paths::{HOSTS, MAX_BODY_BYTES, VERSION_HEADER};
+use valetkey_proto::v1::paths::{HOSTS, MAX_BODY_BYTES, MAX_CACHE_BYTES, VERSION_HEADER};
 use valetkey_proto::v1::{ErrorBody, ErrorCode};
 
 use crate::rng::SystemRng;
@@ -53,7 +53,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = Response<Body>;
 
     async fn from_request(request: Request<Body>, _state: &S) -> Result<Self, Response<Body>> {
-        let body = read_body(request.into_body()).await.map_err(Refusal::into_response)?;
+        let limit = body_limit(request.method(), request.uri());
+        let body = read_body(request.into_body(), limit).await.map_err(Refusal::into_response)?;
         parse(&body).map(Self).map_err(Refusal::into_response)
     }
 }
@@ -106,10 +107,11 @@ fn check<B: HttpBody>(request: &Request<B>) -> Result<(), Refusal> {
     check_host(request)?;
     check_transfer_encoding(headers)?;
     let size = request.body().size_hint();
-    if size.lower() > MAX_BODY_BYTES as u64 {
-        return Err(too_large());
+    let limit = body_limit(request.method(), request.uri());
+    if size.lower() > limit as u64 {
+        return Err(too_large(limit));
     }
-    if request.method() == Method::POST && size.upper() != Some(0) {
+    if matches!(*request.method(), Method::POST | Method::PUT) && size.upper() != Some(0) {
         check_json(headers)?;
     }
     Ok(())
@@ -166,17 +168,25 @@ fn check_json(headers: &HeaderMap) -> Result<(), Refusal> {
     Err(refuse(ErrorCode::UnsupportedMediaType, text))
 }
 
-fn too_large() -> Refusal {
-    refuse(ErrorCode::PayloadTooLarge, format!("the body is larger than {MAX_BODY_BYTES} bytes"))
+/// A whole cache is larger than any other honest body, and goes to one place.
+fn body_limit(method: &Method, uri: &Uri) -> usize {
+    match *method == Method::PUT && uri.path().ends_with("/cache") {
+        true => MAX_CACHE_BYTES,
+        false => MAX_BODY_BYTES,
+    }
 }
 
-async fn read_body(mut body: Body) -> Result<Bytes, Refusal> {
-    let collect = Limited::new(&mut body, MAX_BODY_BYTES).collect();
+fn too_large(limit: usize) -> Refusal {
+    refuse(ErrorCode::PayloadTooLarge, format!("the body is larger than {limit} bytes"))
+}
+
+async fn read_body(mut body: Body, limit: usize) -> Result<Bytes, Refusal> {
+    let collect = Limited::new(&mut body, limit).collect();
     match tokio::time::timeout(BODY_PATIENCE, collect).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
             tokio::spawn(drain(body));
-            Err(too_large())
+            Err(too_large(limit))
         }
         Ok(Err(_)) => Err(refuse(ErrorCode::BadRequest, "the body broke off")),
         Err(_) => Err(refuse(ErrorCode::BadRequest, "the body did not arrive in time")),

@@ -3,12 +3,14 @@
 mod accounts;
 mod answer;
 mod apps;
+mod cache;
 mod events;
 mod flows;
 pub mod guard;
 mod lock;
 mod status;
 mod token;
+mod tokens;
 
 use std::sync::Arc;
 
@@ -50,6 +52,8 @@ pub fn router(api: Arc<Api>) -> Router {
         .route(route::ACCOUNTS, get(accounts::get))
         .route(route::ACCOUNT, delete(accounts::delete))
         .route(route::TOKEN, post(token::post))
+        .route(route::TOKENS, delete(tokens::delete))
+        .route(route::CACHE, get(cache::get).put(cache::put))
         .route(route::FLOWS, post(flows::start))
         .route(route::FLOW, get(flows::wait).delete(flows::cancel))
         .route(route::COMPLETE, post(flows::complete))

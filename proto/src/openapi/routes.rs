@@ -5,8 +5,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use crate::v1::ErrorCode::{self, *};
 use crate::v1::paths::route;
 use crate::v1::{
-    Accounts, App, Apps, CompleteFlowRequest, Event, Flow, OpenAppRequest, StartFlowRequest,
-    Status, TokenRequest, TokenResponse, UnlockRequest,
+    Accounts, App, Apps, Cache, CacheVersion, CompleteFlowRequest, Event, Flow, OpenAppRequest,
+    ReplaceCacheRequest, StartFlowRequest, Status, TokenRequest, TokenResponse, UnlockRequest,
 };
 
 pub(super) type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
@@ -150,6 +150,36 @@ pub(super) const OPERATIONS: &[Operation] = &[
             ProviderUnavailable,
             StoreUnavailable,
         ],
+        ..NOTHING
+    },
+    Operation {
+        method: "delete",
+        path: route::TOKENS,
+        id: "removeAppTokens",
+        summary: "Forgets the tokens that are a confidential application's own, of all tenants.",
+        answers: &[done("They are forgotten.")],
+        errors: &[BadRequest, UnknownApp, StoreLocked],
+        ..NOTHING
+    },
+    Operation {
+        path: route::CACHE,
+        id: "readCache",
+        summary: "What is in the application's `private_cache`, in MSAL's schema.",
+        description: "For an application that was opened with a `private_cache`, and over a connection that opened it. The \
+            cache that the user's programs share is never handed out.",
+        answers: &[json::<Cache>(200, "The content.")],
+        errors: &[AccessDenied, UnknownApp],
+        ..NOTHING
+    },
+    Operation {
+        method: "put",
+        path: route::CACHE,
+        id: "replaceCache",
+        summary: "Puts another content in the place of all that is in the application's `private_cache`.",
+        description: "Content that cannot be read changes nothing. The body may be 1 MiB.",
+        request: Some(schema::<ReplaceCacheRequest>),
+        answers: &[json::<CacheVersion>(200, "It is in place.")],
+        errors: &[BadRequest, AccessDenied, UnknownApp],
         ..NOTHING
     },
     Operation {

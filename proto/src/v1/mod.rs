@@ -2,6 +2,7 @@
 
 mod account;
 mod app;
+mod cache;
 mod credential;
 mod error;
 mod event;
@@ -14,6 +15,7 @@ pub use account::{Account, Accounts};
 pub use app::{
     App, Apps, AzureRegion, ClientKind, InstanceDiscovery, NetworkSettings, OpenAppRequest,
 };
+pub use cache::{Cache, CacheVersion, ReplaceCacheRequest};
 pub use credential::{
     ClientCredential, ManagedIdentity, ManagedIdentityId, ManagedIdentitySource, SecretText,
 };

@@ -9,6 +9,9 @@ pub const HOST: &str = "valetkey";
 /// Largest request body, in bytes. The largest honest one is a claims challenge of a few KiB.
 pub const MAX_BODY_BYTES: usize = 256 * 1024;
 
+/// The same for `PUT /v1/apps/{app}/cache`: many accounts with a few tokens each.
+pub const MAX_CACHE_BYTES: usize = 1024 * 1024;
+
 /// Longest `wait` of a long poll, in seconds.
 pub const MAX_WAIT_SECONDS: u64 = 60;
 
@@ -31,6 +34,10 @@ pub mod route {
     pub const ACCOUNT: &str = "/v1/apps/{app}/accounts/{home_account_id}";
     /// `POST`
     pub const TOKEN: &str = "/v1/apps/{app}/token";
+    /// `DELETE`
+    pub const TOKENS: &str = "/v1/apps/{app}/tokens";
+    /// `GET`, `PUT`
+    pub const CACHE: &str = "/v1/apps/{app}/cache";
     /// `POST`
     pub const FLOWS: &str = "/v1/apps/{app}/flows";
     /// `GET` (`?wait=seconds`), `DELETE`

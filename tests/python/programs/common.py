@@ -12,7 +12,9 @@ def settings():
 
 
 def persistent(cache):
-    """MSAL's way of keeping tokens from one run to the next; a broker keeps them by itself."""
+    """MSAL's way of keeping tokens from one run to the next. A broker keeps them by itself, unless one goes on with it."""
+    if not type(cache).__module__.startswith("msal.") and not settings().get("keeps_cache_file"):
+        return None
     path = os.path.join(os.environ["HOME"], "msal-cache.json")
     if os.path.exists(path):
         with open(path) as file:

@@ -134,7 +134,9 @@ class App:
         path = self._open_over(line)
         if self._private_cache:
             self._private_cache.on_opened(
-                self, lambda cache: line.request("PUT", f"{path}/cache", {"cache": cache}, is_repeatable=True)
+                self,
+                lambda: line.request("GET", f"{path}/cache"),
+                lambda cache: line.request("PUT", f"{path}/cache", {"cache": cache}, is_repeatable=True),
             )
         line.connection.opened.add(self)
         return path

@@ -10,11 +10,7 @@ from typing import Any
 from ._arguments import warn, without_none
 from ._private_cache import PrivateCache
 from .authority import AuthorityBuilder
-from .token_cache import SerializableTokenCache, SharedTokenCache, TokenCache
-
-#: Whether the daemon has ``GET`` and ``PUT /v1/apps/{app}/cache``. Without them an application that saves its own cache
-#: would lose it at its end, so it is better off with the shared one.
-HANDS_OUT_CACHES = False
+from .token_cache import SharedTokenCache, TokenCache
 
 _REGION = re.compile("[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 
@@ -71,15 +67,13 @@ def cache_of(token_cache: object) -> tuple[TokenCache, PrivateCache | None]:
     """The cache that the application uses, and its private part; a falsy one is the shared one, as none is."""
     if not token_cache:
         return SharedTokenCache(), None
-    if isinstance(token_cache, TokenCache) and (
-        HANDS_OUT_CACHES or not isinstance(token_cache, SerializableTokenCache)
-    ):
+    if isinstance(token_cache, TokenCache):
         return token_cache, token_cache._private
     warn(
-        f"token_cache: a {type(token_cache).__name__} has no effect; valetkeyd keeps the tokens itself, encrypted and "
-        "shared by this user's applications; `valetkey cache import` brings existing ones over"
+        f"token_cache: a {type(token_cache).__name__} of another package has no effect; valetkeyd keeps the tokens itself, "
+        "encrypted and shared by this user's applications; `valetkey cache import` brings existing ones over"
     )
-    return token_cache if isinstance(token_cache, TokenCache) else SharedTokenCache(), None
+    return SharedTokenCache(), None
 
 
 def definition_of(

@@ -27,8 +27,9 @@ class PrivateCache:
         self.name = secrets.token_hex(16)
         self._lock = threading.Lock()
         self._opener: Opener | None = None
-        self._waiting: dict[str, Any] | None = None
-        #: The version that the application knows; 0 is that of a cache which nothing has changed yet.
+        #: What the application has seen last, or put in.
+        self._content: dict[str, Any] = {}
+        #: Its version; 0 is that of a cache which nothing has changed yet.
         self._known = 0
 
     @property
@@ -36,33 +37,39 @@ class PrivateCache:
         """The last application that opened with this cache."""
         return self._opener
 
-    def on_opened(self, opener: Opener, put: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-        """Called each time that an application was opened, before it is used; hands in what waits for that."""
+    def on_opened(
+        self, opener: Opener, get: Callable[[], dict[str, Any]], put: Callable[[dict[str, Any]], dict[str, Any]]
+    ) -> None:
+        """Called each time that an application was opened, before it is used.
+
+        Hands in what the broker does not have: what was put in before, or all of it when the broker was started anew. An
+        application that saves its cache at its end would else save that there is nothing.
+        """
         with self._lock:
             self._opener = opener
-            if self._waiting is not None:
-                self._known = put(self._waiting)["version"]
-                self._waiting = None
+            if self._known and get()["version"] >= self._known:
+                return
+            self._known = put(self._content)["version"] if self._content else 0
 
     def read(self) -> dict[str, Any]:
         """The content, in MSAL's schema; from here on it counts as known."""
         with self._lock:
             opener = self._opener
             if opener is None:
-                return self._waiting or {}
+                return self._content
         answer = opener.get_cache()
-        self._known = answer["version"]
-        content: dict[str, Any] = answer["cache"]
-        return content
+        self._content, self._known = answer["cache"], answer["version"]
+        return self._content
 
     def replace(self, content: dict[str, Any]) -> None:
         """Puts another content in the place of all that is there."""
         with self._lock:
             opener = self._opener
             if opener is None:
-                self._waiting = content or None
+                self._content = content
                 return
         self._known = opener.put_cache(content)["version"]
+        self._content = content
 
     def has_changed(self) -> bool:
         """Whether there is something that :meth:`read` and :meth:`replace` have not seen."""
@@ -71,8 +78,7 @@ class PrivateCache:
 
     def forget_changes(self) -> None:
         """Counts all that is there as known."""
-        if self._opener is not None:
-            self._known = self._opener.get_cache()["version"]
+        self.read()
 
 
 #: Caches whose objects are gone. A finalizer may run in the middle of anything, so it asks the broker for nothing.

@@ -46,10 +46,7 @@ class SharedTokenCache(TokenCache):
 
 
 class SerializableTokenCache(TokenCache):
-    """A cache of this object's own that the application keeps: as text, in MSAL's schema.
-
-    Where the broker does not hand caches out, the text stays as it was put in, and the application uses the shared one.
-    """
+    """A cache of this object's own that the application keeps: as text, in MSAL's schema."""
 
     _private: PrivateCache
 

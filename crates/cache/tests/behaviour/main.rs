@@ -7,6 +7,7 @@ mod lookup;
 mod merge;
 mod model;
 mod removal;
+mod replacement;
 mod stored_form;
 mod support;
 mod vectors;

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use valetkey_engine::{
-    ClientApplication, ClientCredential, ClientType, Definition, Extras, Grant, RegionWish,
+    AppTokensRequest, ClientApplication, ClientCredential, ClientType, Definition, Extras, Grant,
+    RegionWish,
 };
 use valetkey_model::{ScopeSet, Secret};
 use valetkey_testkit::http::{On, Reply};
@@ -295,5 +296,39 @@ fn a_federated_users_password_goes_to_the_users_domain_alone() {
         assert_eq!(sent[0].url.host_str(), Some("adfs.contoso.com"));
         assert_eq!(world.http.count(&On::grant("password")), 0);
         assert!(world.accounts(&app).await.is_empty());
+    });
+}
+
+#[test]
+fn an_application_forgets_its_own_tokens_and_nobody_elses() {
+    run(async {
+        let world = TestWorld::new();
+        let app = service(&world, ClientCredential::Secret(secret("s3cret"))).await;
+        let ask = |fmi_path: Option<&str>| {
+            let mut request = world.grant_request(&app, Grant::ClientCredentials, "r/.default");
+            request.extras.fmi_path = fmi_path.map(str::to_owned);
+            world.redeem(request)
+        };
+        let call = || world.redeem(world.grant_request(&app, call_of("of a user"), "r/x"));
+        assert_eq!(ask(None).await, "issued at-1");
+        assert_eq!(ask(Some("agent")).await, "issued at-2");
+        assert_eq!(call().await, "issued at-3");
+        let user = world.user().await;
+        let authorized = world.authorize(AppTokensRequest { app: Arc::clone(&app) });
+        world.engine.remove_app_tokens(&user, &authorized).await.unwrap();
+        assert_eq!(call().await, "cached at-3");
+        assert_eq!(ask(None).await, "issued at-4");
+        assert_eq!(ask(Some("agent")).await, "issued at-5");
+    });
+}
+
+#[test]
+fn a_public_application_has_no_tokens_of_its_own() {
+    run(async {
+        let world = TestWorld::new();
+        let user = world.user().await;
+        let authorized = world.authorize(AppTokensRequest { app: world.app("a").await });
+        let refused = world.engine.remove_app_tokens(&user, &authorized).await;
+        assert!(matches!(refused, Err(valetkey_engine::Error::NoOwnTokens)), "{refused:?}");
     });
 }
