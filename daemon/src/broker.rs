@@ -21,6 +21,10 @@ use crate::failure::Failure;
 use crate::from_wire::{self, TokenRequest};
 use crate::session::Session;
 
+mod managed_identity;
+
+pub use managed_identity::OpenedIdentity;
+
 /// The broker of one daemon.
 pub struct Broker {
     engine: Arc<Engine>,

@@ -31,8 +31,10 @@ const MAX_HINT: usize = 4 * 1024;
 const MAX_TEXT: usize = 64 * 1024;
 
 mod credential;
+mod managed_identity;
 mod token;
 
+pub use managed_identity::{managed_identity, resource_token_request};
 pub use token::{TokenRequest, token_request};
 
 /// What defines the application that is to be opened.
@@ -98,11 +100,16 @@ fn refuse_members_of_other_kinds(request: &v1::OpenAppRequest) -> Result<(), Fai
         return Err(Failure::bad_member(member, "only a confidential client has one"));
     }
     if request.kind == v1::ClientKind::ManagedIdentity || request.managed_identity.is_some() {
-        return Err(Failure::bad_member("kind", "this daemon serves no managed identities"));
+        let reason = "a managed identity is opened by managed_identity alone, and by nothing else";
+        return Err(Failure::bad_member("kind", reason));
     }
     if request.network.is_some() {
         return Err(Failure::bad_member("network", "is set in the daemon's configuration"));
     }
+    check_private_cache(request)
+}
+
+fn check_private_cache(request: &v1::OpenAppRequest) -> Result<(), Failure> {
     match &request.private_cache {
         Some(name) if !(16..=128).contains(&name.len()) => {
             Err(Failure::bad_member("private_cache", "must be 16 to 128 random characters"))

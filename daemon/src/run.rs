@@ -18,7 +18,7 @@ use crate::clock::SystemClock;
 use crate::config::{self, AppConfig, Config, ConfigError, KeyName, PolicyConfig, VaultConfig};
 use crate::endpoint::{self, Inherited, OpenError};
 use crate::hardening;
-use crate::http_client::ReqwestClient;
+use crate::http_client::{MachineClient, ReqwestClient};
 use crate::paths::{self, Lookup, NoStateDir};
 use crate::redirect_listener::LoopbackListener;
 use crate::rng::SystemRng;
@@ -156,6 +156,7 @@ fn assemble(
         rng: Arc::new(SystemRng),
         store: Arc::clone(&store) as _,
         redirects: Arc::new(LoopbackListener),
+        machine: Arc::new(MachineClient::new(&config.network, lookup)),
     });
     let named =
         |app: &AppConfig| NamedApp { definition: app.definition(), scopes: app.scopes.clone() };
@@ -169,12 +170,14 @@ fn assemble(
 }
 
 fn policy(config: &PolicyConfig) -> Policy {
-    match &config.authorities {
-        None => Policy::of_user(),
-        Some(hosts) => {
-            let hosts = hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
-            Policy { authorities: Admission::Hosts(hosts) }
-        }
+    let lower =
+        |hosts: &[String]| hosts.iter().map(|host| host.to_ascii_lowercase()).collect::<Vec<_>>();
+    Policy {
+        authorities: match &config.authorities {
+            None => Admission::Any,
+            Some(hosts) => Admission::Hosts(lower(hosts)),
+        },
+        managed_identity_hosts: lower(&config.managed_identity_hosts),
     }
 }
 

@@ -8,7 +8,8 @@ use valetkey_engine::{
 };
 use valetkey_model::{CorrelationId, UnixTime};
 use valetkey_oauth::{
-    DiscoveryError, OAuthError, RedirectError, TokenResponseError, UserRealmError, WsTrustError,
+    DiscoveryError, ManagedIdentityError, OAuthError, RedirectError, TokenResponseError,
+    UserRealmError, WsTrustError,
 };
 use valetkey_proto::v1::{self, ErrorBody, ErrorCode};
 
@@ -202,6 +203,9 @@ fn error(error: &Error, correlation_id: &CorrelationId) -> (u16, ErrorBody) {
         Error::UserRealm(UserRealmError::Unavailable { .. })
         | Error::WsTrust(WsTrustError::Unavailable { .. }) => Code::ProviderUnavailable,
         Error::UserRealm(_) | Error::WsTrust(_) => Code::ProviderMisbehaved,
+        Error::ManagedIdentity(error) => managed_identity_code(error),
+        // The agent lets the members of a group of its own read them.
+        Error::KeyFile(_) => Code::AccessDenied,
         Error::Transport(_) => Code::ProviderUnreachable,
         Error::Store(StoreError::Locked(_)) => Code::StoreLocked,
         Error::Store(StoreError::Unavailable(_)) => Code::StoreUnavailable,
@@ -210,6 +214,18 @@ fn error(error: &Error, correlation_id: &CorrelationId) -> (u16, ErrorBody) {
         Error::Bug(_) => Code::Internal,
     };
     own(code, error.to_string(), correlation_id)
+}
+
+fn managed_identity_code(error: &ManagedIdentityError) -> ErrorCode {
+    match error {
+        ManagedIdentityError::Variable { .. }
+        | ManagedIdentityError::UserAssigned { .. }
+        | ManagedIdentityError::ArcPlatform => ErrorCode::BadRequest,
+        ManagedIdentityError::Answer(_)
+        | ManagedIdentityError::ArcChallenge
+        | ManagedIdentityError::ArcKey
+        | ManagedIdentityError::OtherIdentity => ErrorCode::ProviderMisbehaved,
+    }
 }
 
 fn discovery_code(error: &DiscoveryError) -> ErrorCode {

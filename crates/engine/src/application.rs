@@ -158,19 +158,23 @@ impl Definition {
             self.partition.as_ref().map(Partition::as_str),
         ]
         .map(|text| text.unwrap_or("\0"));
-        let mut hash = Sha256::new();
-        for text in
-            texts.into_iter().chain(options).chain(self.capabilities.iter().map(String::as_str))
-        {
-            hash.update((text.len() as u64).to_le_bytes());
-            hash.update(text);
-        }
-        let digest = hash.finalize();
-        AppId(digest[..16].iter().map(|byte| format!("{byte:02x}")).collect::<String>().into())
+        let capabilities = self.capabilities.iter().map(String::as_str);
+        AppId::of_texts(texts.into_iter().chain(options).chain(capabilities))
     }
 }
 
 impl AppId {
+    /// The digest of these texts, each with its length.
+    pub(crate) fn of_texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut hash = Sha256::new();
+        for text in texts {
+            hash.update((text.len() as u64).to_le_bytes());
+            hash.update(text);
+        }
+        let digest = hash.finalize();
+        Self(digest[..16].iter().map(|byte| format!("{byte:02x}")).collect::<String>().into())
+    }
+
     /// The id as a client gave it; whether it is anyone's is found out by looking.
     pub fn from_text(text: &str) -> Self {
         Self(text.into())

@@ -10,7 +10,7 @@ use valetkey_oauth::{HttpRequest, HttpResponse, Region};
 
 use crate::error::Error;
 use crate::event::Event;
-use crate::ports::{Clock, HttpClient, Nowhere, RedirectListener, Rng, TokenStore};
+use crate::ports::{Clock, HttpClient, Machine, Nowhere, RedirectListener, Rng, TokenStore};
 use crate::user::User;
 
 /// The outside world, as the composition root wires it up.
@@ -26,6 +26,8 @@ pub struct Ports {
     pub store: Arc<dyn TokenStore>,
     /// Where browsers come back to.
     pub redirects: Arc<dyn RedirectListener>,
+    /// What gives managed identities.
+    pub machine: Arc<dyn Machine>,
 }
 
 /// The broker's mind. Open applications on a [`User`], then ask for tokens with requests that the policy authorized.

@@ -1,11 +1,11 @@
 //! Why a request could not be done, and who is at fault. The daemon maps each to the wire in one exhaustive `match`.
 
 use valetkey_oauth::{
-    ClaimsError, CredentialError, DiscoveryError, IdTokenError, OAuthError, RedirectError,
-    ReservedScope, TokenResponseError, UserRealmError, WsTrustError,
+    ClaimsError, CredentialError, DiscoveryError, IdTokenError, ManagedIdentityError, OAuthError,
+    RedirectError, ReservedScope, TokenResponseError, UserRealmError, WsTrustError,
 };
 
-use crate::ports::{ListenError, StoreError, TransportError};
+use crate::ports::{KeyFileError, ListenError, StoreError, TransportError};
 
 /// Why a request could not be done. Cheap to clone: every caller of one flight gets the same.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -102,6 +102,12 @@ pub enum Error {
     /// The user's domain's: it refused, is out of order, or broke the protocol.
     #[error("{0}")]
     WsTrust(#[from] WsTrustError),
+    /// The platform's, whose managed identity cannot be had; what its source answered is a [`Error::Token`].
+    #[error("{0}")]
+    ManagedIdentity(ManagedIdentityError),
+    /// The machine's: the key of Azure Arc's agent cannot be read.
+    #[error("{0}")]
+    KeyFile(#[from] KeyFileError),
     /// The network's.
     #[error("{0}")]
     Transport(#[from] TransportError),
@@ -131,6 +137,15 @@ pub enum SignInReason {
     /// A service wants to go on for a user who is gone, under a key that begins nothing.
     #[error("no long-running process has this key, or the provider has ended it")]
     NoProcess,
+}
+
+impl From<ManagedIdentityError> for Error {
+    fn from(error: ManagedIdentityError) -> Self {
+        match error {
+            ManagedIdentityError::Answer(error) => Self::Token(error),
+            other => Self::ManagedIdentity(other),
+        }
+    }
 }
 
 impl Error {

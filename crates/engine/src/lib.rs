@@ -20,6 +20,7 @@ mod http_cache;
 mod issue;
 mod keyed_lock;
 mod lease;
+mod managed_identity;
 mod open_apps;
 mod own_tokens;
 pub mod ports;
@@ -43,6 +44,9 @@ pub use error::{Error, SignInReason};
 pub use event::{Event, Happening};
 pub use flow::{Flow, FlowStatus, Invitation, SignIn, Visit};
 pub use lease::Quiet;
+pub use managed_identity::{
+    ManagedIdentityApplication, ManagedIdentityDefinition, ResourceTokenRequest,
+};
 pub use private_cache::CacheContent;
 pub use request::{
     AccountSelector, AccountsRequest, AppTokensRequest, CacheRequest, Extras, FlowKind,

@@ -4,34 +4,39 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-use crate::application::{AppId, ClientApplication, Definition};
+use crate::application::AppId;
 use crate::error::Error;
 
 /// How many applications one user may have open. An honest desktop has a few dozen.
 const MAX_APPS: usize = 1024;
 
 /// Open applications by their ids.
-#[derive(Default)]
-pub(crate) struct OpenApps {
-    apps: RwLock<HashMap<AppId, OpenApp>>,
+pub(crate) struct OpenApps<A> {
+    apps: RwLock<HashMap<AppId, OpenApp<A>>>,
     /// Counts uses, and so tells their order.
     uses: AtomicU64,
 }
 
-struct OpenApp {
-    app: Arc<ClientApplication>,
+struct OpenApp<A> {
+    app: Arc<A>,
     last_use: AtomicU64,
 }
 
-impl OpenApps {
-    /// The application that `definition` defines. A full house loses one that is none of the `busy`: its next user opens it
+impl<A> Default for OpenApps<A> {
+    fn default() -> Self {
+        Self { apps: RwLock::default(), uses: AtomicU64::default() }
+    }
+}
+
+impl<A> OpenApps<A> {
+    /// The application with this id, opened if need be. A full house loses one that is none of the `busy`: its next user opens it
     /// again, under the same id.
     pub(crate) fn open(
         &self,
-        definition: Definition,
+        id: AppId,
+        make: impl FnOnce() -> A,
         busy: impl FnOnce() -> HashSet<AppId>,
-    ) -> Result<Arc<ClientApplication>, Error> {
-        let id = definition.app_id();
+    ) -> Result<Arc<A>, Error> {
         if let Some(app) = self.find(&id) {
             return Ok(app);
         }
@@ -47,11 +52,11 @@ impl OpenApps {
             apps.remove(&oldest);
         }
         let last_use = AtomicU64::new(self.next_use());
-        let fresh = || OpenApp { app: Arc::new(ClientApplication::open(definition)), last_use };
+        let fresh = || OpenApp { app: Arc::new(make()), last_use };
         Ok(Arc::clone(&apps.entry(id).or_insert_with(fresh).app))
     }
 
-    pub(crate) fn find(&self, id: &AppId) -> Option<Arc<ClientApplication>> {
+    pub(crate) fn find(&self, id: &AppId) -> Option<Arc<A>> {
         let apps = self.read();
         let open = apps.get(id)?;
         open.last_use.store(self.next_use(), Ordering::Relaxed);
@@ -59,7 +64,7 @@ impl OpenApps {
     }
 
     /// In no particular order.
-    pub(crate) fn list(&self) -> Vec<Arc<ClientApplication>> {
+    pub(crate) fn list(&self) -> Vec<Arc<A>> {
         self.read().values().map(|open| Arc::clone(&open.app)).collect()
     }
 
@@ -71,26 +76,22 @@ impl OpenApps {
         self.uses.fetch_add(1, Ordering::Relaxed)
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, HashMap<AppId, OpenApp>> {
+    fn read(&self) -> RwLockReadGuard<'_, HashMap<AppId, OpenApp<A>>> {
         self.apps.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use valetkey_model::{Authority, AuthorityOptions, ClientId};
-
     use super::*;
 
-    fn define(number: usize) -> Definition {
-        let authority = Authority::parse(Authority::DEFAULT, AuthorityOptions::default());
-        let client_id = ClientId::new(&format!("client-{number}")).unwrap();
-        Definition::new(client_id, authority.unwrap())
+    fn id_of(number: usize) -> AppId {
+        AppId::from_text(&format!("application-{number}"))
     }
 
-    fn open(apps: &OpenApps, number: usize, busy: &[usize]) -> Result<AppId, Error> {
-        let busy = || busy.iter().map(|number| define(*number).app_id()).collect();
-        apps.open(define(number), busy).map(|app| app.id().clone())
+    fn open(apps: &OpenApps<AppId>, number: usize, busy: &[usize]) -> Result<AppId, Error> {
+        let busy = || busy.iter().map(|number| id_of(*number)).collect();
+        apps.open(id_of(number), || id_of(number), busy).map(|app| AppId::clone(&app))
     }
 
     #[test]

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use valetkey_cache::{Change, Entry};
-use valetkey_model::{Partition, UnixTime};
-use valetkey_oauth::{HttpRequest, HttpResponse};
+use valetkey_model::{Partition, Secret, UnixTime};
+use valetkey_oauth::{HttpRequest, HttpResponse, Thumbprint};
 
 /// A boxed future, so that the traits can be used as objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -55,6 +55,30 @@ pub enum TransportError {
         /// The limit.
         limit: usize,
     },
+}
+
+/// What gives managed identities to the programs of the machine: endpoints on it or next to it, and key files.
+pub trait Machine: Send + Sync {
+    /// As [`HttpClient::send`], but through no proxy, and with little patience for who is not there. With a `pin`, nobody but
+    /// the server with that certificate gets anything, and nobody else need vouch for it.
+    fn send(
+        &self,
+        request: HttpRequest,
+        pin: Option<Thumbprint>,
+    ) -> BoxFuture<'_, Result<HttpResponse, TransportError>>;
+    /// What is in a key file of Azure Arc's agent: a regular file and no link to one, of no more than
+    /// [`valetkey_oauth::ARC_KEY_FILE_LIMIT`] bytes.
+    fn read_key_file<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Secret, KeyFileError>>;
+}
+
+/// Why there is no key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("read the key file {path} of Azure Arc: {reason}")]
+pub struct KeyFileError {
+    /// Which file.
+    pub path: String,
+    /// The system's words, or what is wrong with the file.
+    pub reason: String,
 }
 
 /// Wall-clock time, and waiting for it to pass.

@@ -23,6 +23,7 @@ use crate::flight::Landed;
 use crate::grant::on_behalf_of::is_pseudo_account;
 use crate::issue::{GRANT_REFRESH_TOKEN, Issue, record_outcome};
 use crate::lease::Lease;
+use crate::managed_identity::ResourceTokenRequest;
 use crate::request::{GrantRequest, SilentRequest};
 use crate::silent::{Candidate, Decision, MANDATORY_SECONDS, RefreshPlan, decide};
 use crate::user::User;
@@ -402,6 +403,18 @@ impl FlightKey {
             scopes: request.scopes.target().to_owned(),
             claims: request.claims_challenge.clone(),
             extension: request.extras.extension(),
+            force_refresh: request.force_refresh,
+        }
+    }
+
+    /// The key of a managed identity's token.
+    pub(crate) fn of_resource(request: &ResourceTokenRequest) -> Self {
+        Self {
+            app: request.app.id().clone(),
+            account: None,
+            scopes: request.resource.clone(),
+            claims: request.claims_challenge.clone(),
+            extension: None,
             force_refresh: request.force_refresh,
         }
     }

@@ -164,7 +164,8 @@ pub(crate) fn find_access_token(
     }
 }
 
-fn is_aging(token: &AccessToken, now: UnixTime) -> bool {
+/// True when it is time to renew a token that is still good.
+pub(crate) fn is_aging(token: &AccessToken, now: UnixTime) -> bool {
     match token.refresh_on {
         Some(refresh_on) => refresh_on <= now,
         None => {

@@ -1,6 +1,7 @@
 //! What the engine holds for one user: the token cache, open applications, flows and flights. Nothing here is shared
 //! between users.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
@@ -18,6 +19,7 @@ use crate::flow::registry::FlowRegistry;
 use crate::http_cache::HttpCache;
 use crate::keyed_lock::KeyedLocks;
 use crate::lease::Lease;
+use crate::managed_identity::{ManagedIdentityApplication, ManagedIdentityDefinition};
 use crate::open_apps::OpenApps;
 use crate::ports::{StoreError, TokenStore};
 use crate::refresh::{FlightKey, RefreshAhead};
@@ -33,7 +35,8 @@ pub struct User {
     /// Held while a change is planned, saved and applied, so that no two plans contradict each other; with what could not
     /// be saved yet.
     writer: AsyncMutex<Vec<Change>>,
-    apps: OpenApps,
+    apps: OpenApps<ClientApplication>,
+    managed_identities: OpenApps<ManagedIdentityApplication>,
     pub(crate) http_cache: Mutex<HttpCache>,
     pub(crate) flights: Arc<Flights<FlightKey, Result<TokenAnswer, Error>>>,
     pub(crate) discoveries: Arc<Flights<DiscoveryKey, Result<Arc<ProviderMetadata>, Error>>>,
@@ -53,6 +56,7 @@ impl User {
             cache: RwLock::new(cache),
             writer: AsyncMutex::default(),
             apps: OpenApps::default(),
+            managed_identities: OpenApps::default(),
             http_cache: Mutex::default(),
             flights: Arc::default(),
             discoveries: Arc::default(),
@@ -90,7 +94,8 @@ impl User {
     /// # Errors
     /// When the user has too many, all of them in the middle of a sign-in.
     pub fn open_app(&self, definition: Definition) -> Result<Arc<ClientApplication>, Error> {
-        self.apps.open(definition, || self.flows.open_apps())
+        let id = definition.app_id();
+        self.apps.open(id, || ClientApplication::open(definition), || self.flows.open_apps())
     }
 
     /// The open application with this id.
@@ -106,6 +111,28 @@ impl User {
     /// Closes an application. Its tokens stay: they belong to the user, and the same definition finds them again.
     pub fn close_app(&self, id: &AppId) -> bool {
         self.apps.close(id)
+    }
+
+    /// Opens a managed identity: the one that this definition names already, or a new one.
+    ///
+    /// # Errors
+    /// When the user has too many.
+    pub fn open_managed_identity(
+        &self,
+        definition: ManagedIdentityDefinition,
+    ) -> Result<Arc<ManagedIdentityApplication>, Error> {
+        let (id, nobody) = (definition.app_id(), HashSet::new);
+        self.managed_identities.open(id, || ManagedIdentityApplication::open(definition), nobody)
+    }
+
+    /// The open managed identity with this id.
+    pub fn find_managed_identity(&self, id: &AppId) -> Option<Arc<ManagedIdentityApplication>> {
+        self.managed_identities.find(id)
+    }
+
+    /// Closes a managed identity. Its tokens stay.
+    pub fn close_managed_identity(&self, id: &AppId) -> bool {
+        self.managed_identities.close(id)
     }
 
     /// A look at the cache. Hold it briefly, and never over an await.

@@ -11,6 +11,8 @@ use valetkey_model::{Authority, Caller, Partition};
 pub struct Policy {
     /// Which providers may be spoken to.
     pub authorities: Admission,
+    /// Beside those on the machine and link-local ones: the hosts, in lower case, that may be asked for managed identities.
+    pub managed_identity_hosts: Vec<String>,
 }
 
 /// Which providers may be spoken to. The broker fetches no URL that a client sent, other than one admitted here.
@@ -25,7 +27,7 @@ pub enum Admission {
 impl Policy {
     /// The default of a broker that serves one user.
     pub fn of_user() -> Self {
-        Self { authorities: Admission::Any }
+        Self { authorities: Admission::Any, managed_identity_hosts: Vec::new() }
     }
 }
 
@@ -33,6 +35,15 @@ impl Policy {
 pub trait Subject {
     /// The provider that answering would speak to.
     fn authority(&self) -> &Authority;
+}
+
+/// What can be asked for of the machine itself: a token of an identity that the platform gave to it.
+pub trait MachineSubject {
+    /// Whether the endpoint that answering would speak to is near, or among these hosts.
+    ///
+    /// # Errors
+    /// Where it is, when elsewhere, and what could be done about it.
+    fn check_endpoint(&self, listed_hosts: &[String]) -> Result<(), String>;
 }
 
 /// A request that the policy let pass, and for whom.
@@ -75,6 +86,9 @@ pub enum Denial {
         /// The provider that was asked for.
         site: String,
     },
+    /// What gives managed identities is elsewhere.
+    #[error("{0}")]
+    Endpoint(String),
 }
 
 /// Decides whether `caller` may have `request` done.
@@ -97,6 +111,19 @@ pub fn decide<T: Subject>(
     Ok(Authorized { caller: caller.clone(), request })
 }
 
+/// Decides whether `caller` may have `request` done by the machine.
+///
+/// # Errors
+/// The denial, with what could be done about it.
+pub fn decide_on_machine<T: MachineSubject>(
+    policy: &Policy,
+    caller: &Caller,
+    request: T,
+) -> Result<Authorized<T>, Denial> {
+    request.check_endpoint(&policy.managed_identity_hosts).map_err(Denial::Endpoint)?;
+    Ok(Authorized { caller: caller.clone(), request })
+}
+
 #[cfg(test)]
 mod tests {
     use valetkey_model::AuthorityOptions;
@@ -114,7 +141,8 @@ mod tests {
     fn check(authorities: Admission, authority: &str, expected: bool) {
         let caller = Caller { partition: Partition::of_uid(1000), process_id: None, program: None };
         let authority = Authority::parse(authority, AuthorityOptions::default()).unwrap();
-        let decision = decide(&Policy { authorities }, &caller, To(authority));
+        let policy = Policy { authorities, ..Policy::of_user() };
+        let decision = decide(&policy, &caller, To(authority));
         assert_eq!(decision.is_ok(), expected);
     }
 

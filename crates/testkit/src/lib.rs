@@ -7,6 +7,7 @@ pub mod entra;
 pub mod gate;
 pub mod http;
 pub mod idle;
+pub mod machine;
 pub mod redirects;
 pub mod rng;
 pub mod store;

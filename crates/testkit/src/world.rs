@@ -27,6 +27,7 @@ use valetkey_policy::{Authorized, Policy, Subject, decide};
 use crate::clock::FakeClock;
 use crate::http::FakeHttp;
 use crate::http::provider::{Dialect, TinyProvider};
+use crate::machine::FakeMachine;
 use crate::redirects::FakeRedirects;
 use crate::rng::SeededRng;
 use crate::store::MemoryStore;
@@ -45,6 +46,8 @@ pub struct TestWorld {
     pub http: Arc<FakeHttp>,
     /// The disk.
     pub store: Arc<MemoryStore>,
+    /// What gives managed identities.
+    pub machine: Arc<FakeMachine>,
     /// Browsers that come back.
     pub redirects: Arc<FakeRedirects>,
     /// Microsoft Entra ID, `https://login.microsoftonline.com/contoso`.
@@ -76,15 +79,17 @@ impl TestWorld {
         http.add_host("op.example", Arc::<TinyProvider>::clone(&op));
         let (store, redirects) = (Arc::<MemoryStore>::default(), Arc::<FakeRedirects>::default());
         let (rng, power) = (Arc::new(SeededRng::from_seed(1)), Arc::new(watch::Sender::new(true)));
+        let machine = Arc::new(FakeMachine::on(&http));
         let ports = Ports {
             http: Powered::new(&http, &power),
             clock: Arc::<FakeClock>::clone(&clock),
             rng: Arc::<SeededRng>::clone(&rng),
             store: Powered::new(&store, &power),
             redirects: Arc::<FakeRedirects>::clone(&redirects),
+            machine: Arc::<FakeMachine>::clone(&machine),
         };
         let (engine, caller) = (Engine::new(ports), caller_of(1000));
-        Self { clock, http, store, redirects, entra, op, engine, caller, rng, power }
+        Self { clock, http, store, machine, redirects, entra, op, engine, caller, rng, power }
     }
 
     /// Kills the engine where it stands, and starts another one on what is on the disk.
@@ -97,6 +102,7 @@ impl TestWorld {
             rng: Arc::<SeededRng>::clone(&self.rng),
             store: Powered::new(&self.store, &self.power),
             redirects: Arc::<FakeRedirects>::clone(&self.redirects),
+            machine: Arc::<FakeMachine>::clone(&self.machine),
         });
     }
 

@@ -6,7 +6,7 @@ use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
-use valetkey_engine::{ClientApplication, ClientType};
+use valetkey_engine::{ClientApplication, ClientType, ManagedIdentityApplication};
 use valetkey_proto::v1::{App, Apps, ClientKind, ErrorCode, OpenAppRequest};
 
 use super::Api;
@@ -21,8 +21,16 @@ pub(super) async fn post(
     Extension(session): Extension<Arc<Session>>,
     Json(request): Json<OpenAppRequest>,
 ) -> Response<Body> {
-    match api.broker.open_app(&session, &request).await {
-        Ok(opened) => json(StatusCode::OK, &describe(&api.broker, &opened.app)),
+    let opened = async {
+        if request.kind == ClientKind::ManagedIdentity {
+            let opened = api.broker.open_managed_identity(&session, &request).await?;
+            return Ok(describe_identity(&opened.app));
+        }
+        let opened = api.broker.open_app(&session, &request).await?;
+        Ok::<_, Failure>(describe(&api.broker, &opened.app))
+    };
+    match opened.await {
+        Ok(app) => json(StatusCode::OK, &app),
         Err(failure) => failed(&failure, &api.broker.engine().new_correlation_id()),
     }
 }
@@ -44,6 +52,10 @@ pub(super) async fn get(
             open.extend(user.and_then(|user| user.find_app(&id)));
         }
         let mut apps: Vec<_> = open.iter().map(|app| describe(&api.broker, app)).collect();
+        let ids = session.apps().into_iter().map(|(id, _)| id);
+        let identities =
+            ids.filter_map(|id| api.broker.find_managed_identity(&session, id.as_str()));
+        apps.extend(identities.map(|opened| describe_identity(&opened.app)));
         apps.sort_by(|one, other| {
             (&one.name, &one.client_id, &one.app).cmp(&(&other.name, &other.client_id, &other.app))
         });
@@ -62,6 +74,12 @@ pub(super) async fn delete(
     Path(app): Path<String>,
 ) -> Response<Body> {
     let closed = async {
+        if let Some(opened) = api.broker.find_managed_identity(&session, &app) {
+            session.forget(opened.app.id());
+            api.broker.engine().forget_in_memory(&opened.app.definition().partition);
+            opened.user.close_managed_identity(opened.app.id());
+            return Ok(());
+        }
         let opened = api.broker.find_app(&session, &app).await?;
         session.forget(opened.app.id());
         if let Some(partition) = &opened.app.definition().partition {
@@ -77,6 +95,17 @@ pub(super) async fn delete(
     match closed.await {
         Ok(()) => empty(StatusCode::NO_CONTENT),
         Err(failure) => failed(&failure, &api.broker.engine().new_correlation_id()),
+    }
+}
+
+fn describe_identity(app: &ManagedIdentityApplication) -> App {
+    let definition = app.definition();
+    App {
+        app: app.id().as_str().to_owned(),
+        name: None,
+        kind: ClientKind::ManagedIdentity,
+        client_id: definition.client_id.as_str().to_owned(),
+        authority: definition.source.endpoint().to_string(),
     }
 }
 

@@ -27,6 +27,10 @@ pub(super) async fn post(
             Err(failure) => return failed(&failure, &fresh),
         };
     let acquired = async {
+        if let Some(opened) = api.broker.find_managed_identity(&session, &app) {
+            let id = correlation_id.clone();
+            return api.broker.acquire_for_managed_identity(&session, opened, request, id).await;
+        }
         let opened = api.broker.find_app(&session, &app).await?;
         api.broker.acquire(&session, opened, request, correlation_id.clone()).await
     };

@@ -145,6 +145,8 @@ impl Default for NetworkConfig {
 pub struct PolicyConfig {
     /// The only providers that may be spoken to, as `host` or `host:port`. Any by default.
     pub authorities: Option<Vec<String>>,
+    /// Hosts that may be asked for managed identities, beside this machine and link-local addresses.
+    pub managed_identity_hosts: Vec<String>,
 }
 
 #[cfg(test)]

@@ -134,7 +134,8 @@ fn refuse_members_of_other_grants(request: &v1::TokenRequest) -> Result<(), Fail
         ("min_validity", request.min_validity.is_some(), &[Silent]),
         ("auth_scheme", request.auth_scheme.is_some(), &[Silent]),
         ("fmi_path", request.fmi_path.is_some(), &[ClientCredentials]),
-        ("resource", request.resource.is_some(), &[ClientCredentials]),
+        // A managed identity's alone.
+        ("resource", request.resource.is_some(), &[]),
         ("user_assertion", request.user_assertion.is_some(), &[OnBehalfOf]),
         ("session_key", request.session_key.is_some(), &[OnBehalfOf]),
         ("username", request.username.is_some(), &[Password, UserFederatedCredential]),
@@ -160,7 +161,7 @@ fn needed<T>(member: &str, value: Option<T>) -> Result<T, Failure> {
     value.ok_or_else(|| Failure::bad_member(member, "this grant needs one"))
 }
 
-fn text(member: &str, text: Option<String>) -> Result<Option<String>, Failure> {
+pub(super) fn text(member: &str, text: Option<String>) -> Result<Option<String>, Failure> {
     text.filter(|text| !text.is_empty()).map(|text| short(member, text)).transpose()
 }
 

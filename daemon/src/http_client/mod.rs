@@ -6,6 +6,7 @@
 
 mod failure;
 mod form;
+mod machine;
 mod roots;
 
 use std::sync::OnceLock;
@@ -21,6 +22,7 @@ use zeroize::Zeroizing;
 use crate::config::NetworkConfig;
 use crate::paths::Lookup;
 use failure::Limits;
+pub use machine::MachineClient;
 use roots::Roots;
 
 /// Sends requests over the network.

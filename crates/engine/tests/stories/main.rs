@@ -11,6 +11,7 @@ mod disk;
 mod grants;
 mod interactive;
 mod lock;
+mod managed_identity;
 mod refresh_faults;
 mod rotation;
 mod sign_out;
