@@ -159,7 +159,16 @@ fn check_owner(metadata: &Metadata) -> Result<(), Problem> {
 }
 
 fn is_shared(folder: &Metadata) -> bool {
-    folder.mode() & 0o022 != 0
+    let (user, group) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    let own_group = (user == group && user != 0).then_some(group);
+    can_others_write(folder.mode(), folder.gid(), own_group)
+}
+
+/// Many systems give each user a group of the same number and a umask of 002, so that `~/.local` is writable by a group that
+/// nobody else is in: by `own_group`. Root's group is no such group.
+fn can_others_write(mode: u32, group: u32, own_group: Option<u32>) -> bool {
+    let by_group = mode & 0o020 != 0 && own_group != Some(group);
+    by_group || mode & 0o002 != 0
 }
 
 const STICKY: u32 = 0o1000;

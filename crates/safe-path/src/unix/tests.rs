@@ -71,6 +71,19 @@ fn what_the_way_leads_to_is_the_callers_to_look_at() {
 }
 
 #[test]
+fn a_group_of_the_users_own_is_not_others() {
+    for (mode, group, own_group, expected) in [
+        (0o755, 7, None, false),
+        (0o775, 7, None, true),
+        (0o775, 7, Some(1000), true),
+        (0o775, 1000, Some(1000), false),
+        (0o777, 1000, Some(1000), true),
+    ] {
+        assert_eq!(can_others_write(mode, group, own_group), expected, "{mode:o} {group}");
+    }
+}
+
+#[test]
 fn a_parent_of_another_user_is_refused() {
     if !is_root() {
         return; // Nobody else can give a folder away.
