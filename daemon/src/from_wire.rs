@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
 use valetkey_cache::{Entry, TokenCache};
 use valetkey_engine::{
     ClientApplication, ClientType, Definition, FlowKind, FlowRequest, Hints, InstanceDiscovery,
@@ -32,6 +33,7 @@ const MAX_TEXT: usize = 64 * 1024;
 
 mod credential;
 mod managed_identity;
+mod network;
 mod token;
 
 pub use managed_identity::{managed_identity, resource_token_request};
@@ -73,11 +75,21 @@ pub fn definition(request: &v1::OpenAppRequest, now: UnixTime) -> Result<Definit
             .as_ref()
             .map(|credential| credential::from_wire(credential, now))
             .transpose()?,
-        client_claims: request.client_claims.clone(),
+        client_claims: client_claims(request)?,
         region: request.azure_region.as_ref().map(region).transpose()?.flatten(),
+        route: match &request.network {
+            Some(settings) => network::from_wire(settings)?.map(Arc::new),
+            None => None,
+        },
         partition: None,
     };
     definition.check().map_err(|error| Failure::request(ErrorCode::BadRequest, error.to_string()))
+}
+
+fn client_claims(request: &v1::OpenAppRequest) -> Result<Option<Map<String, Value>>, Failure> {
+    let Some(claims) = &request.client_claims else { return Ok(None) };
+    short("client_claims", Value::from(claims.clone()).to_string())?;
+    Ok(Some(claims.clone()))
 }
 
 fn capabilities(given: &[String]) -> Result<Vec<String>, Failure> {
@@ -102,9 +114,6 @@ fn refuse_members_of_other_kinds(request: &v1::OpenAppRequest) -> Result<(), Fai
     if request.kind == v1::ClientKind::ManagedIdentity || request.managed_identity.is_some() {
         let reason = "a managed identity is opened by managed_identity alone, and by nothing else";
         return Err(Failure::bad_member("kind", reason));
-    }
-    if request.network.is_some() {
-        return Err(Failure::bad_member("network", "is set in the daemon's configuration"));
     }
     check_private_cache(request)
 }

@@ -12,8 +12,9 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use url::Url;
 
-/// A port that speaks TLS as `localhost`.
+/// A port of this machine that speaks TLS under a name of its own.
 pub struct TlsFront {
+    name: &'static str,
     listener: Option<TcpListener>,
     port: u16,
     acceptor: TlsAcceptor,
@@ -22,21 +23,26 @@ pub struct TlsFront {
 }
 
 impl TlsFront {
-    /// A port, at which nobody is served yet.
+    /// A port of `localhost`, at which nobody is served yet.
+    pub async fn new() -> Self {
+        Self::named("localhost").await
+    }
+
+    /// The same under a name which only a proxy finds: [`crate::Proxy`] takes `*.test` for this machine.
     ///
     /// # Panics
     /// When there is no port.
-    pub async fn new() -> Self {
+    pub async fn named(name: &'static str) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let (config, root) = certify("localhost");
+        let (config, root) = certify(name);
         let acceptor = TlsAcceptor::from(Arc::new(config));
-        Self { listener: Some(listener), port, acceptor, root, server: None }
+        Self { name, listener: Some(listener), port, acceptor, root, server: None }
     }
 
     /// Where it is.
     pub fn url(&self) -> String {
-        format!("https://localhost:{}", self.port)
+        format!("https://{}:{}", self.name, self.port)
     }
 
     /// The authority's certificate, as PEM.

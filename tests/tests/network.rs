@@ -17,7 +17,15 @@ struct Company {
 impl Company {
     /// With these variables, of which `ROOT` stands for the file with the root certificate and `ROOTS` for its folder.
     async fn with(variables: &[(&str, &str)]) -> Self {
-        let mut front = TlsFront::new().await;
+        Self::behind(TlsFront::new().await, variables).await
+    }
+
+    /// The same, but the provider's name leads nowhere without the company's proxy: this machine's own needs none.
+    async fn away(variables: &[(&str, &str)]) -> Self {
+        Self::behind(TlsFront::named("login.company.test").await, variables).await
+    }
+
+    async fn behind(mut front: TlsFront, variables: &[(&str, &str)]) -> Self {
         let mut machine = Machine::new();
         let root = keep(&machine, &front);
         for (name, value) in variables {
@@ -34,9 +42,18 @@ impl Company {
     }
 
     async fn caller(&self) -> Caller {
+        self.caller_by(&Value::Null).await
+    }
+
+    /// A program that has its own way to the provider.
+    async fn caller_by(&self, network: &Value) -> Caller {
         let authority = format!("{}/common", self.front.url());
-        let definition =
-            json!({"client_id": CLIENT_ID, "authority": authority, "validate_authority": false});
+        let definition = json!({
+            "client_id": CLIENT_ID,
+            "authority": authority,
+            "validate_authority": false,
+            "network": network,
+        });
         Caller::open(self.world.machine.connect().await, &definition).await
     }
 
@@ -74,7 +91,7 @@ fn complaint(answer: &Answer) -> String {
 #[tokio::test]
 async fn a_provider_is_reached_through_the_proxy() {
     let proxy = Proxy::start().await;
-    let company = Company::with(&[("HTTPS_PROXY", &proxy.url()), ("SSL_CERT_FILE", "ROOT")]).await;
+    let company = Company::away(&[("HTTPS_PROXY", &proxy.url()), ("SSL_CERT_FILE", "ROOT")]).await;
     company.sign_in().await;
     let asked = proxy.asked();
     let tunnel = format!("CONNECT {}", company.host());
@@ -82,25 +99,19 @@ async fn a_provider_is_reached_through_the_proxy() {
 }
 
 #[tokio::test]
-async fn a_provider_without_tls_is_reached_through_the_proxy_for_such() {
-    let proxy = Proxy::start().await;
-    let machine = Machine::new().with("HTTP_PROXY", proxy.url());
-    let world = World::with(machine, Options::default()).await;
-    world.signed_in(ALICE).await;
-    let asked = proxy.asked();
-    let host = world.entra.base_url().replace("http://", "");
-    assert!(!asked.is_empty() && asked.iter().all(|asked| asked.ends_with(&host)), "{asked:?}");
-}
-
-#[tokio::test]
 async fn a_host_that_needs_no_proxy_is_reached_without() {
     let proxy = Proxy::start().await;
-    for exempt in ["localhost", "intranet.example,localhost", "*"] {
+    for exempt in ["company.test", "intranet.example,login.company.test", "*"] {
         let variables =
             [("HTTPS_PROXY", &*proxy.url()), ("NO_PROXY", exempt), ("SSL_CERT_FILE", "ROOT")];
-        Company::with(&variables).await.sign_in().await;
+        // Without the proxy nobody knows the name.
+        let told = Company::away(&variables).await.complaint().await;
+        assert!(told.contains("login.company.test"), "{told}");
     }
     assert!(proxy.asked().is_empty(), "{:?}", proxy.asked());
+    let variables = [("HTTPS_PROXY", &*proxy.url()), ("SSL_CERT_FILE", "ROOT")];
+    Company::with(&variables).await.sign_in().await;
+    assert!(proxy.asked().is_empty(), "this machine is no way off: {:?}", proxy.asked());
 }
 
 #[tokio::test]
@@ -117,7 +128,7 @@ async fn a_proxy_that_is_dead_is_named() {
     // Bound and let go again, so that nobody listens there.
     let dead = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().to_string();
     let url = format!("http://reader:hunter2@{dead}");
-    let company = Company::with(&[("HTTPS_PROXY", &url)]).await;
+    let company = Company::away(&[("HTTPS_PROXY", &url)]).await;
     let told = company.complaint().await;
     assert!(told.contains("the proxy of HTTPS_PROXY failed"), "{told}");
     assert!(!told.contains("hunter2"), "{told}");
@@ -126,8 +137,59 @@ async fn a_proxy_that_is_dead_is_named() {
 #[tokio::test]
 async fn a_proxy_that_refuses_is_named() {
     let proxy = Proxy::refusing().await;
-    let told = Company::with(&[("HTTPS_PROXY", &proxy.url())]).await.complaint().await;
+    let told = Company::away(&[("HTTPS_PROXY", &proxy.url())]).await.complaint().await;
     assert!(told.contains("the proxy of HTTPS_PROXY failed"), "{told}");
     assert!(told.contains("authorization required"), "{told}");
     assert!(!proxy.asked().is_empty());
+}
+
+#[tokio::test]
+async fn a_root_certificate_of_an_application_is_trusted_for_it_and_for_nobody_else() {
+    let company = Company::with(&[]).await;
+    let root = json!({"ca_certificates": company.front.root()});
+    let result = company.caller_by(&root).await.sign_in(company.world.control(), ALICE).await;
+    assert_eq!(result["token_source"], "identity_provider");
+    // What the one application found out and signed in to is on the disk: the other must not be led by it.
+    for _ in 0..2 {
+        let told = company.complaint().await;
+        assert!(told.contains("not trusted"), "{told}");
+    }
+    let foreign = json!({"ca_certificates": TlsFront::new().await.root()});
+    let mut caller = company.caller_by(&foreign).await;
+    let told = complaint(&caller.start_flow(json!({"kind": "device_code"})).await);
+    assert!(told.contains("not trusted"), "{told}");
+}
+
+#[tokio::test]
+async fn a_bundle_as_large_as_a_systems_fits_into_a_definition() {
+    let company = Company::with(&[]).await;
+    let mut bundle = company.front.root().to_owned();
+    let other = TlsFront::new().await;
+    while bundle.len() < 300 * 1024 {
+        bundle.push_str(other.root());
+    }
+    let mut caller = company.caller_by(&json!({"ca_certificates": bundle})).await;
+    caller.sign_in(company.world.control(), ALICE).await;
+}
+
+#[tokio::test]
+async fn a_proxy_of_an_application_is_taken_for_it_and_never_to_this_machine() {
+    let proxy = Proxy::start().await;
+    let company = Company::with(&[("SSL_CERT_FILE", "ROOT")]).await;
+    let network = json!({"proxies": {"all": proxy.url()}});
+    let mut caller = company.caller_by(&network).await;
+    caller.sign_in(company.world.control(), ALICE).await;
+    assert!(proxy.asked().is_empty(), "{:?}", proxy.asked());
+    let definition = json!({
+        "client_id": CLIENT_ID,
+        "oidc_authority": "https://op.invalid",
+        "network": network,
+    });
+    let connection = company.world.machine.connect().await;
+    let mut caller = Caller::open(connection, &definition).await;
+    let told = complaint(&caller.start_flow(json!({"kind": "device_code"})).await);
+    assert!(told.contains("the application's own proxy failed"), "{told}");
+    let asked = proxy.asked();
+    assert!(!asked.is_empty(), "{told}");
+    assert!(asked.iter().all(|asked| *asked == "CONNECT op.invalid:443"), "{asked:?}");
 }

@@ -109,7 +109,7 @@ impl Engine {
         else {
             return;
         };
-        let outcome = match self.ports.http.send(revocation).await {
+        let outcome = match self.ports.http.send(revocation, app.route()).await {
             Ok(answer) => parse_revocation_response(&answer, self.now()).map_err(Error::from),
             Err(error) => Err(error.into()),
         };

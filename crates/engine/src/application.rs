@@ -10,6 +10,7 @@ use valetkey_oauth::{ProviderMetadata, Region, TelemetryLog};
 use valetkey_policy::Subject;
 
 use crate::credential::{AssertionInUse, ClientCredential};
+use crate::route::Route;
 
 /// What defines a client application. The same definition is the same application, for every process.
 #[derive(Clone, Debug)]
@@ -36,6 +37,8 @@ pub struct Definition {
     pub client_claims: Option<Map<String, Value>>,
     /// Where the application's own tokens are asked for.
     pub region: Option<RegionWish>,
+    /// How its provider is reached, where that differs from the broker's own settings.
+    pub route: Option<Arc<Route>>,
     /// Where its tokens are, when they are not in the cache that the user's programs share.
     pub partition: Option<Partition>,
 }
@@ -112,6 +115,7 @@ impl Definition {
             credential: None,
             client_claims: None,
             region: None,
+            route: None,
             partition: None,
         }
     }
@@ -155,6 +159,7 @@ impl Definition {
             self.app_version.as_deref(),
             region.as_deref(),
             claims.as_deref(),
+            self.route.as_deref().map(Route::id),
             self.partition.as_ref().map(Partition::as_str),
         ]
         .map(|text| text.unwrap_or("\0"));
@@ -215,6 +220,10 @@ impl ClientApplication {
         &self.definition
     }
 
+    pub(crate) fn route(&self) -> Option<&Arc<Route>> {
+        self.definition.route.as_ref()
+    }
+
     /// The provider's metadata, once discovered. Old ones still name the right realm: a cache hit needs no more.
     pub(crate) fn known_metadata(&self) -> Option<Arc<ProviderMetadata>> {
         self.metadata.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -237,6 +246,11 @@ impl ClientApplication {
 impl Subject for Definition {
     fn authority(&self) -> &Authority {
         &self.authority
+    }
+
+    fn proxies(&self) -> Vec<&str> {
+        let proxies = self.route.iter().flat_map(|route| route.proxies().values());
+        proxies.map(|proxy| proxy.site.as_str()).collect()
     }
 }
 

@@ -8,6 +8,7 @@ use valetkey_cache::TokenCache;
 use valetkey_model::{CorrelationId, Partition, UnixTime};
 use valetkey_oauth::{HttpRequest, HttpResponse, Region};
 
+use crate::application::ClientApplication;
 use crate::error::Error;
 use crate::event::Event;
 use crate::ports::{Clock, HttpClient, Machine, Nowhere, RedirectListener, Rng, TokenStore};
@@ -140,22 +141,24 @@ impl Engine {
         bytes
     }
 
-    /// Sends a request, unless the HTTP cache has the answer. `retry_after` of a repeated answer counts from now.
+    /// Sends an application's request, unless the HTTP cache has the answer. `retry_after` of a repeated answer counts from now.
     pub(crate) async fn send(
         &self,
         user: &User,
+        app: &ClientApplication,
         request: HttpRequest,
     ) -> Result<HttpResponse, Error> {
-        let repeated = user
-            .http_cache
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .find(&request, self.now());
+        let repeated = user.http_cache.lock().unwrap_or_else(PoisonError::into_inner).find(
+            app.route(),
+            &request,
+            self.now(),
+        );
         if let Some(repeated) = repeated {
             return Ok(repeated.into_answer());
         }
-        let answer = self.ports.http.send(request.clone()).await?;
+        let answer = self.ports.http.send(request.clone(), app.route()).await?;
         user.http_cache.lock().unwrap_or_else(PoisonError::into_inner).keep(
+            app.route(),
             &request,
             &answer,
             self.now(),

@@ -2,11 +2,13 @@
 //!
 //! Three rules. A throttling answer is repeated until its time is over; an identical request that was refused with 400 is
 //! refused again for a minute; a GET's success is good for a day. No token is ever kept here: no success of a request
-//! that asks for one fits any of the rules (MSAL keeps one that carries `Retry-After`; we do not).
+//! that asks for one fits any of the rules (MSAL keeps one that carries `Retry-After`; we do not). What came by one route is
+//! given to nobody who takes another.
 //!
 //! The cache is a value: it does no I/O and is told the time.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::RETRY_AFTER;
@@ -14,6 +16,8 @@ use http::{HeaderMap, Method};
 use sha2::{Digest, Sha256};
 use valetkey_model::UnixTime;
 use valetkey_oauth::{Body, HttpRequest, HttpResponse, parse_retry_after};
+
+use crate::route::Route;
 
 /// How many answers are kept; the soonest to expire goes first.
 const CAPACITY: usize = 1024;
@@ -34,6 +38,8 @@ const USER_MEMBERS: [&str; 7] =
 
 /// Digest of what makes two requests the same under one rule.
 type Key = [u8; 32];
+/// Makes a request's key under one rule.
+type Rule = fn(Option<&Arc<Route>>, &HttpRequest) -> Key;
 
 /// Answers that may be given again.
 #[derive(Default)]
@@ -61,14 +67,26 @@ pub struct Repeated {
 
 impl HttpCache {
     /// The answer to `request` that is still good, if there is one.
-    pub fn find(&mut self, request: &HttpRequest, now: UnixTime) -> Option<Repeated> {
-        keys_of(request).into_iter().find_map(|key| self.find_key(&key, now))
+    pub fn find(
+        &mut self,
+        route: Option<&Arc<Route>>,
+        request: &HttpRequest,
+        now: UnixTime,
+    ) -> Option<Repeated> {
+        keys_of(route, request).into_iter().find_map(|key| self.find_key(&key, now))
     }
 
     /// Keeps `answer` if one of the rules says so.
-    pub fn keep(&mut self, request: &HttpRequest, answer: &HttpResponse, now: UnixTime) {
-        let Some((key, seconds)) = rule_for(request, answer, now) else { return };
+    pub fn keep(
+        &mut self,
+        route: Option<&Arc<Route>>,
+        request: &HttpRequest,
+        answer: &HttpResponse,
+        now: UnixTime,
+    ) {
+        let Some((rule, seconds)) = rule_for(request, answer, now) else { return };
         let Some(answer) = abridge(answer) else { return };
+        let key = rule(route, request);
         self.drop_expired(now);
         self.forget_key(&key);
         while self.answers.len() >= CAPACITY {
@@ -83,8 +101,8 @@ impl HttpCache {
     }
 
     /// Forgets the answer to `request`, which turned out to be of no use.
-    pub fn forget(&mut self, request: &HttpRequest) {
-        keys_of(request).iter().for_each(|key| self.forget_key(key));
+    pub fn forget(&mut self, route: Option<&Arc<Route>>, request: &HttpRequest) {
+        keys_of(route, request).iter().for_each(|key| self.forget_key(key));
     }
 
     fn find_key(&mut self, key: &Key, now: UnixTime) -> Option<Repeated> {
@@ -140,11 +158,11 @@ fn abridge(answer: &HttpResponse) -> Option<HttpResponse> {
     Some(HttpResponse { status: answer.status, headers, body })
 }
 
-/// Which rule an answer falls under: its key and lifetime in seconds.
-fn rule_for(request: &HttpRequest, answer: &HttpResponse, now: UnixTime) -> Option<(Key, i64)> {
+/// Which rule an answer falls under: what makes its key, and its lifetime in seconds.
+fn rule_for(request: &HttpRequest, answer: &HttpResponse, now: UnixTime) -> Option<(Rule, i64)> {
     let is_success = (200..300).contains(&answer.status);
     if request.method == Method::GET && !request.asks_for_token {
-        return is_success.then(|| (get_key(request), GET_SECONDS));
+        return is_success.then_some((get_key as Rule, GET_SECONDS));
     }
     let retry_after = parse_retry_after(&answer.headers, now);
     if has_own_rhythm(request, answer) && retry_after.is_none() {
@@ -153,11 +171,11 @@ fn rule_for(request: &HttpRequest, answer: &HttpResponse, now: UnixTime) -> Opti
     if !is_success && (answer.status == 429 || answer.status >= 500 || retry_after.is_some()) {
         let seconds =
             retry_after.map_or(THROTTLE_SECONDS, |seconds| seconds.min(LONGEST_THROTTLE_SECONDS));
-        return (seconds > 0).then(|| (throttle_key(request), seconds));
+        return (seconds > 0).then_some((throttle_key as Rule, seconds));
     }
     let is_device_poll = request.form_value("device_code").is_some();
     (answer.status == 400 && !is_device_poll)
-        .then(|| (bad_request_key(request), BAD_REQUEST_SECONDS))
+        .then_some((bad_request_key as Rule, BAD_REQUEST_SECONDS))
 }
 
 /// True when an answer without `Retry-After` says nothing of the next request.
@@ -173,38 +191,44 @@ fn has_own_rhythm(request: &HttpRequest, answer: &HttpResponse) -> bool {
     }
 }
 
-fn keys_of(request: &HttpRequest) -> Vec<Key> {
-    match &request.body {
-        Body::None if request.asks_for_token => vec![throttle_key(request)],
-        Body::None => vec![get_key(request)],
-        Body::Form(_) => vec![bad_request_key(request), throttle_key(request)],
-        Body::Text { .. } => vec![throttle_key(request)],
-    }
+fn keys_of(route: Option<&Arc<Route>>, request: &HttpRequest) -> Vec<Key> {
+    let rules: &[Rule] = match &request.body {
+        Body::None if request.asks_for_token => &[throttle_key],
+        Body::None => &[get_key],
+        Body::Form(_) => &[bad_request_key, throttle_key],
+        Body::Text { .. } => &[throttle_key],
+    };
+    rules.iter().map(|key| key(route, request)).collect()
 }
 
-fn get_key(request: &HttpRequest) -> Key {
-    digest("GET", [request.url.as_str()])
+fn get_key(route: Option<&Arc<Route>>, request: &HttpRequest) -> Key {
+    digest(route, "GET", [request.url.as_str()])
 }
 
-fn throttle_key(request: &HttpRequest) -> Key {
+fn throttle_key(route: Option<&Arc<Route>>, request: &HttpRequest) -> Key {
     let members = ["client_id", "scope"].into_iter().chain(USER_MEMBERS);
     let values = members.map(|name| request.form_value(name).unwrap_or_default());
     let user = match &request.body {
         Body::Text { user, .. } => user,
         Body::None | Body::Form(_) => "",
     };
-    digest("throttle", [request.url.as_str(), user].into_iter().chain(values))
+    digest(route, "throttle", [request.url.as_str(), user].into_iter().chain(values))
 }
 
-fn bad_request_key(request: &HttpRequest) -> Key {
+fn bad_request_key(route: Option<&Arc<Route>>, request: &HttpRequest) -> Key {
     let members = request.form().iter().flat_map(|(name, value)| [&**name, value.as_str()]);
-    digest("400", std::iter::once(request.url.as_str()).chain(members))
+    digest(route, "400", std::iter::once(request.url.as_str()).chain(members))
 }
 
 /// Lengths before the texts, so that no two lists of texts run together into one.
-fn digest<'a>(rule: &'a str, parts: impl IntoIterator<Item = &'a str>) -> Key {
+fn digest<'a>(
+    route: Option<&'a Arc<Route>>,
+    rule: &'a str,
+    parts: impl IntoIterator<Item = &'a str>,
+) -> Key {
+    let route = route.map(|route| route.id()).unwrap_or_default();
     let mut hash = Sha256::new();
-    for part in std::iter::once(rule).chain(parts) {
+    for part in [route, rule].into_iter().chain(parts) {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
     }

@@ -179,7 +179,7 @@ impl Engine {
         request: HttpRequest,
         asked: &ScopeSet,
     ) -> Result<Issue, Error> {
-        let answer = self.send(user, request).await?;
+        let answer = self.send(user, app, request).await?;
         let outcome = parse_token_response(&answer, asked, self.now());
         record_outcome(app, call, &outcome);
         Issue::read(outcome?)

@@ -29,6 +29,7 @@ mod provider;
 mod refresh;
 mod region;
 mod request;
+mod route;
 mod silent;
 mod user;
 
@@ -52,5 +53,6 @@ pub use request::{
     AccountSelector, AccountsRequest, AppTokensRequest, CacheRequest, Extras, FlowKind,
     FlowRequest, Grant, GrantRequest, Hints, SilentRequest,
 };
+pub use route::{Proxied, Proxy, Route};
 pub use silent::MANDATORY_SECONDS;
 pub use user::User;

@@ -9,6 +9,8 @@ use crate::error::Error;
 
 /// How many applications one user may have open. An honest desktop has a few dozen.
 const MAX_APPS: usize = 1024;
+/// How many of them may be large: with a route of their own may come a bundle of certificates of some 200 KiB.
+const MAX_LARGE_APPS: usize = 64;
 
 /// Open applications by their ids.
 pub(crate) struct OpenApps<A> {
@@ -19,6 +21,7 @@ pub(crate) struct OpenApps<A> {
 
 struct OpenApp<A> {
     app: Arc<A>,
+    is_large: bool,
     last_use: AtomicU64,
 }
 
@@ -34,6 +37,7 @@ impl<A> OpenApps<A> {
     pub(crate) fn open(
         &self,
         id: AppId,
+        is_large: bool,
         make: impl FnOnce() -> A,
         busy: impl FnOnce() -> HashSet<AppId>,
     ) -> Result<Arc<A>, Error> {
@@ -41,18 +45,22 @@ impl<A> OpenApps<A> {
             return Ok(app);
         }
         let mut apps = self.apps.write().unwrap_or_else(PoisonError::into_inner);
-        if apps.len() >= MAX_APPS {
+        let is_crowd =
+            is_large && apps.values().filter(|open| open.is_large).count() >= MAX_LARGE_APPS;
+        if is_crowd || apps.len() >= MAX_APPS {
             let busy = busy();
-            let idle = apps.iter().filter(|(id, _)| !busy.contains(id));
+            let may_go = |open: &OpenApp<A>| !is_crowd || open.is_large;
+            let idle = apps.iter().filter(|(id, open)| !busy.contains(id) && may_go(open));
             let oldest = idle.min_by_key(|(_, open)| open.last_use.load(Ordering::Relaxed));
             let oldest = oldest.map(|(id, _)| id.clone());
             let Some(oldest) = oldest else {
-                return Err(Error::TooMany { what: "applications", limit: MAX_APPS });
+                let limit = if is_crowd { MAX_LARGE_APPS } else { MAX_APPS };
+                return Err(Error::TooMany { what: "applications", limit });
             };
             apps.remove(&oldest);
         }
         let last_use = AtomicU64::new(self.next_use());
-        let fresh = || OpenApp { app: Arc::new(make()), last_use };
+        let fresh = || OpenApp { app: Arc::new(make()), is_large, last_use };
         Ok(Arc::clone(&apps.entry(id).or_insert_with(fresh).app))
     }
 
@@ -91,7 +99,7 @@ mod tests {
 
     fn open(apps: &OpenApps<AppId>, number: usize, busy: &[usize]) -> Result<AppId, Error> {
         let busy = || busy.iter().map(|number| id_of(*number)).collect();
-        apps.open(id_of(number), || id_of(number), busy).map(|app| AppId::clone(&app))
+        apps.open(id_of(number), false, || id_of(number), busy).map(|app| AppId::clone(&app))
     }
 
     #[test]
@@ -103,6 +111,20 @@ mod tests {
         let is_open = |number: usize| apps.read().contains_key(&ids[number]);
         assert_eq!([0, 1, 2, 3].map(is_open), [true, true, false, true]);
         assert_eq!(apps.list().len(), MAX_APPS);
+    }
+
+    #[test]
+    fn large_applications_make_room_for_each_other() {
+        let apps = OpenApps::default();
+        let usual = open(&apps, 0, &[]).unwrap();
+        let open_large = |number: usize| {
+            let id = id_of(number + 1);
+            apps.open(id.clone(), true, || id, HashSet::new).map(|app| AppId::clone(&app)).unwrap()
+        };
+        let ids: Vec<_> = (0..=MAX_LARGE_APPS).map(open_large).collect();
+        assert!(apps.find(&usual).is_some());
+        assert_eq!([0, 1].map(|number| apps.find(&ids[number]).is_some()), [false, true]);
+        assert_eq!(apps.list().len(), MAX_LARGE_APPS + 1);
     }
 
     #[test]

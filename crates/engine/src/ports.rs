@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -10,14 +11,20 @@ use valetkey_cache::{Change, Entry};
 use valetkey_model::{Partition, Secret, UnixTime};
 use valetkey_oauth::{HttpRequest, HttpResponse, Thumbprint};
 
+use crate::route::Route;
+
 /// A boxed future, so that the traits can be used as objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Sends requests to providers. Follows no redirect (a redirected token request would carry secrets to another host),
 /// verifies TLS, limits the answer's size, and gives up after a while.
 pub trait HttpClient: Send + Sync {
-    /// The answer, whatever its status.
-    fn send(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, TransportError>>;
+    /// The answer, whatever its status. Without a route the request goes the usual way.
+    fn send<'a>(
+        &'a self,
+        request: HttpRequest,
+        route: Option<&'a Arc<Route>>,
+    ) -> BoxFuture<'a, Result<HttpResponse, TransportError>>;
 }
 
 /// Why there is no answer. The text names the step that failed, and no secret.

@@ -30,8 +30,7 @@ impl Engine {
         user: &Arc<User>,
         app: &Arc<ClientApplication>,
     ) -> Result<Arc<ProviderMetadata>, Error> {
-        let request = build_discovery_request(&app.definition().authority);
-        let stored = user.cache().document(request.url.as_str()).cloned();
+        let stored = find_document(user, app);
         if let Some(document) = stored.filter(|document| is_fresh(document, self.now())) {
             if let Some(metadata) = app.known_metadata() {
                 return Ok(metadata);
@@ -41,7 +40,7 @@ impl Engine {
                 return Ok(metadata);
             }
         }
-        let key = (app.definition().authority.clone(), asks_microsoft(app));
+        let key = (app.definition().authority.clone(), asks_microsoft(app), app.route().cloned());
         let flight = || {
             let (this, user, app) = (Arc::clone(self), Arc::clone(user), Arc::clone(app));
             async move {
@@ -61,9 +60,8 @@ impl Engine {
         user: &User,
         app: &ClientApplication,
     ) -> Result<Arc<ProviderMetadata>, Error> {
-        let request = build_discovery_request(&app.definition().authority);
-        let stored = user.cache().document(request.url.as_str()).cloned();
-        match self.fetch_metadata(user, app, request).await {
+        let stored = find_document(user, app);
+        match self.fetch_metadata(user, app).await {
             Err(
                 error
                 @ (Error::Transport(_) | Error::Discovery(DiscoveryError::Unavailable { .. })),
@@ -79,8 +77,7 @@ impl Engine {
         app: &ClientApplication,
     ) -> Option<Arc<ProviderMetadata>> {
         app.known_metadata().or_else(|| {
-            let request = build_discovery_request(&app.definition().authority);
-            let document = user.cache().document(request.url.as_str()).cloned()?;
+            let document = find_document(user, app)?;
             let metadata = read_document(app, &document).ok()?;
             app.remember_metadata(&metadata);
             Some(metadata)
@@ -91,23 +88,21 @@ impl Engine {
         &self,
         user: &User,
         app: &ClientApplication,
-        request: HttpRequest,
     ) -> Result<Arc<ProviderMetadata>, Error> {
         let authority = &app.definition().authority;
-        let url = request.url.clone();
         let request = if asks_microsoft(app) {
             let question = build_instance_discovery_request(authority, None);
             let read = |answer: &HttpResponse| parse_instance_discovery(authority, answer);
-            HttpRequest::get(self.get(user, question, read).await?.0)
+            HttpRequest::get(self.get(user, app, question, read).await?.0)
         } else {
-            request
+            build_discovery_request(authority)
         };
         let read = |answer: &HttpResponse| {
             let reduced = reduce_provider_metadata(answer)?;
             Ok((parse_provider_metadata(authority, &reduced)?, reduced))
         };
-        let ((metadata, reduced), _) = self.get(user, request, read).await?;
-        self.keep_document(user, url.as_str(), &reduced).await;
+        let ((metadata, reduced), _) = self.get(user, app, request, read).await?;
+        self.keep_document(user, &document_name(app), &reduced).await;
         Ok(Arc::new(metadata))
     }
 
@@ -116,23 +111,25 @@ impl Engine {
     async fn get<T>(
         &self,
         user: &User,
+        app: &ClientApplication,
         request: HttpRequest,
         read: impl FnOnce(&HttpResponse) -> Result<T, DiscoveryError>,
     ) -> Result<(T, HttpResponse), Error> {
-        let answer = self.send(user, request.clone()).await?;
+        let answer = self.send(user, app, request.clone()).await?;
         match read(&answer) {
             Ok(document) => Ok((document, answer)),
             Err(error) => {
-                user.http_cache.lock().unwrap_or_else(PoisonError::into_inner).forget(&request);
+                let mut cache = user.http_cache.lock().unwrap_or_else(PoisonError::into_inner);
+                cache.forget(app.route(), &request);
                 Err(error.into())
             }
         }
     }
 
     /// Keeps the document, so that a restart needs no network. Failing to is no failure of the request.
-    async fn keep_document(&self, user: &User, url: &str, answer: &HttpResponse) {
+    async fn keep_document(&self, user: &User, name: &str, answer: &HttpResponse) {
         let Ok(body) = std::str::from_utf8(&answer.body) else { return };
-        let document = Document { url: url.into(), fetched_at: self.now(), body: body.into() };
+        let document = Document { url: name.into(), fetched_at: self.now(), body: body.into() };
         let saved = async {
             let lease = self.lease(user).await?;
             user.commit(&lease, |cache| cache.plan_document(document, MAX_DOCUMENTS)).await
@@ -149,6 +146,20 @@ fn asks_microsoft(app: &ClientApplication) -> bool {
     let vouched =
         definition.authority.has_well_known_host() || definition.authority.is_known_to_developer();
     !vouched && definition.instance_discovery == InstanceDiscovery::Enabled
+}
+
+/// The name that the authority's document is kept under. What came by a route of an application's own is another document,
+/// though it has the same URL: nobody else trusts whom that application trusts.
+fn document_name(app: &ClientApplication) -> String {
+    let url = build_discovery_request(&app.definition().authority).url;
+    match app.route() {
+        Some(route) => format!("{url}#{}", route.id()),
+        None => url.into(),
+    }
+}
+
+fn find_document(user: &User, app: &ClientApplication) -> Option<Arc<Document>> {
+    user.cache().document(&document_name(app)).cloned()
 }
 
 fn is_fresh(document: &Document, now: UnixTime) -> bool {

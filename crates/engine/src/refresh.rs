@@ -273,7 +273,7 @@ impl Engine {
             build_refresh_token_request(provider, &definition.client_id, &grant, &call)
                 .with_extra_fields(&request.extras.fields);
         let lease = self.lease(user).await?;
-        let answer = self.send(user, redemption).await?;
+        let answer = self.send(user, &request.app, redemption).await?;
         let outcome = parse_token_response(&answer, &grant.scopes, self.now());
         record_outcome(&request.app, &call, &outcome);
         let response = match outcome {

@@ -23,7 +23,7 @@ impl Engine {
     async fn machine_region(&self) -> Option<Region> {
         let asking = async {
             tokio::select! {
-                answer = self.ports.http.send(build_region_request()) => {
+                answer = self.ports.http.send(build_region_request(), None) => {
                     answer.ok().as_ref().and_then(parse_region)
                 }
                 () = self.ports.clock.sleep(PATIENCE) => None,

@@ -23,9 +23,10 @@ use crate::managed_identity::{ManagedIdentityApplication, ManagedIdentityDefinit
 use crate::open_apps::OpenApps;
 use crate::ports::{StoreError, TokenStore};
 use crate::refresh::{FlightKey, RefreshAhead};
+use crate::route::Route;
 
-/// What makes two discoveries the same: the authority, and whether Microsoft is asked about its host.
-type DiscoveryKey = (Authority, bool);
+/// What makes two discoveries the same: the authority, whether Microsoft is asked about its host, and how both are reached.
+type DiscoveryKey = (Authority, bool, Option<Arc<Route>>);
 
 /// Everything of one user.
 pub struct User {
@@ -94,8 +95,9 @@ impl User {
     /// # Errors
     /// When the user has too many, all of them in the middle of a sign-in.
     pub fn open_app(&self, definition: Definition) -> Result<Arc<ClientApplication>, Error> {
-        let id = definition.app_id();
-        self.apps.open(id, || ClientApplication::open(definition), || self.flows.open_apps())
+        let (id, is_large) = (definition.app_id(), definition.route.is_some());
+        let make = || ClientApplication::open(definition);
+        self.apps.open(id, is_large, make, || self.flows.open_apps())
     }
 
     /// The open application with this id.
@@ -122,7 +124,8 @@ impl User {
         definition: ManagedIdentityDefinition,
     ) -> Result<Arc<ManagedIdentityApplication>, Error> {
         let (id, nobody) = (definition.app_id(), HashSet::new);
-        self.managed_identities.open(id, || ManagedIdentityApplication::open(definition), nobody)
+        let make = || ManagedIdentityApplication::open(definition);
+        self.managed_identities.open(id, false, make, nobody)
     }
 
     /// The open managed identity with this id.

@@ -35,6 +35,11 @@ impl Policy {
 pub trait Subject {
     /// The provider that answering would speak to.
     fn authority(&self) -> &Authority;
+
+    /// The proxies that the caller wants to be taken, as `host` or `host:port`.
+    fn proxies(&self) -> Vec<&str> {
+        Vec::new()
+    }
 }
 
 /// What can be asked for of the machine itself: a token of an identity that the platform gave to it.
@@ -89,6 +94,14 @@ pub enum Denial {
     /// What gives managed identities is elsewhere.
     #[error("{0}")]
     Endpoint(String),
+    /// The system service takes the proxies of its administrator only.
+    #[error(
+        "this broker takes no proxy {site}; its administrator can add it to [policy] authorities"
+    )]
+    Proxy {
+        /// The proxy that was asked for.
+        site: String,
+    },
 }
 
 /// Decides whether `caller` may have `request` done.
@@ -100,12 +113,14 @@ pub fn decide<T: Subject>(
     caller: &Caller,
     request: T,
 ) -> Result<Authorized<T>, Denial> {
-    let site = request.authority().site();
-    match &policy.authorities {
-        Admission::Any => {}
-        Admission::Hosts(hosts) if hosts.iter().any(|host| host == site) => {}
-        Admission::Hosts(_) => {
+    if let Admission::Hosts(hosts) = &policy.authorities {
+        let is_foreign = |site: &str| !hosts.iter().any(|host| host == site);
+        let site = request.authority().site();
+        if is_foreign(site) {
             return Err(Denial::Authority { site: site.to_owned() });
+        }
+        if let Some(site) = request.proxies().into_iter().find(|site| is_foreign(site)) {
+            return Err(Denial::Proxy { site: site.to_owned() });
         }
     }
     Ok(Authorized { caller: caller.clone(), request })
@@ -130,19 +145,32 @@ mod tests {
 
     use super::*;
 
-    struct To(Authority);
+    struct To(Authority, Vec<&'static str>);
 
     impl Subject for To {
         fn authority(&self) -> &Authority {
             &self.0
         }
+
+        fn proxies(&self) -> Vec<&str> {
+            self.1.clone()
+        }
     }
 
     fn check(authorities: Admission, authority: &str, expected: bool) {
+        check_by_way_of(authorities, authority, &[], expected);
+    }
+
+    fn check_by_way_of(
+        authorities: Admission,
+        authority: &str,
+        proxies: &[&'static str],
+        expected: bool,
+    ) {
         let caller = Caller { partition: Partition::of_uid(1000), process_id: None, program: None };
         let authority = Authority::parse(authority, AuthorityOptions::default()).unwrap();
         let policy = Policy { authorities, ..Policy::of_user() };
-        let decision = decide(&policy, &caller, To(authority));
+        let decision = decide(&policy, &caller, To(authority, proxies.to_vec()));
         assert_eq!(decision.is_ok(), expected);
     }
 
@@ -157,6 +185,17 @@ mod tests {
         check(hosts(), "https://LOGIN.example.com/t", true);
         check(hosts(), "https://login.example.com:444/t", false);
         check(hosts(), "https://evil.example/t", false);
+    }
+
+    #[test]
+    fn a_system_service_takes_no_proxy_that_its_administrator_does_not_know() {
+        let authority = "https://login.example.com/t";
+        let hosts = || {
+            Admission::Hosts(vec!["login.example.com".to_owned(), "proxy.example:3128".to_owned()])
+        };
+        check_by_way_of(hosts(), authority, &["proxy.example:3128"], true);
+        check_by_way_of(hosts(), authority, &["proxy.example:3128", "metadata.internal"], false);
+        check_by_way_of(Admission::Any, authority, &["metadata.internal"], true);
     }
 
     #[test]

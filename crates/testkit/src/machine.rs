@@ -41,7 +41,7 @@ impl Machine for FakeMachine {
         pin: Option<Thumbprint>,
     ) -> BoxFuture<'_, Result<HttpResponse, TransportError>> {
         self.pins.lock().unwrap_or_else(PoisonError::into_inner).push(pin);
-        HttpClient::send(&*self.http, request)
+        HttpClient::send(&*self.http, request, None)
     }
 
     fn read_key_file<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Secret, KeyFileError>> {

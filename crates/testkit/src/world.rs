@@ -15,7 +15,7 @@ use valetkey_cache::{Change, Entry};
 use valetkey_engine::ports::{BoxFuture, HttpClient, StoreError, TokenStore, TransportError};
 use valetkey_engine::{
     AccountSelector, AccountsRequest, ClientApplication, Definition, Engine, Error, Extras, Flow,
-    FlowKind, FlowRequest, FlowStatus, Grant, GrantRequest, Hints, Invitation, Ports,
+    FlowKind, FlowRequest, FlowStatus, Grant, GrantRequest, Hints, Invitation, Ports, Route,
     SilentRequest, TokenAnswer, User, Visit,
 };
 use valetkey_model::{
@@ -375,8 +375,12 @@ impl<T> Powered<T> {
 }
 
 impl HttpClient for Powered<FakeHttp> {
-    fn send(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, TransportError>> {
-        Box::pin(self.while_on(self.inner.send(request)))
+    fn send<'a>(
+        &'a self,
+        request: HttpRequest,
+        route: Option<&'a Arc<Route>>,
+    ) -> BoxFuture<'a, Result<HttpResponse, TransportError>> {
+        Box::pin(self.while_on(self.inner.send(request, route)))
     }
 }
 

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use valetkey_engine::ports::TransportError;
 
-/// How long things may take.
+/// How long things may take, and what their proxy is called.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     pub(super) connect: Duration,
     pub(super) total: Duration,
+    /// Empty where none is taken.
+    pub(super) proxy: &'static str,
 }
 
 /// Turns reqwest's error into ours.
@@ -20,16 +22,18 @@ pub(super) fn explain(error: &reqwest::Error, host: &str, limits: &Limits) -> Tr
         let reason = format!("no connection within {} s", limits.connect.as_secs());
         TransportError::Connect { host, reason }
     } else if error.is_timeout() {
-        TransportError::TimedOut { host, seconds: limits.total.as_secs() }
+        // A part of a second is told as the whole one.
+        let seconds = limits.total.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX);
+        TransportError::TimedOut { host, seconds }
     } else if error.is_connect() || error.is_builder() {
-        TransportError::Connect { host, reason: name_step(error) }
+        TransportError::Connect { host, reason: name_step(error, limits.proxy) }
     } else {
         TransportError::Interrupted { host, reason: innermost(error) }
     }
 }
 
 /// The step of connecting that failed, and how.
-fn name_step(error: &reqwest::Error) -> String {
+fn name_step(error: &reqwest::Error, proxy: &str) -> String {
     let cause = innermost(error);
     for layer in layers(error) {
         if let Some(tls) = layer.downcast_ref::<rustls::Error>() {
@@ -41,7 +45,7 @@ fn name_step(error: &reqwest::Error) -> String {
             return format!("the name cannot be resolved ({cause})");
         }
         if text.contains("tunnel error") || text.contains("proxy") {
-            return format!("the proxy of HTTPS_PROXY failed ({cause})");
+            return format!("{proxy} failed ({cause})");
         }
     }
     let kind =

@@ -37,7 +37,7 @@ impl MachineClient {
     /// A client with the configuration's time limits, and little patience for connecting. It does nothing yet.
     pub fn new(network: &NetworkConfig, lookup: Lookup<'_>) -> Self {
         let connect = network.connect_timeout().min(CONNECT_LIMIT);
-        let limits = Limits { connect, total: network.timeout() };
+        let limits = Limits { connect, total: network.timeout(), proxy: "" };
         Self { limits, roots: Roots::named_by(lookup), usual: OnceLock::new() }
     }
 

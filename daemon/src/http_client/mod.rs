@@ -2,25 +2,27 @@
 //!
 //! TLS is rustls on *ring*. No redirect is followed: a redirected token request would carry secrets to another host. The
 //! client is made when it is first needed, since the trust store is most of an idle daemon's memory. A provider on this
-//! machine is never spoken to through a proxy: plain http would show it every secret.
+//! machine is never spoken to through a proxy: plain http would show it every secret. An application
+//! may have a route of its own: its proxies, its certificates and its patience are for its requests alone.
 
+mod clients;
 mod failure;
 mod form;
 mod machine;
 mod roots;
 
-use std::sync::OnceLock;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue};
-use reqwest::redirect;
-use url::{Host, Url};
+use valetkey_engine::Route;
 use valetkey_engine::ports::{BoxFuture, HttpClient, TransportError};
 use valetkey_oauth::{Body, HttpRequest, HttpResponse};
 use zeroize::Zeroizing;
 
 use crate::config::NetworkConfig;
 use crate::paths::Lookup;
+use clients::{Clients, Routed};
 use failure::Limits;
 pub use machine::MachineClient;
 use roots::Roots;
@@ -29,40 +31,47 @@ use roots::Roots;
 pub struct ReqwestClient {
     limits: Limits,
     roots: Roots,
-    /// With the proxies of the environment.
-    outward: OnceLock<reqwest::Client>,
-    /// For this machine, without them.
-    inward: OnceLock<reqwest::Client>,
+    usual: Clients,
+    routed: Routed,
 }
 
 impl ReqwestClient {
     /// A client with the configuration's time limits, which trusts what the environment adds to the system's roots. It
     /// reads and does nothing yet.
     pub fn new(network: &NetworkConfig, lookup: Lookup<'_>) -> Self {
-        let limits = Limits { connect: network.connect_timeout(), total: network.timeout() };
+        let limits = Limits {
+            connect: network.connect_timeout(),
+            total: network.timeout(),
+            proxy: "the proxy of HTTPS_PROXY",
+        };
         let roots = Roots::named_by(lookup);
-        Self { limits, roots, outward: OnceLock::new(), inward: OnceLock::new() }
+        Self { limits, roots, usual: Clients::new(limits, None), routed: Routed::default() }
     }
 
-    /// The client for `url`. A failure to make one is not kept: being out of descriptors is a matter of a moment.
-    fn client_for(&self, url: &Url) -> Result<&reqwest::Client, String> {
-        let inward = is_on_this_machine(url);
-        let client = if inward { &self.inward } else { &self.outward };
-        match client.get() {
-            Some(client) => Ok(client),
-            None => {
-                let fresh = self.build(inward)?;
-                Ok(client.get_or_init(|| fresh))
+    async fn send(
+        &self,
+        request: HttpRequest,
+        route: Option<&Arc<Route>>,
+    ) -> Result<HttpResponse, TransportError> {
+        match route {
+            None => self.send_with(&self.usual, request).await,
+            Some(route) => {
+                let clients = self.routed.clients_of(route, self.limits);
+                self.send_with(&clients, request).await
             }
         }
     }
 
-    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, TransportError> {
-        let host = host_of(&request);
-        let client = self
-            .client_for(&request.url)
+    async fn send_with(
+        &self,
+        clients: &Clients,
+        request: HttpRequest,
+    ) -> Result<HttpResponse, TransportError> {
+        let (host, limits) = (host_of(&request), &clients.limits);
+        let client = clients
+            .client_for(&request.url, &self.roots)
             .map_err(|reason| TransportError::Connect { host: host.clone(), reason })?;
-        let explain = |error: reqwest::Error| failure::explain(&error, &host, &self.limits);
+        let explain = |error: reqwest::Error| failure::explain(&error, &host, limits);
         let first = client.execute(build_request(&request)).await;
         let response = match first {
             // Nothing was sent: a second try costs the provider nothing, and saves a call after a change of networks.
@@ -72,27 +81,18 @@ impl ReqwestClient {
             other => other.map_err(explain)?,
         };
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let body = read_body(response, &host, &self.limits).await?;
+        let body = read_body(response, &host, limits).await?;
         Ok(HttpResponse { status, headers, body })
-    }
-
-    fn build(&self, inward: bool) -> Result<reqwest::Client, String> {
-        // An error means that a provider is installed already, which can only be the same one.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let builder = reqwest::Client::builder()
-            .redirect(redirect::Policy::none())
-            .connect_timeout(self.limits.connect)
-            .timeout(self.limits.total)
-            .pool_max_idle_per_host(2)
-            .tls_certs_merge(self.roots.read_certificates().map_err(|error| error.to_string())?);
-        let builder = if inward { builder.no_proxy() } else { builder };
-        builder.build().map_err(|error| failure::innermost(&error))
     }
 }
 
 impl HttpClient for ReqwestClient {
-    fn send(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, TransportError>> {
-        Box::pin(self.send(request))
+    fn send<'a>(
+        &'a self,
+        request: HttpRequest,
+        route: Option<&'a Arc<Route>>,
+    ) -> BoxFuture<'a, Result<HttpResponse, TransportError>> {
+        Box::pin(self.send(request, route))
     }
 }
 
@@ -134,16 +134,6 @@ async fn read_body(
         body.extend_from_slice(&chunk);
     }
     Ok(Bytes::from_owner(Zeroizing::new(body)))
-}
-
-/// RFC 6761 section 6.3 reserves `localhost`, and all names under it, for loopback.
-fn is_on_this_machine(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
 }
 
 /// Host and port, for messages; never the path or the query.

@@ -1,14 +1,18 @@
 //! The client against servers on loopback: time-outs, TLS, proxies, size.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
-use std::sync::Arc;
+use std::time::Duration;
 
 use http::Method;
-use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use url::Url;
+use valetkey_engine::{Proxied, Proxy};
+use valetkey_model::Secret;
 use zeroize::Zeroizing;
 
 use super::*;
@@ -42,7 +46,7 @@ async fn exchange(
     request.url.set_port(Some(listener.local_addr().unwrap().port())).unwrap();
     let provider = async { answer_one(listener.accept().await.unwrap().0, answer).await };
     let client = client();
-    tokio::join!(HttpClient::send(&client, request), provider)
+    tokio::join!(HttpClient::send(&client, request, None), provider)
 }
 
 #[tokio::test]
@@ -110,7 +114,7 @@ async fn an_answer_that_breaks_off_is_told_apart_from_one_that_never_began() {
 
 /// Expects no connection, for a reason that has `part`, and nothing of the query in the words.
 async fn check_not_connected(client: &ReqwestClient, url: &str, part: &str) {
-    let error = HttpClient::send(client, get(url)).await.err().unwrap();
+    let error = HttpClient::send(client, get(url), None).await.err().unwrap();
     let text = error.to_string();
     assert!(matches!(error, TransportError::Connect { .. }), "{text}");
     assert!(text.contains(part) && !text.contains("hunter2"), "{text}");
@@ -135,7 +139,7 @@ async fn a_provider_that_never_answers_is_given_up() {
     let client = ReqwestClient::new(&network, &|_| None);
     let provider = async { listener.accept().await.unwrap() };
     // Time moves on by itself when everybody waits.
-    let (response, _open) = tokio::join!(HttpClient::send(&client, get(&url)), provider);
+    let (response, _open) = tokio::join!(HttpClient::send(&client, get(&url), None), provider);
     assert!(matches!(response, Err(TransportError::TimedOut { seconds: 2, .. })), "{response:?}");
 }
 
@@ -183,10 +187,93 @@ async fn certificates_of_the_environment_are_added_to_the_systems() {
     for (name, value) in [("SSL_CERT_FILE", file.as_path()), ("SSL_CERT_DIR", folder.path())] {
         let lookup = |asked: &str| (asked == name).then(|| OsString::from(value));
         let client = ReqwestClient::new(&NetworkConfig::default(), &lookup);
-        let response = HttpClient::send(&client, get(&url)).await;
+        let response = HttpClient::send(&client, get(&url), None).await;
         assert_eq!(response.unwrap().status, 200, "{name}");
         let roots = Roots::named_by(&lookup).read_certificates().unwrap().len();
         let has_bundle = std::path::Path::new("/etc/ssl/certs/ca-certificates.crt").exists();
         assert!(roots == 1 || (has_bundle && roots > 1), "{name}: {roots}");
     }
+}
+
+fn trusting(pem: &str) -> Arc<Route> {
+    let certificate = CertificateDer::from_pem_slice(pem.as_bytes()).unwrap().to_vec();
+    Arc::new(Route::new(None, BTreeMap::new(), BTreeSet::from([certificate])))
+}
+
+#[tokio::test]
+async fn certificates_of_a_route_are_trusted_on_it_alone() {
+    let [(url, pem), (other_url, other_pem)] = [tls_provider().await, tls_provider().await];
+    let (client, route, other) = (client(), trusting(&pem), trusting(&other_pem));
+    for _ in 0..2 {
+        assert_eq!(HttpClient::send(&client, get(&url), Some(&route)).await.unwrap().status, 200);
+        for (url, route) in
+            [(&url, None), (&url, Some(&other)), (&other_url, None), (&other_url, Some(&route))]
+        {
+            let error = HttpClient::send(&client, get(url), route).await.err().unwrap();
+            assert!(error.to_string().contains("the certificate is not trusted"), "{error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_routes_that_were_taken_last_keep_their_clients() {
+    let routed = Routed::default();
+    let limits = client().limits;
+    let take = |number: usize| {
+        let certificates = BTreeSet::from([number.to_string().into_bytes()]);
+        routed.clients_of(&Arc::new(Route::new(None, BTreeMap::new(), certificates)), limits)
+    };
+    let first: Vec<_> = (0..16).map(take).collect();
+    let is_kept = |number: usize| Arc::ptr_eq(&first[number], &take(number));
+    assert!(is_kept(0));
+    take(16);
+    assert!(is_kept(0), "it was taken again since");
+    assert!(!is_kept(1), "it was taken longest ago");
+}
+
+#[tokio::test]
+async fn a_route_goes_through_its_own_proxy_and_says_so_when_that_fails() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let proxy = |password: &str| Proxy {
+        url: Secret::new(format!("http://ann:{password}@{address}/")),
+        site: address.to_string(),
+    };
+    let by = |proxied| {
+        let proxies = BTreeMap::from([(proxied, proxy("hunter2"))]);
+        Arc::new(Route::new(None, proxies, BTreeSet::new()))
+    };
+    let client = client();
+    for (proxied, url) in
+        [(Proxied::Http, "http://op.invalid/keys"), (Proxied::All, "http://op.invalid/keys")]
+    {
+        let route = by(proxied);
+        let server = async { answer_one(listener.accept().await.unwrap().0, OK.as_bytes()).await };
+        let (response, seen) =
+            tokio::join!(HttpClient::send(&client, get(url), Some(&route)), server);
+        assert_eq!(response.unwrap().status, 200);
+        assert!(seen.starts_with("GET http://op.invalid/keys HTTP/1.1\r\n"), "{seen}");
+        assert!(seen.contains("proxy-authorization: Basic YW5uOmh1bnRlcjI=\r\n"), "{seen}");
+    }
+    drop(listener);
+    let route = by(Proxied::Https);
+    let error = HttpClient::send(&client, get("https://op.invalid/"), Some(&route)).await;
+    let told = error.err().unwrap().to_string();
+    assert!(told.contains("the application's own proxy failed"), "{told}");
+    assert!(!told.contains("hunter2"), "{told}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_route_may_have_less_patience() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let patience = Some(Duration::from_millis(2500));
+    let route = Arc::new(Route::new(patience, BTreeMap::new(), BTreeSet::new()));
+    let client = client();
+    let provider = async { listener.accept().await.unwrap() };
+    let sending = HttpClient::send(&client, get(&url), Some(&route));
+    let start = tokio::time::Instant::now();
+    let (response, _open) = tokio::join!(sending, provider);
+    assert!(matches!(response, Err(TransportError::TimedOut { seconds: 3, .. })), "{response:?}");
+    assert_eq!(start.elapsed().as_millis(), 2500);
 }

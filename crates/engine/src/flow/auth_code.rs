@@ -188,7 +188,7 @@ impl Engine {
         let redemption =
             build_authorization_code_request(provider, &definition.client_id, &grant, &call);
         let lease = self.lease(user).await?;
-        let answer = self.send(user, redemption).await?;
+        let answer = self.send(user, app, redemption).await?;
         let outcome = parse_token_response(&answer, &grant.scopes, self.now());
         record_outcome(app, &call, &outcome);
         let issue = Issue::read(outcome?)?;

@@ -61,7 +61,7 @@ impl Engine {
             &call,
         )
         .ok_or(Error::NotOffered("device code flow"))?;
-        let answer = self.send(user, asking).await?;
+        let answer = self.send(user, &request.app, asking).await?;
         let authorization = parse_device_authorization(&answer, self.now())?;
         if authorization.had_foreign_link {
             tracing::warn!(
@@ -154,7 +154,7 @@ impl Engine {
             Ok(lease) => lease,
             Err(error) => return Poll::of_error(error),
         };
-        let answer = match self.send(user, poll).await {
+        let answer = match self.send(user, app, poll).await {
             Ok(answer) => answer,
             Err(error) => return Poll::of_error(error),
         };

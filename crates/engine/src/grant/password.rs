@@ -85,7 +85,7 @@ impl Engine {
         }
         let correlation_id = &redemption.request.correlation_id;
         let asking = build_user_realm_request(authority, username, correlation_id);
-        let answer = self.send(redemption.user, asking.clone()).await?;
+        let answer = self.send(redemption.user, &redemption.request.app, asking.clone()).await?;
         let realm = parse_user_realm(authority, &answer);
         Ok(realm.inspect_err(|_| forget(redemption, &asking))?)
     }
@@ -107,7 +107,7 @@ impl Engine {
         };
         let asking = build_ws_trust_request(&endpoint, &request, self.now())
             .map_err(|error| Error::BadValue { member: "password", reason: error.to_string() })?;
-        let answer = self.send(redemption.user, asking).await?;
+        let answer = self.send(redemption.user, &redemption.request.app, asking).await?;
         Ok(parse_ws_trust_response(&answer)?)
     }
 
@@ -120,7 +120,8 @@ impl Engine {
             FederatedEndpoint::Known(endpoint) => Ok(endpoint.clone()),
             FederatedEndpoint::DescribedAt(url) => {
                 let asking = HttpRequest::get(url.clone());
-                let answer = self.send(redemption.user, asking.clone()).await?;
+                let answer =
+                    self.send(redemption.user, &redemption.request.app, asking.clone()).await?;
                 let found = parse_mex(url, &answer);
                 Ok(found.inspect_err(|_| forget(redemption, &asking))?)
             }
@@ -130,5 +131,10 @@ impl Engine {
 
 /// What could not be read must not be repeated for a day.
 fn forget(redemption: &Redemption<'_>, asking: &HttpRequest) {
-    redemption.user.http_cache.lock().unwrap_or_else(PoisonError::into_inner).forget(asking);
+    redemption
+        .user
+        .http_cache
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .forget(redemption.request.app.route(), asking);
 }

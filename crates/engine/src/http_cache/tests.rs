@@ -1,6 +1,7 @@
 //! The three rules: what is repeated, to whom, and for how long.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -66,15 +67,15 @@ fn answer(status: u16, retry_after: Option<&str>) -> HttpResponse {
 /// For how many seconds `answer` to `request` is repeated to `other`, as it says itself and as it is.
 fn check(request: &HttpRequest, answer: &HttpResponse, other: &HttpRequest, seconds: Option<i64>) {
     let mut cache = HttpCache::default();
-    cache.keep(request, answer, NOW);
-    let found = cache.find(other, NOW);
+    cache.keep(None, request, answer, NOW);
+    let found = cache.find(None, other, NOW);
     let label = format!("{answer:?} to {request:?}");
     assert_eq!(found.as_ref().map(|it| it.seconds_left), seconds, "{label}");
     let (Some(found), Some(seconds)) = (found, seconds) else { return };
     assert_eq!(found.answer.body, answer.body, "{label}");
-    let last = cache.find(other, NOW.plus_seconds(seconds - 1));
+    let last = cache.find(None, other, NOW.plus_seconds(seconds - 1));
     assert_eq!(last.map(|it| it.seconds_left), Some(1), "{label}");
-    assert!(cache.find(other, NOW.plus_seconds(seconds)).is_none(), "{label}");
+    assert!(cache.find(None, other, NOW.plus_seconds(seconds)).is_none(), "{label}");
 }
 
 #[test]
@@ -216,20 +217,20 @@ fn two_requests_never_run_together_into_one() {
 #[test]
 fn a_clock_that_was_set_back_freezes_nobody_out() {
     let mut cache = HttpCache::default();
-    cache.keep(&post(REFRESH), &answer(429, Some("3600")), NOW);
-    assert!(cache.find(&post(REFRESH), NOW.plus_seconds(-1)).is_none());
-    assert!(cache.find(&post(REFRESH), NOW).is_none(), "it is gone for good");
+    cache.keep(None, &post(REFRESH), &answer(429, Some("3600")), NOW);
+    assert!(cache.find(None, &post(REFRESH), NOW.plus_seconds(-1)).is_none());
+    assert!(cache.find(None, &post(REFRESH), NOW).is_none(), "it is gone for good");
     assert!(cache.answers.is_empty() && cache.by_expiry.is_empty());
 }
 
 #[test]
 fn a_repeated_answer_counts_its_retry_after_from_then() {
     let mut cache = HttpCache::default();
-    cache.keep(&post(REFRESH), &answer(429, Some("60")), NOW);
-    let repeated = cache.find(&post(REFRESH), NOW.plus_seconds(45)).unwrap().into_answer();
+    cache.keep(None, &post(REFRESH), &answer(429, Some("60")), NOW);
+    let repeated = cache.find(None, &post(REFRESH), NOW.plus_seconds(45)).unwrap().into_answer();
     assert_eq!((repeated.status, &repeated.headers[RETRY_AFTER]), (429, &"15".parse().unwrap()));
-    cache.keep(&changed("scope", "b"), &answer(503, None), NOW);
-    let repeated = cache.find(&changed("scope", "b"), NOW).unwrap().into_answer();
+    cache.keep(None, &changed("scope", "b"), &answer(503, None), NOW);
+    let repeated = cache.find(None, &changed("scope", "b"), NOW).unwrap().into_answer();
     assert!(repeated.headers.is_empty(), "what was not said is not made up");
 }
 
@@ -237,15 +238,16 @@ fn a_repeated_answer_counts_its_retry_after_from_then() {
 fn the_soonest_to_expire_goes_first() {
     let mut cache = HttpCache::default();
     let url = |number: usize| get(&format!("https://op.example/{number}"));
-    cache.keep(&post(REFRESH), &answer(429, Some("3000")), NOW);
-    cache.keep(&changed("scope", "b"), &answer(429, Some("7")), NOW);
+    cache.keep(None, &post(REFRESH), &answer(429, Some("3000")), NOW);
+    cache.keep(None, &changed("scope", "b"), &answer(429, Some("7")), NOW);
     for number in 2..CAPACITY {
-        cache.keep(&url(number), &answer(200, None), NOW);
+        cache.keep(None, &url(number), &answer(200, None), NOW);
     }
     assert_eq!(cache.answers.len(), CAPACITY);
     let mut keep_one_more = |number, expected: [bool; 2]| {
-        cache.keep(&url(number), &answer(200, None), NOW);
-        let kept = [changed("scope", "b"), post(REFRESH)].map(|it| cache.find(&it, NOW).is_some());
+        cache.keep(None, &url(number), &answer(200, None), NOW);
+        let kept =
+            [changed("scope", "b"), post(REFRESH)].map(|it| cache.find(None, &it, NOW).is_some());
         assert_eq!((kept, cache.answers.len()), (expected, CAPACITY));
         assert_eq!(cache.by_expiry.len(), CAPACITY);
     };
@@ -253,15 +255,15 @@ fn the_soonest_to_expire_goes_first() {
     keep_one_more(CAPACITY + 1, [false, false]);
     // An answer that is kept again takes no second place.
     keep_one_more(CAPACITY + 1, [false, false]);
-    assert!(cache.find(&url(2), NOW).is_some());
-    assert!(cache.find(&url(CAPACITY), NOW).is_some());
+    assert!(cache.find(None, &url(2), NOW).is_some());
+    assert!(cache.find(None, &url(CAPACITY), NOW).is_some());
 }
 
 #[test]
 fn expired_answers_make_room() {
     let mut cache = HttpCache::default();
-    cache.keep(&post(REFRESH), &answer(429, Some("7")), NOW);
-    cache.keep(&changed("scope", "b"), &answer(400, None), NOW.plus_seconds(7));
+    cache.keep(None, &post(REFRESH), &answer(429, Some("7")), NOW);
+    cache.keep(None, &changed("scope", "b"), &answer(400, None), NOW.plus_seconds(7));
     assert_eq!((cache.answers.len(), cache.by_expiry.len()), (1, 1));
 }
 
@@ -273,12 +275,35 @@ fn a_large_answer_is_kept_as_its_status_or_not_at_all() {
     };
     let kept = |request: &HttpRequest, answer: &HttpResponse| {
         let mut cache = HttpCache::default();
-        cache.keep(request, answer, NOW);
-        cache.find(request, NOW).map(|found| (found.answer.status, found.answer.body.len()))
+        cache.keep(None, request, answer, NOW);
+        cache.find(None, request, NOW).map(|found| (found.answer.status, found.answer.body.len()))
     };
     let document = get("https://op.example/document");
     assert_eq!(kept(&document, &large(200, None)), None);
     assert_eq!(kept(&post(REFRESH), &large(400, None)), None);
     assert_eq!(kept(&post(REFRESH), &large(429, Some("7"))), Some((429, 0)));
     assert_eq!(kept(&post(REFRESH), &large(503, None)), Some((503, 0)));
+}
+
+#[test]
+fn what_came_by_one_route_is_given_on_no_other() {
+    let by = |certificate: &[u8]| {
+        let certificates = BTreeSet::from([certificate.to_vec()]);
+        Some(Arc::new(Route::new(None, BTreeMap::new(), certificates)))
+    };
+    for (request, answer) in [
+        (get("https://op.example/keys"), answer(200, None)),
+        (post(REFRESH), answer(400, None)),
+        (post(REFRESH), answer(429, None)),
+    ] {
+        let routes = [None, by(b"home"), by(b"work")];
+        for (own, route) in routes.iter().enumerate() {
+            let mut cache = HttpCache::default();
+            cache.keep(route.as_ref(), &request, &answer, NOW);
+            for (other, route) in routes.iter().enumerate() {
+                let is_found = cache.find(route.as_ref(), &request, NOW).is_some();
+                assert_eq!(is_found, own == other, "{own} and {other}: {answer:?}");
+            }
+        }
+    }
 }

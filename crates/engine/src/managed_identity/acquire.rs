@@ -168,7 +168,7 @@ impl Engine {
         message: HttpRequest,
     ) -> Result<HttpResponse, Error> {
         let http_cache = || user.http_cache.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(repeated) = http_cache().find(&message, self.now()) {
+        if let Some(repeated) = http_cache().find(None, &message, self.now()) {
             return Ok(repeated.into_answer());
         }
         let definition = &request.app.definition;
@@ -178,7 +178,7 @@ impl Engine {
             match wait.map(|usual| self.wait_after(&answer).unwrap_or(usual)) {
                 Some(wait) if wait <= LONGEST_WAIT => self.ports.clock.sleep(wait).await,
                 _ => {
-                    http_cache().keep(&message, &answer, self.now());
+                    http_cache().keep(None, &message, &answer, self.now());
                     return Ok(answer);
                 }
             }

@@ -1,9 +1,10 @@
 //! Finding out a provider's endpoints: when, how often, and whom to believe.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::json;
-use valetkey_engine::{ClientApplication, Definition, InstanceDiscovery, SilentRequest};
+use valetkey_engine::{ClientApplication, Definition, InstanceDiscovery, Route, SilentRequest};
 use valetkey_testkit::http::{On, Reply, html, json as answer, status};
 use valetkey_testkit::world::{TestWorld, auth_code, define, run, settle, tell};
 
@@ -57,6 +58,72 @@ fn many_callers_make_one_request() {
             assert!(flow.await.unwrap());
         }
         assert_eq!(world.http.count(&elsewhere), 1);
+    });
+}
+
+/// The editor, which trusts these certificates beside the system's.
+async fn trusting(world: &TestWorld, certificates: &[&[u8]]) -> Arc<ClientApplication> {
+    let certificates: BTreeSet<_> = certificates.iter().map(|one| one.to_vec()).collect();
+    let route = Route::new(None, BTreeMap::new(), certificates);
+    let definition = define("editor", &world.entra.authority, false);
+    world.open(Definition { route: Some(Arc::new(route)), ..definition }).await
+}
+
+#[test]
+fn what_came_by_one_route_is_believed_on_no_other() {
+    run(async {
+        let mut world = TestWorld::new();
+        world.sign_in(&world.app("editor").await, "ada", "a").await;
+        for restarts in 0..2 {
+            let apps = [
+                world.app("editor").await,
+                trusting(&world, &[b"home"]).await,
+                trusting(&world, &[b"home", b"work"]).await,
+                trusting(&world, &[b"work", b"home"]).await,
+            ];
+            for app in &apps {
+                assert!(forced(&world, app).await.starts_with("issued"));
+            }
+            let expected: Vec<_> =
+                apps[..3].iter().map(|app| app.definition().route.clone()).collect();
+            assert_eq!(world.http.routes(&On::discovery()), expected, "{restarts} restarts");
+            assert_eq!(apps[2].id(), apps[3].id());
+            world.restart();
+        }
+    });
+}
+
+#[test]
+fn two_routes_make_two_discoveries_at_the_same_time() {
+    run(async {
+        let world = TestWorld::new();
+        let apps = [world.app("editor").await, trusting(&world, &[b"home"]).await];
+        let gate = world.http.hold(On::discovery());
+        let flows: Vec<_> = (0..4)
+            .map(|number| world.flow_request(&apps[number % 2], auth_code(), "a"))
+            .map(|request| (world.clone(), request))
+            .map(|(world, request)| tokio::spawn(async move { world.start(request).await.is_ok() }))
+            .collect();
+        settle().await;
+        assert_eq!((gate.held(), world.http.count(&On::discovery())), (2, 2));
+        gate.open();
+        for flow in flows {
+            assert!(flow.await.unwrap());
+        }
+    });
+}
+
+#[test]
+fn every_request_of_an_application_goes_its_route() {
+    run(async {
+        let world = TestWorld::new();
+        let app = trusting(&world, &[b"home"]).await;
+        world.sign_in(&app, "ada", "a").await;
+        assert!(forced(&world, &app).await.starts_with("issued"));
+        world.sign_out(&app, "ada").await.unwrap();
+        let routes = world.http.routes(&On::any());
+        assert!(routes.len() >= 3, "{routes:?}");
+        assert!(routes.iter().all(|route| *route == app.definition().route), "{routes:?}");
     });
 }
 

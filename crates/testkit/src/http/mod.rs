@@ -6,6 +6,7 @@ pub mod provider;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use valetkey_engine::Route;
 use valetkey_engine::ports::{BoxFuture, HttpClient, TransportError};
 use valetkey_oauth::{HttpRequest, HttpResponse};
 
@@ -28,6 +29,8 @@ struct State {
     scripts: Vec<Script>,
     holds: Vec<(On, Arc<Gate>)>,
     requests: Vec<HttpRequest>,
+    /// Of each request.
+    routes: Vec<Option<Arc<Route>>>,
     being_redeemed: Vec<String>,
     clashes: usize,
 }
@@ -72,6 +75,13 @@ impl FakeHttp {
         self.lock().requests.iter().filter(|request| on.is_met_by(request)).cloned().collect()
     }
 
+    /// Which way the requests went.
+    pub fn routes(&self, on: &On) -> Vec<Option<Arc<Route>>> {
+        let state = self.lock();
+        let sent = state.requests.iter().zip(&state.routes);
+        sent.filter(|(request, _)| on.is_met_by(request)).map(|(_, route)| route.clone()).collect()
+    }
+
     /// How many requests there were so far.
     pub fn count(&self, on: &On) -> usize {
         self.requests(on).len()
@@ -82,9 +92,14 @@ impl FakeHttp {
         self.lock().clashes
     }
 
-    fn receive(&self, request: &HttpRequest) -> (Reply, Option<Arc<Gate>>) {
+    fn receive(
+        &self,
+        request: &HttpRequest,
+        route: Option<&Arc<Route>>,
+    ) -> (Reply, Option<Arc<Gate>>) {
         let mut state = self.lock();
         state.requests.push(request.clone());
+        state.routes.push(route.cloned());
         let scripted = state.take_script(request);
         let host = state.hosts.get(request.url.authority()).cloned();
         let mut holds = state.holds.iter().filter(|(on, _)| on.is_met_by(request));
@@ -121,10 +136,14 @@ impl State {
 }
 
 impl HttpClient for FakeHttp {
-    fn send(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, TransportError>> {
+    fn send<'a>(
+        &'a self,
+        request: HttpRequest,
+        route: Option<&'a Arc<Route>>,
+    ) -> BoxFuture<'a, Result<HttpResponse, TransportError>> {
         Box::pin(async move {
             let _redemption = Redemption::begin(self, &request);
-            let (reply, gate) = self.receive(&request);
+            let (reply, gate) = self.receive(&request, route);
             if let Some(gate) = gate {
                 gate.pass().await;
             }

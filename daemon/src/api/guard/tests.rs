@@ -105,10 +105,10 @@ async fn a_body_in_a_coding_that_is_not_undone_is_refused() {
 #[tokio::test]
 async fn a_large_body_is_refused_before_it_is_read_whole() {
     let large = vec![b' '; MAX_BODY_BYTES + 1];
-    check_refused(POST, large.clone(), ErrorCode::PayloadTooLarge, "262144").await;
+    check_refused(POST, large.clone(), ErrorCode::PayloadTooLarge, "1048576").await;
     // Without an announced length it is counted while it comes.
     let pieces = large.chunks(4096).map(Bytes::copy_from_slice).collect();
-    check_refused(POST, Body::new(Chunks(pieces)), ErrorCode::PayloadTooLarge, "262144").await;
+    check_refused(POST, Body::new(Chunks(pieces)), ErrorCode::PayloadTooLarge, "1048576").await;
 }
 
 /// A body in pieces, as chunked transfer brings it.
