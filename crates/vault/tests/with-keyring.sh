@@ -14,7 +14,8 @@ done
 if [ $# -gt 0 ]; then
     tests=$1
 else
-    tests=$(cargo test -p valetkey-vault --test keyring --no-run 2>&1 | tee /dev/stderr |
+    # Of the whole workspace, so that what other suites built serves here too: alone the vault has other features.
+    tests=$(cargo test --workspace --test keyring --no-run 2>&1 | tee /dev/stderr |
         sed -n 's/.*Executable.*(\(.*\))$/\1/p')
     case $tests in
         /*) ;;
