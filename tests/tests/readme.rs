@@ -32,8 +32,8 @@ enum Proof {
 const COMMANDS: &[(&str, Proof)] = &[
     ("cargo run --release -p valetkey-demo", Proof::Demo),
     ("cargo xtask test", Proof::Alias),
-    ("cargo install --path daemon", Proof::Package("valetkeyd")),
-    ("cargo install --path client-sdk/cli", Proof::Package("valetkey")),
+    ("cargo install --locked --path daemon", Proof::Package("valetkeyd")),
+    ("cargo install --locked --path client-sdk/cli", Proof::Package("valetkey")),
     ("valetkey login graph", Proof::SignsIn),
     ("valetkey token graph", Proof::Prints("ey")),
     ("valetkey accounts graph", Proof::Prints(ALICE)),

@@ -75,7 +75,7 @@ def test_what_cannot_cross_the_socket_is_accepted_with_one_advice() -> None:
 
 
 def test_a_cache_of_another_library_is_accepted_with_advice() -> None:
-    with pytest.warns(UserWarning, match="valetkey cache import"):
+    with pytest.warns(UserWarning, match="SerializableTokenCache takes"):
         assert type(public(token_cache=object()).token_cache) is not object
 
 

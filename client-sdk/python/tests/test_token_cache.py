@@ -75,7 +75,7 @@ def test_what_is_no_cache_is_refused(state: str) -> None:
 
 
 def test_a_cache_of_another_package_has_no_effect(start_daemon: StartDaemon) -> None:
-    with pytest.warns(UserWarning, match="valetkey cache import"):
+    with pytest.warns(UserWarning, match="SerializableTokenCache takes"):
         assert private_caches_of(start_daemon, {"a": "dictionary"}) == [None]
 
 

@@ -143,7 +143,7 @@ error_codes! {
     ProviderMisbehaved "provider_misbehaved" 502
         "The provider's answer breaks the protocol: no JSON, a member missing, a redirect." "Try later; report it to the provider with the correlation id. A proxy's sign-in page looks like this too.";
     ProviderUnreachable "provider_unreachable" 502
-        "The provider cannot be reached: name, route, TLS or proxy." "Check the network; `valetkey doctor` helps. Cached tokens go on working.";
+        "The provider cannot be reached: name, route, TLS or proxy." "Check the network, and `HTTPS_PROXY` and `SSL_CERT_FILE` where it needs them. Cached tokens go on working.";
     ProviderUnavailable "provider_unavailable" 503
         "The provider answered with a server error." "Wait `retry_after` seconds if given, else back off.";
     StoreUnavailable "store_unavailable" 503

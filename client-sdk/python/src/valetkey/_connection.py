@@ -92,7 +92,7 @@ class Connection:
         except (ConnectionResetError, BrokenPipeError) as error:
             raise GoneError(self.endpoint) from error
         except OSError as error:
-            raise self._trouble(f"no answer: {error}; `valetkey doctor` may help") from error
+            raise self._trouble(f"no answer: {error}; `valetkey status` may tell more") from error
         if not data:
             raise GoneError(self.endpoint)
         return self._read_answer(data)

@@ -71,7 +71,7 @@ def cache_of(token_cache: object) -> tuple[TokenCache, PrivateCache | None]:
         return token_cache, token_cache._private
     warn(
         f"token_cache: a {type(token_cache).__name__} of another package has no effect; valetkeyd keeps the tokens itself, "
-        "encrypted and shared by this user's applications; `valetkey cache import` brings existing ones over"
+        "encrypted and shared by this user's applications; a SerializableTokenCache takes the content of an existing one"
     )
     return SharedTokenCache(), None
 

@@ -172,7 +172,7 @@ class Transport:
 
     def _hung_up(self) -> BrokerUnreachableError:
         return BrokerUnreachableError(
-            f"talk to the broker at {self._endpoint}: it hung up without an answer; `valetkey doctor` may help"
+            f"talk to the broker at {self._endpoint}: it hung up without an answer; `valetkey status` may tell more"
         )
 
 
