@@ -1,6 +1,6 @@
 //! The broker: policy before engine, for every verb. Nothing reaches the engine but what `policy::decide` let pass.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,11 +12,12 @@ use valetkey_engine::{
     TokenAnswer, User,
 };
 use valetkey_model::{AccountId, Caller, CorrelationId, Partition};
-use valetkey_policy::{Policy, decide};
+use valetkey_policy::{Authorized, Denial, Subject, decide};
 use valetkey_proto::v1;
 use valetkey_proto::v1::ErrorCode;
 use zeroize::Zeroizing;
 
+use crate::configuration::{Configuration, InForce};
 use crate::failure::Failure;
 use crate::from_wire::{self, TokenRequest};
 use crate::session::Session;
@@ -28,16 +29,7 @@ pub use managed_identity::OpenedIdentity;
 /// The broker of one daemon.
 pub struct Broker {
     engine: Arc<Engine>,
-    policy: Policy,
-    named_apps: BTreeMap<String, NamedApp>,
-}
-
-/// An application that the configuration declares.
-pub struct NamedApp {
-    /// What defines it, as a caller would say it.
-    pub definition: v1::OpenAppRequest,
-    /// Asked for when a caller names no scopes.
-    pub scopes: Vec<String>,
+    configuration: Arc<Configuration>,
 }
 
 /// An application that a request named, and whose it is.
@@ -49,13 +41,14 @@ pub struct Opened {
 }
 
 impl Broker {
-    /// A broker over `engine`, with the applications that the configuration declares.
-    pub fn new(
-        engine: Arc<Engine>,
-        policy: Policy,
-        named_apps: BTreeMap<String, NamedApp>,
-    ) -> Self {
-        Self { engine, policy, named_apps }
+    /// A broker over `engine`, with the policy and the applications that the configuration declares.
+    pub fn new(engine: Arc<Engine>, configuration: Arc<Configuration>) -> Self {
+        Self { engine, configuration }
+    }
+
+    /// What is declared, and the policy.
+    pub fn configuration(&self) -> &Arc<Configuration> {
+        &self.configuration
     }
 
     /// The engine, for what needs no decision: its clock, its ids, its shutdown.
@@ -80,9 +73,11 @@ impl Broker {
         session: &Session,
         request: &v1::OpenAppRequest,
     ) -> Result<Opened, Failure> {
-        let request = self.resolve_name(request)?;
-        let definition = from_wire::definition(request, self.engine.now())?;
-        let mut definition = decide(&self.policy, &session.caller, definition)?.into_request();
+        let now = self.engine.now();
+        let in_force = self.configuration.look(now).await;
+        let request = &*self.resolve_name(&in_force, request)?;
+        let definition = from_wire::definition(request, now)?;
+        let mut definition = decide(in_force.policy(), &session.caller, definition)?.into_request();
         if let Some(route) = definition.route.take() {
             // A proxy's password could be guessed at with a digest that anybody can make.
             let id = self.mark(&[b"route", route.id().as_bytes()]).await?;
@@ -146,37 +141,43 @@ impl Broker {
     }
 
     fn resolve_name<'a>(
-        &'a self,
+        &self,
+        in_force: &InForce,
         request: &'a v1::OpenAppRequest,
-    ) -> Result<&'a v1::OpenAppRequest, Failure> {
-        let Some(name) = &request.name else { return Ok(request) };
+    ) -> Result<Cow<'a, v1::OpenAppRequest>, Failure> {
+        let Some(name) = &request.name else { return Ok(Cow::Borrowed(request)) };
         let alone = v1::OpenAppRequest { name: Some(name.clone()), ..Default::default() };
         if *request != alone {
             return Err(Failure::bad_member("name", "goes with no other member"));
         }
-        self.named_apps.get(name).map(|named| &named.definition).ok_or_else(|| {
-            let known: Vec<_> = self.named_apps.keys().map(String::as_str).collect();
-            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            let description = format!("the configuration has no [apps.{name}]; it has: {known}");
-            Failure::request(ErrorCode::UnknownApp, description)
-        })
+        match in_force.apps().get(name) {
+            Some(app) => Ok(Cow::Owned(app.definition())),
+            None => Err(self.undeclared(in_force, name)),
+        }
     }
 
-    /// The name and declaration that the configuration has for an application, if it does.
-    pub fn named_app(&self, app: &AppId) -> Option<(&str, &NamedApp)> {
-        let has_id = |named: &NamedApp| {
-            from_wire::definition(&named.definition, self.engine.now())
-                .is_ok_and(|definition| definition.app_id() == *app)
+    /// What is wrong with a name that nothing is declared by, and where to declare it.
+    fn undeclared(&self, in_force: &InForce, name: &str) -> Failure {
+        let known: Vec<_> = in_force.apps().keys().map(String::as_str).collect();
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        let mut description = match (in_force.file(), self.configuration.preferred_file()) {
+            (Some(file), _) => {
+                format!(
+                    "the configuration {} has no [apps.{name}]; it has: {known}",
+                    file.display()
+                )
+            }
+            (None, Some(file)) => format!(
+                "there is no configuration, and so no [apps.{name}]; it would be {}",
+                file.display()
+            ),
+            (None, None) => format!("there is no configuration, and so no [apps.{name}]"),
         };
-        self.named_apps
-            .iter()
-            .find(|(_, named)| has_id(named))
-            .map(|(name, named)| (name.as_str(), named))
-    }
-
-    /// The names that the configuration declares.
-    pub fn app_names(&self) -> impl Iterator<Item = &str> {
-        self.named_apps.keys().map(String::as_str)
+        if let Some(problem) = in_force.problem() {
+            description +=
+                &format!("; the file was changed, and is not in force as it is: {problem}");
+        }
+        Failure::request(ErrorCode::UnknownApp, description)
     }
 
     /// The caller's application with this id, or this name in the configuration.
@@ -193,7 +194,7 @@ impl Broker {
         if let Some(app) = user.find_app(&app_id) {
             return Ok(Opened { user, app });
         }
-        if self.named_apps.contains_key(id) {
+        if self.configuration.in_force().apps().contains_key(id) {
             let request = v1::OpenAppRequest { name: Some(id.to_owned()), ..Default::default() };
             return self.open_app(session, &request).await;
         }
@@ -201,8 +202,14 @@ impl Broker {
         Err(Failure::request(ErrorCode::UnknownApp, description))
     }
 
+    fn decide<T: Subject>(&self, session: &Session, request: T) -> Result<Authorized<T>, Denial> {
+        decide(self.configuration.in_force().policy(), &session.caller, request)
+    }
+
     fn default_scopes(&self, app: &AppId) -> Vec<String> {
-        self.named_app(app).map(|(_, named)| named.scopes.clone()).unwrap_or_default()
+        let in_force = self.configuration.in_force();
+        let declared = in_force.name_of(app).and_then(|name| in_force.apps().get(name));
+        declared.map(|app| app.scopes.clone()).unwrap_or_default()
     }
 
     /// A token without asking the person.
@@ -226,11 +233,11 @@ impl Broker {
         };
         match from_wire::token_request(app, request, correlation_id)? {
             TokenRequest::Silent(request) => {
-                let authorized = decide(&self.policy, &session.caller, request)?;
+                let authorized = self.decide(session, request)?;
                 Ok(self.engine.acquire_token_silent(&user, &authorized).await?)
             }
             TokenRequest::ByGrant(request) => {
-                let authorized = decide(&self.policy, &session.caller, request)?;
+                let authorized = self.decide(session, request)?;
                 Ok(self.engine.acquire_token_by_grant(&user, &authorized).await?)
             }
         }
@@ -252,7 +259,7 @@ impl Broker {
             request.scopes = self.default_scopes(app.id());
         }
         let request = from_wire::flow_request(app, request, correlation_id)?;
-        let authorized = decide(&self.policy, &session.caller, request)?;
+        let authorized = self.decide(session, request)?;
         Ok(self.engine.start_flow(&user, &authorized).await?)
     }
 
@@ -295,11 +302,8 @@ impl Broker {
         correlation_id: CorrelationId,
     ) -> Result<Vec<FoundAccount>, Failure> {
         let Opened { user, app } = opened;
-        let request = decide(
-            &self.policy,
-            &session.caller,
-            AccountsRequest { app, account: None, correlation_id },
-        )?;
+        let request =
+            self.decide(session, AccountsRequest { app, account: None, correlation_id })?;
         Ok(self.engine.accounts(&user, &request))
     }
 
@@ -316,7 +320,7 @@ impl Broker {
     ) -> Result<(), Failure> {
         let Opened { user, app } = opened;
         let request = AccountsRequest { app, account: Some(account), correlation_id };
-        let authorized = decide(&self.policy, &session.caller, request)?;
+        let authorized = self.decide(session, request)?;
         Ok(self.engine.sign_out(&user, &authorized).await?)
     }
 
@@ -329,7 +333,7 @@ impl Broker {
         session: &Session,
         Opened { user, app }: Opened,
     ) -> Result<(), Failure> {
-        let authorized = decide(&self.policy, &session.caller, AppTokensRequest { app })?;
+        let authorized = self.decide(session, AppTokensRequest { app })?;
         Ok(self.engine.remove_app_tokens(&user, &authorized).await?)
     }
 
@@ -342,7 +346,7 @@ impl Broker {
         session: &Session,
         Opened { user, app }: Opened,
     ) -> Result<CacheContent, Failure> {
-        let authorized = decide(&self.policy, &session.caller, CacheRequest { app })?;
+        let authorized = self.decide(session, CacheRequest { app })?;
         Ok(self.engine.read_private_cache(&user, &authorized)?)
     }
 
@@ -356,7 +360,7 @@ impl Broker {
         Opened { user, app }: Opened,
         request: v1::ReplaceCacheRequest,
     ) -> Result<u64, Failure> {
-        let authorized = decide(&self.policy, &session.caller, CacheRequest { app })?;
+        let authorized = self.decide(session, CacheRequest { app })?;
         let entries = from_wire::cache_entries(request)?;
         Ok(self.engine.replace_private_cache(&user, &authorized, entries).await?)
     }

@@ -10,6 +10,7 @@ pub mod api;
 pub mod broker;
 pub mod clock;
 pub mod config;
+pub mod configuration;
 pub mod endpoint;
 pub mod failure;
 pub mod from_wire;

@@ -8,14 +8,14 @@ use tokio::time::Instant;
 use valetkey_engine::ports::Clock;
 use valetkey_engine::{Engine, Ports};
 use valetkey_ipc::{BindError, Listener};
-use valetkey_policy::{Admission, Policy};
 use valetkey_safe_path::PathError;
 use valetkey_vault::{KeyChoice, KeyProvider, OpenOptions, UnknownKeyChoice, VaultError};
 
 use crate::api::{self, Api, Process};
-use crate::broker::{Broker, NamedApp};
+use crate::broker::Broker;
 use crate::clock::SystemClock;
-use crate::config::{self, AppConfig, Config, ConfigError, KeyName, PolicyConfig, VaultConfig};
+use crate::config::{ConfigError, KeyName, Source, VaultConfig};
+use crate::configuration::Configuration;
 use crate::endpoint::{self, Inherited, OpenError};
 use crate::hardening;
 use crate::http_client::{MachineClient, ReqwestClient};
@@ -23,7 +23,9 @@ use crate::paths::{self, Lookup, NoStateDir};
 use crate::redirect_listener::LoopbackListener;
 use crate::rng::SystemRng;
 use crate::serve::{Limits, serve};
-use crate::shutdown::{Shutdown, ShutdownSignal, watch_for_termination};
+use crate::shutdown::{
+    Reloads, Shutdown, ShutdownSignal, watch_for_reloads, watch_for_termination,
+};
 use crate::store::VaultStore;
 
 /// What the command line and the service manager say.
@@ -78,7 +80,10 @@ impl RunError {
 /// # Errors
 /// When it cannot start.
 pub async fn run(options: Options, lookup: Lookup<'_>) -> Result<(), RunError> {
-    let config = config::load(options.config.as_deref(), lookup)?;
+    let source = Source::new(options.config.as_deref(), lookup);
+    let configuration = Arc::new(Configuration::load(source, SystemClock.now())?);
+    let in_force = configuration.in_force();
+    let config = in_force.config();
     let state_dir = match options.state_dir {
         Some(chosen) => chosen,
         None => paths::state_dir(lookup)?,
@@ -87,22 +92,38 @@ pub async fn run(options: Options, lookup: Lookup<'_>) -> Result<(), RunError> {
     let listener = endpoint::open(options.socket.as_deref(), options.inherited, lookup)?;
     let store = Arc::new(open_store(state_dir, &config.vault, lookup)?);
     let (shutdown, signal) = Shutdown::new();
-    let api = Arc::new(assemble(&config, Arc::clone(&store), &listener, signal.clone(), lookup));
+    let api = Arc::new(assemble(
+        Arc::clone(&configuration),
+        Arc::clone(&store),
+        &listener,
+        signal.clone(),
+        lookup,
+    ));
     let engine = Arc::clone(api.broker.engine());
 
     // Before anybody is told that we are here: who may start us may stop us at once.
     let termination = watch_for_termination().map_err(RunError::Signals)?;
+    let reloads = watch_for_reloads().map_err(RunError::Signals)?;
     tell_service_manager(Stage::Ready);
     tracing::info!(endpoint = %listener.endpoint(), "ready");
     let limits = Limits::within(hardening::descriptor_limit());
+    let reloading = tokio::spawn(read_anew_at_each(reloads, configuration));
     let saving = tokio::spawn(save_left_overs(Arc::clone(&engine)));
     let serving = serve(&listener, api::router(api), signal, limits);
     let (deadline, ()) = tokio::join!(stop_after(termination, &shutdown, limits.grace), serving);
     finish_flights(&engine, deadline).await;
     saving.abort();
+    reloading.abort();
     engine.save_unsaved().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+async fn read_anew_at_each(mut reloads: Reloads, configuration: Arc<Configuration>) {
+    loop {
+        reloads.next().await;
+        configuration.read_anew(SystemClock.now()).await;
+    }
 }
 
 /// What could not be saved (disk full, read-only) is tried again while nobody asks for anything, too.
@@ -144,40 +165,27 @@ const LANDING_CHECK: Duration = Duration::from_millis(20);
 const SAVING_PAUSE: Duration = Duration::from_secs(30);
 
 fn assemble(
-    config: &Config,
+    configuration: Arc<Configuration>,
     store: Arc<VaultStore>,
     listener: &Listener,
     stop: ShutdownSignal,
     lookup: Lookup<'_>,
 ) -> Api {
+    let in_force = configuration.in_force();
+    let network = &in_force.config().network;
     let engine = Engine::new(Ports {
-        http: Arc::new(ReqwestClient::new(&config.network, lookup)),
+        http: Arc::new(ReqwestClient::new(network, lookup)),
         clock: Arc::new(SystemClock),
         rng: Arc::new(SystemRng),
         store: Arc::clone(&store) as _,
         redirects: Arc::new(LoopbackListener),
-        machine: Arc::new(MachineClient::new(&config.network, lookup)),
+        machine: Arc::new(MachineClient::new(network, lookup)),
     });
-    let named =
-        |app: &AppConfig| NamedApp { definition: app.definition(), scopes: app.scopes.clone() };
-    let named_apps = config.apps.iter().map(|(name, app)| (name.clone(), named(app))).collect();
     Api {
-        broker: Broker::new(engine, policy(&config.policy), named_apps),
+        broker: Broker::new(engine, configuration),
         store,
         process: Process { socket: listener.endpoint().to_string(), started: SystemClock.now() },
         stop,
-    }
-}
-
-fn policy(config: &PolicyConfig) -> Policy {
-    let lower =
-        |hosts: &[String]| hosts.iter().map(|host| host.to_ascii_lowercase()).collect::<Vec<_>>();
-    Policy {
-        authorities: match &config.authorities {
-            None => Admission::Any,
-            Some(hosts) => Admission::Hosts(lower(hosts)),
-        },
-        managed_identity_hosts: lower(&config.managed_identity_hosts),
     }
 }
 

@@ -1,4 +1,5 @@
-//! Stopping: asked for by a signal, heard by everything that waits.
+//! Stopping: asked for by a signal, heard by everything that waits. And the signal that asks for the configuration to be
+//! read anew, which must not stop anything.
 
 use std::io;
 
@@ -74,6 +75,49 @@ pub fn watch_for_termination() -> io::Result<impl Future<Output = ()>> {
             _ = end_of_system.recv() => {}
         }
     })
+}
+
+/// Each time that somebody asks for the configuration to be read anew.
+#[cfg(unix)]
+pub struct Reloads(tokio::signal::unix::Signal);
+
+/// Elsewhere nobody can ask; a changed file is seen all the same.
+#[cfg(not(unix))]
+pub struct Reloads;
+
+/// Watches, from the call on, for SIGHUP, as `systemctl --user reload` sends it.
+///
+/// # Errors
+/// When the signal cannot be watched.
+#[cfg(unix)]
+pub fn watch_for_reloads() -> io::Result<Reloads> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    signal(SignalKind::hangup()).map(Reloads)
+}
+
+/// Watches for nothing.
+///
+/// # Errors
+/// None; the signature is that of Unix.
+#[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "the signature is that of Unix")]
+pub fn watch_for_reloads() -> io::Result<Reloads> {
+    Ok(Reloads)
+}
+
+impl Reloads {
+    /// Resolves at the next.
+    #[cfg(unix)]
+    pub async fn next(&mut self) {
+        self.0.recv().await;
+    }
+
+    /// Never resolves.
+    #[cfg(not(unix))]
+    pub async fn next(&mut self) {
+        std::future::pending().await
+    }
 }
 
 #[cfg(test)]

@@ -168,8 +168,22 @@ impl Machine {
     /// When it does not run.
     #[cfg(unix)]
     pub fn ask_to_stop(&self) {
+        self.send_signal(rustix::process::Signal::TERM);
+    }
+
+    /// Asks the daemon to read its configuration anew (SIGHUP).
+    ///
+    /// # Panics
+    /// When it does not run.
+    #[cfg(unix)]
+    pub fn ask_to_reload(&self) {
+        self.send_signal(rustix::process::Signal::HUP);
+    }
+
+    #[cfg(unix)]
+    fn send_signal(&self, signal: rustix::process::Signal) {
         let pid = i32::try_from(self.pid()).ok().and_then(rustix::process::Pid::from_raw);
-        rustix::process::kill_process(pid.unwrap(), rustix::process::Signal::TERM).unwrap();
+        rustix::process::kill_process(pid.unwrap(), signal).unwrap();
     }
 
     /// Waits until the daemon has ended.

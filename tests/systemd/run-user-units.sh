@@ -164,6 +164,16 @@ check_activation() {
     check "the store is where a daemon without systemd keeps it" is "$(stat -c '%a' "$world/state/valetkey")" 700
 }
 
+check_reload() {
+    local pid
+    pid=$(property valetkeyd.service MainPID)
+    as_user mkdir --parents "$world/config/valetkey"
+    as_user tee "$world/config/valetkey/config.toml" > "$world/tee.txt" <<< $'[apps.declared]\nclient_id = "units"'
+    systemctl_user reload valetkeyd.service
+    await "a reload reads the configuration anew" eval 'journal --output=cat | grep --quiet "read anew"'
+    check "a reload ends nothing" is "$(property valetkeyd.service MainPID)" "$pid"
+}
+
 check_restarts() {
     local inode pid
     inode=$(stat -c %i "$socket")
@@ -201,6 +211,7 @@ start_user_systemd
 start_emulator
 check "systemd-analyze verify has nothing to say" units_are_clean
 check_activation
+check_reload
 check_restarts
 check_logs
 as_user systemd-analyze --user security valetkeyd.service --no-pager | tail -n 1

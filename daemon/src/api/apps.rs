@@ -41,7 +41,8 @@ pub(super) async fn get(
     Extension(session): Extension<Arc<Session>>,
 ) -> Response<Body> {
     let listed = async {
-        for name in api.broker.app_names().map(str::to_owned) {
+        let in_force = api.broker.configuration().look(api.broker.engine().now()).await;
+        for name in in_force.apps().keys().cloned() {
             let request = OpenAppRequest { name: Some(name), ..OpenAppRequest::default() };
             api.broker.open_app(&session, &request).await?;
         }
@@ -113,7 +114,7 @@ fn describe(broker: &Broker, app: &ClientApplication) -> App {
     let definition = app.definition();
     App {
         app: app.id().as_str().to_owned(),
-        name: broker.named_app(app.id()).map(|(name, _)| name.to_owned()),
+        name: broker.configuration().in_force().name_of(app.id()).map(str::to_owned),
         kind: match definition.client_type {
             ClientType::Confidential => ClientKind::Confidential,
             ClientType::Public => ClientKind::Public,

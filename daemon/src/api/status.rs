@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::http::{Response, StatusCode};
 use valetkey_engine::User;
 use valetkey_model::UnixTime;
-use valetkey_proto::v1::{Counts, KeyStatus, Status, StoreStatus};
+use valetkey_proto::v1::{ConfigurationStatus, Counts, KeyStatus, Status, StoreStatus};
 
 use super::Api;
 use super::answer::json;
@@ -33,6 +33,8 @@ pub(super) async fn get(
     let engine = api.broker.engine();
     let user = loaded_user(&api, &session).await;
     let report = api.store.report();
+    let configuration = api.broker.configuration();
+    let in_force = configuration.look(engine.now()).await;
     let counts = user.as_ref().map(|user| {
         let cached = user.counts();
         Counts {
@@ -56,6 +58,11 @@ pub(super) async fn get(
                 path: report.path,
                 problems: report.problems,
                 unsaved: user.map_or(0, |user| user.unsaved()),
+            },
+            configuration: ConfigurationStatus {
+                path: in_force.file().map(|file| file.display().to_string()),
+                problem: in_force.problem().map(str::to_owned),
+                at_next_start: configuration.waiting_for_restart(),
             },
             counts: counts.unwrap_or_default(),
         },

@@ -35,7 +35,9 @@ impl Broker {
     ) -> Result<OpenedIdentity, Failure> {
         let caller = &session.caller;
         let definition = from_wire::managed_identity(request, caller.partition.clone())?;
-        let mut definition = decide_on_machine(&self.policy, caller, definition)?.into_request();
+        let in_force = self.configuration.look(self.engine.now()).await;
+        let mut definition =
+            decide_on_machine(in_force.policy(), caller, definition)?.into_request();
         definition.partition = self.place_of_identity(caller, request, &definition).await?;
         let place = definition.partition.clone();
         let user = self.engine.user(&place).await?;
@@ -84,7 +86,8 @@ impl Broker {
     ) -> Result<TokenAnswer, Failure> {
         let OpenedIdentity { user, app } = opened;
         let request = from_wire::resource_token_request(app, request, correlation_id)?;
-        let authorized = decide_on_machine(&self.policy, &session.caller, request)?;
+        let in_force = self.configuration.in_force();
+        let authorized = decide_on_machine(in_force.policy(), &session.caller, request)?;
         Ok(self.engine.acquire_token_for_managed_identity(&user, &authorized).await?)
     }
 }

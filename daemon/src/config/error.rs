@@ -26,6 +26,15 @@ pub enum ConfigError {
         /// The folder or file that is not to be trusted, and what to do.
         reason: PathError,
     },
+    /// It was there, and is not any more.
+    #[error(
+        "{} is gone; what it said holds until it is there again, or until the next start",
+        path.display()
+    )]
+    Gone {
+        /// The file.
+        path: PathBuf,
+    },
     /// It is no TOML, or a key or value is wrong.
     #[error("{}:{line}: {problem}", path.display())]
     Invalid {

@@ -1,33 +1,126 @@
 //! Finding and reading the configuration.
 
+use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
+use valetkey_model::UnixTime;
 use valetkey_safe_path::{PathError, Readers};
 use zeroize::Zeroizing;
 
 use super::{Config, ConfigError, VaultConfig};
 use crate::paths::{self, Lookup};
 
-/// Reads the file that was asked for (`--config`, else `VALETKEY_CONFIG`), else the first of the usual ones that exists.
-/// Without any file the defaults hold.
-///
-/// # Errors
-/// When a file that was asked for is missing, or any file is invalid.
-pub fn load(chosen: Option<&Path>, lookup: Lookup<'_>) -> Result<Config, ConfigError> {
-    let chosen = chosen.map(PathBuf::from).or_else(|| lookup("VALETKEY_CONFIG").map(PathBuf::from));
-    if let Some(path) = chosen {
-        let content = read(&path)?;
-        return parse(&path, &content);
-    }
-    for path in paths::config_files(lookup) {
-        match read(&path) {
-            Ok(content) => return parse(&path, &content),
-            Err(ConfigError::Unreadable { source, .. }) if is_absent(&source) => {}
-            Err(error) => return Err(error),
+/// Where the configuration is looked for.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// In the order of looking; the first that exists is the one.
+    files: Vec<PathBuf>,
+    /// Somebody named the file, so it must be there.
+    is_chosen: bool,
+}
+
+/// A configuration, and the file it came from, if there was one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Loaded {
+    /// What it says.
+    pub config: Config,
+    /// Where it says so.
+    pub file: Option<PathBuf>,
+}
+
+/// By what a change of the file shows. Two of the same are of the same content, unless the file was written again within
+/// the file system's unit of time; [`Stamp::is_settled`] tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    file: PathBuf,
+    identity: (u64, u64),
+    size: u64,
+    /// Since 1970, in nanoseconds; where the platform tells, the later of the content's and the inode's.
+    changed: u128,
+}
+
+impl Source {
+    /// The file that was asked for (`--config`, else `VALETKEY_CONFIG`), else the usual ones.
+    pub fn new(chosen: Option<&Path>, lookup: Lookup<'_>) -> Self {
+        let chosen =
+            chosen.map(PathBuf::from).or_else(|| lookup("VALETKEY_CONFIG").map(PathBuf::from));
+        match chosen {
+            Some(file) => Self { files: vec![file], is_chosen: true },
+            None => Self { files: paths::config_files(lookup), is_chosen: false },
         }
     }
-    Ok(Config::default())
+
+    #[cfg(test)]
+    pub(crate) fn of(files: Vec<PathBuf>) -> Self {
+        Self { files, is_chosen: false }
+    }
+
+    /// Where a configuration could be written for this daemon to read.
+    pub fn preferred(&self) -> Option<&Path> {
+        self.files.first().map(PathBuf::as_path)
+    }
+
+    /// How late a file is looked for; last of all comes that there is none.
+    pub fn rank(&self, file: Option<&Path>) -> usize {
+        let known = self.files.iter().position(|known| Some(known.as_path()) == file);
+        known.unwrap_or(self.files.len())
+    }
+
+    /// Reads the first of the files that exists. Without any file the defaults hold.
+    ///
+    /// # Errors
+    /// When a file that was asked for is missing, or any file is invalid.
+    pub fn load(&self) -> Result<Loaded, ConfigError> {
+        for file in &self.files {
+            match read(file) {
+                Ok(content) => {
+                    return Ok(Loaded { config: parse(file, &content)?, file: Some(file.clone()) });
+                }
+                Err(ConfigError::Unreadable { source, .. })
+                    if is_absent(&source) && !self.is_chosen => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Loaded::default())
+    }
+
+    /// What the file that would be read looks like from outside; `None` when none is there, or it cannot be looked at.
+    pub fn stamp(&self) -> Option<Stamp> {
+        self.files.iter().find_map(|file| Some(Stamp::new(file, &file.metadata().ok()?)))
+    }
+}
+
+impl Stamp {
+    fn new(file: &Path, metadata: &Metadata) -> Self {
+        let modified = metadata.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+        let (identity, inode_changed) = identify(metadata);
+        let changed = modified.unwrap_or_default().as_nanos().max(inode_changed);
+        Self { file: file.into(), identity, size: metadata.len(), changed }
+    }
+
+    /// Whether what is written from `now` on must show: the unit of time is two seconds at most (FAT).
+    pub fn is_settled(&self, now: UnixTime) -> bool {
+        let seconds = i64::try_from(self.changed / 1_000_000_000).unwrap_or(i64::MAX);
+        seconds.saturating_add(2) < now.seconds()
+    }
+}
+
+#[cfg(unix)]
+fn identify(metadata: &Metadata) -> ((u64, u64), u128) {
+    use std::os::unix::fs::MetadataExt as _;
+
+    let nanoseconds =
+        i128::from(metadata.ctime()) * 1_000_000_000 + i128::from(metadata.ctime_nsec());
+    ((metadata.dev(), metadata.ino()), u128::try_from(nanoseconds).unwrap_or_default())
+}
+
+#[cfg(not(unix))]
+fn identify(metadata: &Metadata) -> ((u64, u64), u128) {
+    let created = metadata.created().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+    let created = u64::try_from(created.unwrap_or_default().as_nanos()).unwrap_or_default();
+    ((0, created), 0)
 }
 
 /// Reads a configuration from its text; `path` is for messages.

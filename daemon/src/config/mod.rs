@@ -13,7 +13,7 @@ use serde::Deserialize;
 use valetkey_proto::v1::{InstanceDiscovery, OpenAppRequest};
 
 pub use error::ConfigError;
-pub use load::{load, parse};
+pub use load::{Loaded, Source, Stamp, parse};
 
 /// valetkeyd's configuration. Every section and every key may be left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -28,6 +28,22 @@ pub struct Config {
     pub network: NetworkConfig,
     /// What callers may ask for.
     pub policy: PolicyConfig,
+}
+
+impl Config {
+    /// The settings of this configuration that differ from those of `started` and that a daemon reads at its start alone.
+    pub fn waiting_for_restart(&self, started: &Self) -> Vec<&'static str> {
+        let settings = [
+            ("vault.key", self.vault.key != started.vault.key),
+            ("vault.passphrase_file", self.vault.passphrase_file != started.vault.passphrase_file),
+            (
+                "network.connect_timeout",
+                self.network.connect_timeout != started.network.connect_timeout,
+            ),
+            ("network.timeout", self.network.timeout != started.network.timeout),
+        ];
+        settings.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
+    }
 }
 
 /// How the stored tokens are protected.

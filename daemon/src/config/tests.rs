@@ -5,6 +5,10 @@ use std::path::Path;
 
 use super::*;
 
+fn load(chosen: Option<&Path>, lookup: crate::paths::Lookup<'_>) -> Result<Config, ConfigError> {
+    Source::new(chosen, lookup).load().map(|loaded| loaded.config)
+}
+
 fn check_error(content: &str, expected: &str) {
     let message = parse(Path::new("/c.toml"), content).unwrap_err().to_string();
     assert!(message.starts_with(expected), "{content:?}: {message}");

@@ -22,5 +22,5 @@ pub use credential::{
 pub use error::{ERROR_CODES, ErrorBody, ErrorCode, ErrorCodeRow};
 pub use event::{Event, EventKind};
 pub use flow::{AuthResponse, CompleteFlowRequest, Flow, FlowKind, FlowState, StartFlowRequest};
-pub use status::{Counts, KeyStatus, Status, StoreStatus, UnlockRequest};
+pub use status::{ConfigurationStatus, Counts, KeyStatus, Status, StoreStatus, UnlockRequest};
 pub use token::{Grant, PopScheme, TokenRequest, TokenResponse, TokenSource};

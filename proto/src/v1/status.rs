@@ -20,8 +20,26 @@ pub struct Status {
     pub key: KeyStatus,
     /// Where the tokens are.
     pub store: StoreStatus,
+    /// What the daemon was told by its administrator or user.
+    #[serde(default)]
+    pub configuration: ConfigurationStatus,
     /// How many of each the calling user has.
     pub counts: Counts,
+}
+
+/// The configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ConfigurationStatus {
+    /// The file that is in force; absent when there is none and the defaults hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Why the file as it is now is not in force, with the line; what it said before is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+    /// Settings that were changed and take effect at the next start.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub at_next_start: Vec<String>,
 }
 
 /// Where the key that protects the store is, and how it is protected itself.

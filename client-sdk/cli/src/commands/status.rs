@@ -1,7 +1,7 @@
 //! `valetkey status`: what runs, and how safely it keeps what it holds.
 
 use valetkey_client::blocking::Client;
-use valetkey_client::v1::{Counts, Status};
+use valetkey_client::v1::{ConfigurationStatus, Counts, Status};
 
 use crate::console::Console;
 use crate::failure::Failure;
@@ -22,7 +22,8 @@ pub(super) fn run(client: &Client, console: &Console) -> Result<(), Failure> {
 }
 
 fn describe(status: &Status) -> Vec<(&'static str, String)> {
-    let Status { version, pid, uptime_seconds, socket, locked, key, store, counts } = status;
+    let Status { version, pid, uptime_seconds, socket, locked, key, store, configuration, counts } =
+        status;
     let mut lines = vec![
         ("daemon", format!("valetkeyd {version}, process {pid}, up for {}", span(*uptime_seconds))),
         ("socket", socket.clone()),
@@ -44,6 +45,22 @@ fn describe(status: &Status) -> Vec<(&'static str, String)> {
         ));
     }
     lines.extend(store.problems.iter().map(|problem| ("problem", problem.clone())));
+    lines.extend(describe_configuration(configuration));
+    lines
+}
+
+fn describe_configuration(
+    ConfigurationStatus { path, problem, at_next_start }: &ConfigurationStatus,
+) -> Vec<(&'static str, String)> {
+    let mut lines = Vec::new();
+    lines.extend(path.iter().map(|path| ("config", path.clone())));
+    lines.extend(problem.iter().map(|problem| {
+        ("problem", format!("the configuration is in force as it was before: {problem}"))
+    }));
+    if !at_next_start.is_empty() {
+        let settings = at_next_start.join(", ");
+        lines.push(("pending", format!("{settings}: takes effect at the next start")));
+    }
     lines
 }
 

@@ -271,6 +271,9 @@ fn status_says_in_words_how_the_tokens_are_kept() {
         "version": "0.1.0", "pid": 4711, "uptime_seconds": 3725, "socket": "/run/broker.sock",
         "locked": true, "key": {"provider": "keyring", "protection": "in the login keyring"},
         "store": {"path": "/state", "problems": ["set aside: tokens.redb.damaged"], "unsaved": 1},
+        "configuration": {
+            "path": "/c.toml", "problem": "/c.toml:3: it is wrong", "at_next_start": ["vault.key"],
+        },
         "counts": {"apps": 1, "accounts": 2, "access_tokens": 3, "refresh_tokens": 1, "flows": 0},
     });
     let text = "\
@@ -282,6 +285,9 @@ holds    1 application, 2 accounts, 3 access tokens, 1 refresh token, 0 open sig
 locked   the store waits for its passphrase: run `valetkey unlock`
 unsaved  1 change could not be written: free some space on the disk
 problem  set aside: tokens.redb.damaged
+config   /c.toml
+problem  the configuration is in force as it was before: /c.toml:3: it is wrong
+pending  vault.key: takes effect at the next start
 ";
     check(&["status"], 200, status, &outcome(text, "", 0));
 }

@@ -1,0 +1,223 @@
+//! The configuration in force: what the file said when it was last read and whole.
+//!
+//! A changed file is read when somebody opens an application or asks for the status, and when a signal says so; a token
+//! request looks at what is in force and at no file. A broken file changes nothing, and neither does one that is gone: an
+//! editor may be about to write it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use valetkey_engine::AppId;
+use valetkey_model::UnixTime;
+use valetkey_policy::{Admission, Policy};
+
+use crate::config::{AppConfig, Config, ConfigError, Loaded, PolicyConfig, Source, Stamp};
+use crate::from_wire;
+
+/// Where the configuration is read, and what is in force.
+pub struct Configuration {
+    source: Source,
+    started_with: Config,
+    in_force: RwLock<Arc<InForce>>,
+    seen: Mutex<Seen>,
+}
+
+/// A configuration and what follows from it.
+pub struct InForce {
+    loaded: Loaded,
+    policy: Policy,
+    /// The names of the applications whose ids follow from the configuration alone.
+    names: HashMap<AppId, String>,
+    problem: Option<String>,
+}
+
+/// What the file looked like before it was last read.
+struct Seen {
+    stamp: Option<Stamp>,
+    /// Whether the same stamp means the same content.
+    is_settled: bool,
+}
+
+impl Configuration {
+    /// Reads it for the first time.
+    ///
+    /// # Errors
+    /// When it cannot be used.
+    pub fn load(source: Source, now: UnixTime) -> Result<Self, ConfigError> {
+        let seen = Seen::now(&source, now);
+        let loaded = source.load()?;
+        Ok(Self {
+            started_with: loaded.config.clone(),
+            in_force: RwLock::new(Arc::new(InForce::new(loaded, now))),
+            source,
+            seen: Mutex::new(seen),
+        })
+    }
+
+    /// What is in force, without a look at the file.
+    pub fn in_force(&self) -> Arc<InForce> {
+        Arc::clone(&self.in_force.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What is in force, after a look at the file.
+    pub async fn look(self: &Arc<Self>, now: UnixTime) -> Arc<InForce> {
+        self.off_the_runtime(move |this| this.read_if_changed(now)).await
+    }
+
+    /// As [`Self::look`], whatever the file looks like.
+    pub async fn read_anew(self: &Arc<Self>, now: UnixTime) -> Arc<InForce> {
+        self.off_the_runtime(move |this| this.read(&mut this.seen(), now)).await
+    }
+
+    /// The settings that the file has changed and that this process read at its start alone.
+    pub fn waiting_for_restart(&self) -> Vec<String> {
+        let waiting = self.in_force().config().waiting_for_restart(&self.started_with);
+        waiting.into_iter().map(str::to_owned).collect()
+    }
+
+    /// A file system may take its time, and others are being answered.
+    async fn off_the_runtime(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) + Send + 'static,
+    ) -> Arc<InForce> {
+        let this = Arc::clone(self);
+        if let Err(error) = tokio::task::spawn_blocking(move || work(&this)).await {
+            tracing::error!(%error, "reading the configuration died");
+        }
+        self.in_force()
+    }
+
+    fn read_if_changed(&self, now: UnixTime) {
+        // Held while reading, so that of two who come at once the later one finds what the earlier one has read.
+        let mut seen = self.seen();
+        // What is wrong may be put right elsewhere than in the file, as the mode of a folder.
+        let is_fine = seen.is_settled && self.in_force().problem().is_none();
+        if !is_fine || seen.stamp != self.source.stamp() {
+            self.read(&mut seen, now);
+        }
+    }
+
+    fn read(&self, seen: &mut Seen, now: UnixTime) {
+        // Looked at before it is read: what is written meanwhile makes the next look differ.
+        *seen = Seen::now(&self.source, now);
+        let before = self.in_force();
+        let after = match self.source.load() {
+            Ok(loaded) => self.replace(&before, loaded, now),
+            Err(error) => before.with_problem(&error),
+        };
+        if let Some(after) = after {
+            after.log();
+            *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(after);
+        }
+    }
+
+    fn replace(&self, before: &InForce, loaded: Loaded, now: UnixTime) -> Option<InForce> {
+        if let Some(file) = &before.loaded.file
+            && self.source.rank(loaded.file.as_deref()) > self.source.rank(Some(file))
+        {
+            return before.with_problem(&ConfigError::Gone { path: file.clone() });
+        }
+        let is_as_before = before.problem.is_none() && before.loaded == loaded;
+        (!is_as_before).then(|| InForce::new(loaded, now))
+    }
+
+    /// Where a configuration could be written for this daemon to read.
+    pub fn preferred_file(&self) -> Option<&Path> {
+        self.source.preferred()
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        // Each of its values stands for itself.
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Seen {
+    fn now(source: &Source, now: UnixTime) -> Self {
+        let stamp = source.stamp();
+        let is_settled = stamp.as_ref().is_none_or(|stamp| stamp.is_settled(now));
+        Self { stamp, is_settled }
+    }
+}
+
+impl InForce {
+    fn new(loaded: Loaded, now: UnixTime) -> Self {
+        let apps = loaded.config.apps.iter();
+        let names = apps.filter_map(|(name, app)| {
+            let definition = from_wire::definition(&app.definition(), now).ok()?;
+            Some((definition.app_id(), name.clone()))
+        });
+        Self {
+            names: names.collect(),
+            policy: policy(&loaded.config.policy),
+            loaded,
+            problem: None,
+        }
+    }
+
+    /// The same, with what is wrong with the file; `None` when that is said already.
+    fn with_problem(&self, error: &ConfigError) -> Option<Self> {
+        let problem = Some(error.to_string());
+        (self.problem != problem).then(|| Self {
+            loaded: self.loaded.clone(),
+            policy: self.policy.clone(),
+            names: self.names.clone(),
+            problem,
+        })
+    }
+
+    fn log(&self) {
+        match &self.problem {
+            Some(problem) => {
+                tracing::warn!(problem, "the configuration before the last change stays in force");
+            }
+            None => tracing::info!(file = ?self.loaded.file, "the configuration was read anew"),
+        }
+    }
+
+    /// As it was read.
+    pub fn config(&self) -> &Config {
+        &self.loaded.config
+    }
+
+    /// The file that it was read from; `None` when there was none.
+    pub fn file(&self) -> Option<&Path> {
+        self.loaded.file.as_deref()
+    }
+
+    /// Why the file's present content is not in force; `None` when it is.
+    pub fn problem(&self) -> Option<&str> {
+        self.problem.as_deref()
+    }
+
+    /// Who may ask for what.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The declared applications.
+    pub fn apps(&self) -> &BTreeMap<String, AppConfig> {
+        &self.loaded.config.apps
+    }
+
+    /// The name of a declared application.
+    pub fn name_of(&self, app: &AppId) -> Option<&str> {
+        self.names.get(app).map(String::as_str)
+    }
+}
+
+fn policy(config: &PolicyConfig) -> Policy {
+    let lower =
+        |hosts: &[String]| hosts.iter().map(|host| host.to_ascii_lowercase()).collect::<Vec<_>>();
+    Policy {
+        authorities: match &config.authorities {
+            None => Admission::Any,
+            Some(hosts) => Admission::Hosts(lower(hosts)),
+        },
+        managed_identity_hosts: lower(&config.managed_identity_hosts),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,123 @@
+//! Which changes are seen, and what a bad one changes.
+
+use std::fs::{File, FileTimes};
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::time::{Duration, UNIX_EPOCH};
+
+use tempfile::TempDir;
+
+use super::*;
+
+/// When all files of these tests were written.
+const WRITTEN: u64 = 1_700_000_000;
+
+struct Place {
+    folder: TempDir,
+    configuration: Configuration,
+}
+
+impl Place {
+    fn with(content: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        write(&folder.path().join("own"), content);
+        let files = ["own", "shared"].map(|name| folder.path().join(name)).to_vec();
+        let configuration = Configuration::load(Source::of(files), soon()).unwrap();
+        Self { folder, configuration }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("own")
+    }
+
+    fn look(&self) -> Arc<InForce> {
+        self.configuration.read_if_changed(soon());
+        self.configuration.in_force()
+    }
+
+    /// The declared names, and what is said to be wrong.
+    fn check(&self, names: &[&str], problem: Option<&str>) {
+        let in_force = self.look();
+        let known: Vec<_> = in_force.apps().keys().map(String::as_str).collect();
+        assert_eq!(known, names);
+        let said = in_force.problem();
+        assert_eq!(said.is_some(), problem.is_some(), "{said:?}");
+        assert!(said.unwrap_or_default().contains(problem.unwrap_or_default()), "{said:?}");
+    }
+}
+
+fn write(path: &Path, content: &str) {
+    let mut file = File::create(path).unwrap();
+    file.write_all(content.as_bytes()).unwrap();
+    let written = UNIX_EPOCH + Duration::from_secs(WRITTEN);
+    file.set_times(FileTimes::new().set_modified(written)).unwrap();
+}
+
+/// So soon after the writing that the file system may count it as the same moment.
+fn soon() -> UnixTime {
+    UnixTime::from_seconds(WRITTEN.cast_signed() + 1)
+}
+
+fn app(name: &str) -> String {
+    format!("[apps.{name}]\nclient_id = \"x\"\n")
+}
+
+#[test]
+fn a_change_of_the_same_length_within_one_tick_of_the_file_system_is_seen() {
+    let place = Place::with(&app("a"));
+    place.check(&["a"], None);
+    write(&place.path(), &app("b"));
+    place.check(&["b"], None);
+}
+
+#[test]
+fn a_file_that_was_put_in_the_place_of_another_is_seen() {
+    let place = Place::with(&app("a"));
+    let fresh = place.folder.path().join("fresh");
+    write(&fresh, &app("b"));
+    std::fs::rename(fresh, place.path()).unwrap();
+    place.check(&["b"], None);
+}
+
+#[test]
+fn a_broken_file_changes_nothing_and_is_told_of_until_it_is_mended() {
+    let place = Place::with(&app("a"));
+    write(&place.path(), "\n[vualt]\n");
+    place.check(&["a"], Some("own:2: unknown field `vualt`"));
+    write(&place.path(), &app("b"));
+    place.check(&["b"], None);
+}
+
+#[test]
+fn a_file_that_is_gone_changes_nothing_whatever_others_there_are() {
+    let place = Place::with(&app("a"));
+    std::fs::remove_file(place.path()).unwrap();
+    place.check(&["a"], Some("is gone"));
+    write(&place.folder.path().join("shared"), &app("b"));
+    place.check(&["a"], Some("is gone"));
+    write(&place.path(), &app("a"));
+    place.check(&["a"], None);
+}
+
+#[test]
+fn what_is_as_it_was_stays_the_same_value() {
+    let place = Place::with(&app("a"));
+    let before = place.look();
+    assert!(Arc::ptr_eq(&before, &place.look()));
+    place.configuration.read(&mut place.configuration.seen(), soon());
+    assert!(Arc::ptr_eq(&before, &place.look()));
+}
+
+#[test]
+fn what_is_read_at_a_start_alone_is_named() {
+    let place = Place::with(&app("a"));
+    write(
+        &place.path(),
+        "[vault]\nkey = \"file\"\n[network]\ntimeout = 7\n[policy]\nauthorities = []\n",
+    );
+    place.check(&[], None);
+    assert_eq!(place.configuration.waiting_for_restart(), ["vault.key", "network.timeout"]);
+    write(&place.path(), "");
+    place.check(&[], None);
+    assert!(place.configuration.waiting_for_restart().is_empty());
+}

@@ -1,0 +1,100 @@
+//! The configuration changes while the daemon runs.
+
+use serde_json::json;
+use valetkey_tests::{CLIENT_ID, Machine, World};
+
+const CONFIG: &str = "config/valetkey/config.toml";
+
+fn declare(world: &World, name: &str) {
+    let authority = world.entra.authority("common");
+    let text = format!(
+        "[apps.{name}]\nclient_id = \"{CLIENT_ID}\"\nauthority = \"{authority}\"\nvalidate_authority = false\n"
+    );
+    world.machine.write(CONFIG, text);
+}
+
+/// What is said of an application that is not declared.
+async fn said_of(world: &World, name: &str) -> String {
+    let mut connection = world.machine.connect().await;
+    let answer = connection.post("/v1/apps", &json!({"name": name})).await;
+    assert_eq!(answer.refusal(), (404, "unknown_app".to_owned()));
+    answer.json()["error_description"].to_string()
+}
+
+async fn opens(world: &World, name: &str) -> bool {
+    world.machine.connect().await.post("/v1/apps", &json!({"name": name})).await.status == 200
+}
+
+#[tokio::test]
+async fn an_application_is_there_as_soon_as_it_is_declared() {
+    let world = World::start().await;
+    let said = said_of(&world, "mail").await;
+    assert!(said.contains("config.toml"), "it says where to declare it: {said}");
+    declare(&world, "mail");
+    assert!(opens(&world, "mail").await);
+    declare(&world, "post");
+    assert!(opens(&world, "post").await);
+    let said = said_of(&world, "mail").await;
+    assert!(said.contains("it has: post"), "{said}");
+    let status = world.machine.status().await;
+    let path = world.machine.folder().join(CONFIG);
+    assert_eq!(status["configuration"], json!({"path": path.to_str()}));
+}
+
+#[tokio::test]
+async fn a_broken_change_changes_nothing_and_is_named_with_its_line() {
+    let world = World::start().await;
+    declare(&world, "mail");
+    assert!(opens(&world, "mail").await);
+    world.machine.write(CONFIG, "[apps.post]\nclient_id = 7\n");
+    assert!(opens(&world, "mail").await);
+    let said = said_of(&world, "post").await;
+    let words = ["it has: mail", "not in force", "config.toml:2:"];
+    assert!(words.iter().all(|word| said.contains(word)), "{said}");
+    let status = world.machine.status().await;
+    let problem = status["configuration"]["problem"].as_str().unwrap_or_default();
+    assert!(problem.contains("config.toml:2:"), "{status}");
+    declare(&world, "post");
+    assert!(opens(&world, "post").await);
+    assert_eq!(world.machine.status().await["configuration"]["problem"], json!(null));
+}
+
+#[tokio::test]
+async fn what_takes_effect_at_the_next_start_is_named_until_then() {
+    let mut machine = Machine::new();
+    machine.write(CONFIG, "[network]\ntimeout = 20\n");
+    machine.launch().await;
+    machine.write(CONFIG, "[network]\ntimeout = 21\n");
+    let status = machine.status().await;
+    assert_eq!(status["configuration"]["at_next_start"], json!(["network.timeout"]));
+    machine.restart().await;
+    assert_eq!(machine.status().await["configuration"]["at_next_start"], json!(null));
+}
+
+#[tokio::test]
+async fn providers_that_are_no_longer_admitted_are_spoken_to_no_more() {
+    let world = World::start().await;
+    let mut caller = world.caller().await;
+    world.machine.write(CONFIG, "[policy]\nauthorities = []\n");
+    world.machine.status().await;
+    let answer = caller.token(json!({})).await;
+    assert_eq!(answer.refusal(), (403, "access_denied".to_owned()));
+    assert_eq!(world.control().requests(), []);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_signal_has_it_read_and_ends_nobody() {
+    let world = World::start().await;
+    let mut caller = world.caller().await;
+    world.machine.write(CONFIG, "[policy]\nauthorities = []\n");
+    world.machine.ask_to_reload();
+    // The signal and the request race; a request that came first changes nothing for the next.
+    let denied = async {
+        while caller.token(json!({})).await.refusal().0 != 403 {
+            tokio::task::yield_now().await;
+        }
+    };
+    valetkey_tests::patiently("the reload", denied).await;
+    assert!(world.machine.logs().contains("the configuration was read anew"));
+}
