@@ -6,6 +6,7 @@ import functools
 import logging
 import os
 import pickle
+import signal
 import threading
 from typing import Any
 
@@ -247,6 +248,35 @@ def test_a_redirect_without_its_flow_is_refused() -> None:
         public().acquire_token_by_auth_code_flow({}, {"code": "c"})
     with pytest.raises(AssertionError):
         public().acquire_token_by_auth_code_flow({}, "code=c")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("way", ["device code", "browser"])
+def test_ctrl_c_while_the_person_signs_in_cancels_the_sign_in(start_daemon: StartDaemon, way: str) -> None:
+    # Joined, so that no browser is opened.
+    pending = {**PENDING, "joined": True}
+
+    def handle(request: Request) -> Reply:
+        if request.method == "GET":
+            os.kill(os.getpid(), signal.SIGINT)
+        return answer(204) if request.method == "DELETE" else answer(200, pending)
+
+    daemon = start_daemon(after_opening(handle))
+    app = public()
+    with pytest.raises(KeyboardInterrupt):
+        if way == "browser":
+            app.acquire_token_interactive(["s"])
+        else:
+            app.acquire_token_by_device_flow(app.initiate_device_flow(["s"]))
+    assert (daemon.requests[-1].method, daemon.requests[-1].target) == ("DELETE", "/v1/flows/flow-1")
+
+
+def test_an_exit_condition_that_holds_leaves_the_device_flow_to_the_next_call(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon(after_opening(lambda _: answer(200, PENDING)))
+    app = public()
+    flow = app.initiate_device_flow(["s"])
+    for _ in range(2):
+        assert app.acquire_token_by_device_flow(flow, exit_condition=bool)["error"] == "authorization_pending"
+    assert [request.method for request in daemon.requests] == ["POST", "POST", "GET", "GET"]
 
 
 def test_ctrl_c_cancels_the_sign_in_that_it_began(start_daemon: StartDaemon) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Callable
 
 from ._api import App
@@ -41,21 +42,25 @@ def start_device_flow(app: App, request: Mapping[str, Any], correlation_key: str
 
 def await_device_flow(app: App, flow: Mapping[str, Any], exit_condition: Callable[[Any], object]) -> dict[str, Any]:
     """The result of a device flow; what is pending when the exit condition holds."""
-    wait = 0
-    while True:
-        try:
-            status = app.poll_flow(flow["device_code"], wait)
-        except ApiError as error:
-            return unclassified(refusal_of(error))
-        if status["state"] != "pending":
-            return _outcome(status)
-        if exit_condition(flow):
-            return {
-                "error": "authorization_pending",
-                "error_description": "the person has not finished the sign-in yet",
-                "correlation_id": status["correlation_id"],
-            }
-        wait = _DEVICE_WAIT
+    try:
+        with _cancelled_by_interrupts(app, flow["device_code"]):
+            status = _await_device(app, flow, exit_condition)
+    except ApiError as error:
+        return unclassified(refusal_of(error))
+    if status["state"] != "pending":
+        return _outcome(status)
+    return {
+        "error": "authorization_pending",
+        "error_description": "the person has not finished the sign-in yet",
+        "correlation_id": status["correlation_id"],
+    }
+
+
+def _await_device(app: App, flow: Mapping[str, Any], exit_condition: Callable[[Any], object]) -> dict[str, Any]:
+    status = app.poll_flow(flow["device_code"], 0)
+    while status["state"] == "pending" and not exit_condition(flow):
+        status = app.poll_flow(flow["device_code"], _DEVICE_WAIT)
+    return status
 
 
 def start_auth_code_flow(app: App, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -121,18 +126,12 @@ def _await_redirect_of(
     on_before_launching_ui: Callable[..., object] | None,
     on_no_browser: Callable[[str], object] | None,
 ) -> Mapping[str, Any]:
-    try:
+    with _cancelled_by_interrupts(app, flow["flow"]):
         if not flow.get("joined", False):
             if on_before_launching_ui:
                 on_before_launching_ui(ui="browser")
             open_sign_in_page(flow["auth_uri"], on_no_browser)
         return _await_redirect(app, flow, deadline)
-    except (BrokerError, ApiError):
-        raise
-    except BaseException:
-        # Ctrl-C, as a rule. The broker leaves the sign-in to others who take part in it.
-        _cancel(app, flow["flow"])
-        raise
 
 
 def _await_redirect(app: App, flow: Mapping[str, Any], deadline: float | None) -> Mapping[str, Any]:
@@ -148,6 +147,18 @@ def _outcome(flow: Mapping[str, Any]) -> dict[str, Any]:
     """The result of a flow that has ended."""
     result: dict[str, Any] | None = flow.get("result")
     return result if result is not None else unclassified(refusal_in(flow["error"]))
+
+
+@contextmanager
+def _cancelled_by_interrupts(app: App, flow: str) -> Iterator[None]:
+    """By Ctrl-C, as a rule. The broker leaves the sign-in to others who take part in it."""
+    try:
+        yield
+    except (BrokerError, ApiError):
+        raise
+    except BaseException:
+        _cancel(app, flow)
+        raise
 
 
 def _cancel(app: App, flow: str) -> None:
