@@ -8,7 +8,6 @@
 
 mod accounts;
 mod args;
-mod browser;
 mod commands;
 mod console;
 mod failure;

@@ -12,9 +12,10 @@ use crate::start::{Starting, is_allowed_by_environment};
 
 /// The way to the daemon. Cloning is cheap, and clones share their connections.
 ///
-/// Calls may be dropped at any time: their connection is closed with them, and what the daemon began for them goes on there.
-/// There is no time limit but the daemon's own; wrap a call in `tokio::time::timeout` to have one. The runtime must have
-/// I/O and time enabled, and a client stays with the runtime it was first used on.
+/// Calls may be dropped at any time: their connection is closed with them, and what the daemon began for them goes on there;
+/// [`Client::finish_flow`] alone cancels what it waited for. There is no time limit but the daemon's own; wrap a call in
+/// `tokio::time::timeout` to have one. The runtime must have I/O and time enabled, and a client stays with the runtime it was
+/// first used on.
 #[derive(Clone)]
 pub struct Client(Arc<Inner>);
 

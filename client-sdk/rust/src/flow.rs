@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use valetkey_proto::v1::paths::{MAX_WAIT_SECONDS, route};
 use valetkey_proto::v1::{CompleteFlowRequest, Flow, FlowState, StartFlowRequest, TokenResponse};
 
@@ -36,13 +37,23 @@ impl Client {
 
     /// Waits for the end of a flow, however long the person takes.
     ///
+    /// Dropped before that, it cancels the flow in a task of its own; a program that is about to end awaits
+    /// [`Client::cancel_flow`] as well, since its runtime may not come to that task any more.
+    ///
     /// # Errors
     /// Why the sign-in failed, as [`Error::Refused`].
-    pub async fn finish_flow(&self, mut flow: Flow) -> Result<TokenResponse, Error> {
+    pub async fn finish_flow(&self, flow: Flow) -> Result<TokenResponse, Error> {
+        let mut guard = CancelOnDrop::of(self, &flow);
+        let ended = self.wait_for_end(flow).await;
+        guard.0 = None;
+        outcome(ended?)
+    }
+
+    async fn wait_for_end(&self, mut flow: Flow) -> Result<Flow, Error> {
         while flow.state == FlowState::Pending {
             flow = self.poll_flow(&flow.flow, LONGEST_WAIT).await?;
         }
-        outcome(flow)
+        Ok(flow)
     }
 
     /// Hands in the parameters of a redirect that the application received itself (`auth_code`).
@@ -110,6 +121,25 @@ impl blocking::Client {
     /// When the daemon does not confirm it.
     pub fn cancel_flow(&self, flow: &str) -> Result<(), Error> {
         self.call(cancel(flow))
+    }
+}
+
+/// Cancels a flow that nobody waits for any more, unless emptied before.
+struct CancelOnDrop(Option<(Handle, Client, String)>);
+
+impl CancelOnDrop {
+    fn of(client: &Client, flow: &Flow) -> Self {
+        let runtime = Handle::try_current().ok();
+        Self(runtime.map(|runtime| (runtime, client.clone(), flow.flow.clone())))
+    }
+}
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        if let Some((runtime, client, flow)) = self.0.take() {
+            // Nobody is left to hear of a failure, and the flow ends by itself too, only later.
+            runtime.spawn(async move { client.cancel_flow(&flow).await });
+        }
     }
 }
 

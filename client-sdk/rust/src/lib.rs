@@ -45,6 +45,7 @@
 mod account;
 mod app;
 pub mod blocking;
+pub mod browser;
 mod call;
 mod client;
 mod connection;

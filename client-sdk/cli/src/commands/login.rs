@@ -5,11 +5,11 @@ mod waiting;
 
 use serde_json::json;
 use valetkey_client::blocking::{App, Client};
+use valetkey_client::browser;
 use valetkey_client::v1::{Account, FlowKind, StartFlowRequest, TokenResponse};
 
 use crate::accounts::label;
 use crate::args::LoginArgs;
-use crate::browser;
 use crate::console::Console;
 use crate::failure::Failure;
 
@@ -20,8 +20,10 @@ pub(super) fn run(
 ) -> Result<(), Failure> {
     let app = arguments.app.open(client)?;
     let flow = app.start_flow(&request(arguments))?;
+    // Before the person is told anything: opening a browser takes a moment, in which they may think better of it.
+    let interrupted = waiting::cancel_on_interrupt(client, &flow);
     invitation::show(&flow, arguments, console);
-    let token = waiting::finish(client, flow, arguments.timeout, console)?;
+    let token = waiting::finish(client, flow, &interrupted, arguments.timeout, console)?;
     // Whose it is, is told by the accounts; a daemon that cannot tell now has the sign-in all the same.
     let account = app.accounts(None).ok().and_then(|accounts| find_account(accounts, &token));
     report(&app, account.as_ref(), &token, console)

@@ -97,6 +97,13 @@ fn with_browser(command: &mut Command, folder: &std::path::Path) -> Outcome {
 }
 
 #[cfg(unix)]
+fn write_script(text: &str) -> tempfile::NamedTempFile {
+    let mut script = tempfile::NamedTempFile::new().unwrap();
+    std::io::Write::write_all(&mut script, text.as_bytes()).unwrap();
+    script
+}
+
+#[cfg(unix)]
 #[test]
 fn with_a_screen_the_page_is_opened_once() {
     let folder = tempfile::tempdir().unwrap();
@@ -127,6 +134,19 @@ fn a_sign_in_that_was_joined_opens_no_second_page() {
     assert_eq!((result.stdout.as_str(), result.exit), (SIGNED_IN, 0));
     assert!(result.stderr.starts_with("A sign-in for this is open already"), "{}", result.stderr);
     assert!(!folder.path().join("opened").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn where_no_browser_opens_the_address_is_told_and_the_openers_words_are_not() {
+    let script = write_script("echo no method available; echo for this >&2; exit 3");
+    let daemon = sign_in(page(false), completed("interactive"));
+    let mut command = valetkey(&daemon.endpoint, &["login", "graph"]);
+    // The machine's own openers are not found, the shell is.
+    command.env("BROWSER", format!("/bin/sh {}:nowhere", script.path().display())).env("PATH", "");
+    let told = "No browser could be opened. To sign in, open this address on this machine:\n  \
+                https://id.example/authorize?a=1&b=2\n";
+    assert_eq!(run(&mut command, ""), outcome(SIGNED_IN, told, 0));
 }
 
 #[cfg(unix)]
@@ -174,10 +194,10 @@ fn a_person_who_says_no_ends_it_with_denied() {
 }
 
 /// A flow that nobody finishes: polls take a moment, and cancelling ends it.
-fn endless() -> Daemon {
+fn endless(started: Value) -> Daemon {
     let mut is_cancelled = false;
     daemon(move |request: &Request| match request.method.as_str() {
-        "POST" => (201, device(None)),
+        "POST" => (201, started.clone()),
         "DELETE" => {
             is_cancelled = true;
             (204, Value::Null)
@@ -186,13 +206,13 @@ fn endless() -> Daemon {
             let error = error("flow_cancelled", "the flow was cancelled", "");
             (200, flow("device_code", &json!({"state": "failed", "error": error})))
         }
-        _ => (200, device(None)),
+        _ => (200, started.clone()),
     })
 }
 
 #[test]
 fn after_the_time_limit_the_flow_is_cancelled() {
-    let daemon = endless();
+    let daemon = endless(device(None));
     let result = run(&mut valetkey(&daemon.endpoint, &["login", "graph", "--timeout", "1"]), "");
     let told = format!(
         "{CODE}valetkey: nobody finished the sign-in in time\nrun it again; `--timeout` gives more time\n"
@@ -205,19 +225,36 @@ fn after_the_time_limit_the_flow_is_cancelled() {
 }
 
 #[cfg(unix)]
-#[test]
-fn ctrl_c_cancels_the_flow() {
-    let daemon = endless();
-    let mut command = valetkey(&daemon.endpoint, &["login", "graph"]);
-    let piped = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
-    let child = piped.spawn().unwrap();
-    while !daemon.requests().iter().any(|request| request.method == "GET") {
-        std::thread::yield_now();
-    }
-    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(130));
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert!(told.ends_with("valetkey: the sign-in was cancelled\n"), "{told}");
+fn check_interrupted(daemon: &Daemon, result: &Outcome) {
+    assert_eq!(result.exit, 130, "{}", result.stderr);
+    let told = "valetkey: the sign-in was cancelled\n";
+    assert!(result.stderr.ends_with(told), "{}", result.stderr);
     assert!(daemon.requests().iter().any(|request| request.method == "DELETE"));
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_and_closing_the_terminal_cancel_the_flow() {
+    for signal in ["-INT", "-TERM", "-HUP"] {
+        let daemon = endless(device(None));
+        let mut command = valetkey(&daemon.endpoint, &["login", "graph"]);
+        let piped =
+            command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+        let child = piped.spawn().unwrap();
+        while !daemon.requests().iter().any(|request| request.method == "GET") {
+            std::thread::yield_now();
+        }
+        Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+        check_interrupted(&daemon, &crate::wait(child));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_while_the_browser_is_opened_cancels_the_flow() {
+    let script = write_script("kill -INT $PPID");
+    let daemon = endless(page(false));
+    let mut command = valetkey(&daemon.endpoint, &["login", "graph"]);
+    command.env("BROWSER", format!("sh {}", script.path().display()));
+    check_interrupted(&daemon, &run(&mut command, ""));
 }

@@ -8,7 +8,7 @@ mod support;
 mod verbs;
 
 use std::io::Write;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 use support::{Daemon, Reply, Request};
@@ -48,6 +48,10 @@ fn run(command: &mut Command, input: &str) -> Outcome {
     let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = piped.spawn().unwrap();
     child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    wait(child)
+}
+
+fn wait(child: Child) -> Outcome {
     let output = child.wait_with_output().unwrap();
     Outcome {
         stdout: String::from_utf8(output.stdout).unwrap(),

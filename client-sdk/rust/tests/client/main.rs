@@ -2,5 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "a test says what failed by panicking")]
 
 mod exchange;
+mod flow;
 mod support;
 mod vectors;

@@ -1,10 +1,10 @@
 //! What a person is told to do: on standard error, since the result goes to standard output.
 
 use serde_json::{Map, Value};
+use valetkey_client::browser;
 use valetkey_client::v1::{Flow, FlowKind, FlowState};
 
 use crate::args::LoginArgs;
-use crate::browser;
 use crate::console::Console;
 use crate::qr;
 use crate::text::clean;

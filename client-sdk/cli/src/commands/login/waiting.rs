@@ -1,4 +1,5 @@
-//! Waiting for the person, who may give up: Ctrl-C cancels the flow, and leaves the sign-in to others who take part in it.
+//! Waiting for the person, who may give up: Ctrl-C, or closing the terminal, cancels the flow, and leaves the sign-in to others
+//! who take part in it.
 
 use std::process;
 use std::sync::Arc;
@@ -12,14 +13,29 @@ use crate::console::Console;
 use crate::failure::{FAILED, Failure, INTERRUPTED};
 use crate::spinner::Spinner;
 
+/// True in it once the person has given up. The wait then ends since the flow does, or the process ends at once.
+pub(super) fn cancel_on_interrupt(client: &Client, flow: &Flow) -> Arc<AtomicBool> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let (client, flow, seen) = (client.clone(), flow.clone(), Arc::clone(&interrupted));
+    let handler = move || {
+        let is_first = !seen.swap(true, Ordering::SeqCst);
+        if !is_first || client.cancel_flow(&flow.flow).is_err() {
+            process::exit(INTERRUPTED.into());
+        }
+    };
+    // Without a handler Ctrl-C ends the process, and the flow ends later by itself.
+    let _ = ctrlc::set_handler(handler);
+    interrupted
+}
+
 /// The token of the flow, when the person is done.
 pub(super) fn finish(
     client: &Client,
     flow: Flow,
+    interrupted: &AtomicBool,
     timeout: Option<u32>,
     console: &Console,
 ) -> Result<TokenResponse, Failure> {
-    let interrupted = cancel_on_interrupt(client, &flow);
     let spinner = Spinner::start(console, "waiting for the sign-in");
     let ended = wait(client, flow, timeout);
     drop(spinner);
@@ -62,21 +78,6 @@ fn now() -> Instant {
 fn give_up(client: &Client, flow: &Flow) {
     // It ends by itself too, only later.
     let _ = client.cancel_flow(&flow.flow);
-}
-
-/// True in it once Ctrl-C was typed. The wait then ends since the flow does, or the process ends at once.
-fn cancel_on_interrupt(client: &Client, flow: &Flow) -> Arc<AtomicBool> {
-    let interrupted = Arc::new(AtomicBool::new(false));
-    let (client, flow, seen) = (client.clone(), flow.clone(), Arc::clone(&interrupted));
-    let handler = move || {
-        let is_first = !seen.swap(true, Ordering::SeqCst);
-        if !is_first || client.cancel_flow(&flow.flow).is_err() {
-            process::exit(INTERRUPTED.into());
-        }
-    };
-    // Without a handler Ctrl-C ends the process, and the flow ends later by itself.
-    let _ = ctrlc::set_handler(handler);
-    interrupted
 }
 
 const LONGEST_WAIT: Duration = Duration::from_secs(30);

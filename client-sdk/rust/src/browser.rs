@@ -1,4 +1,6 @@
-//! Opening a sign-in page in the person's own browser.
+//! Opening a sign-in page in the person's own browser, for an application that has no way of its own.
+//!
+//! Nothing that a browser or its opener prints is shown. Where none can be opened, the application tells the address.
 
 use std::env;
 use std::process::{Child, Command, Stdio};
@@ -6,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 /// True when a browser of this machine shows its pages to the person who types: not over SSH, and not without a screen.
-pub(crate) fn is_at_hand() -> bool {
+pub fn is_at_hand() -> bool {
     is_at_hand_in(&|name| env::var_os(name).is_some_and(|value| !value.is_empty()))
 }
 
@@ -18,8 +20,9 @@ fn is_at_hand_in(is_set: &dyn Fn(&str) -> bool) -> bool {
     has_screen && !is_remote
 }
 
-/// Opens a page; false when nothing here could.
-pub(crate) fn open(address: &str) -> bool {
+/// Opens a page; false when nothing here could. It looks at the opener for up to a second: on a runtime's thread, use
+/// `spawn_blocking`.
+pub fn open(address: &str) -> bool {
     is_safe(address) && openers(address).into_iter().any(|mut command| runs(&mut command))
 }
 
