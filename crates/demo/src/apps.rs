@@ -63,6 +63,7 @@ pub async fn start_python_app(stage: &Stage) -> Result<Option<String>, Failure> 
     let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../client-sdk/python/src");
     let has_python = Command::new("python3")
         .arg("--version")
+        .kill_on_drop(true)
         .output()
         .await
         .is_ok_and(|output| output.status.success());
@@ -81,7 +82,7 @@ pub async fn start_python_app(stage: &Stage) -> Result<Option<String>, Failure> 
 }
 
 async fn read_output(mut command: Command) -> Result<String, Failure> {
-    let output = command.stdin(Stdio::null()).output().await?;
+    let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await?;
     if !output.status.success() {
         return Err(String::from_utf8_lossy(&output.stderr).into_owned().into());
     }

@@ -2,10 +2,12 @@
 //!
 //! A provider on loopback (the Entra emulator), the real daemon in a process of its own, apps in processes of their own, a
 //! temporary folder for everything. What it prints was measured in this very run, and what it claims is checked: it exits
-//! with 1 when a claim does not hold. It touches neither the user's own daemon nor anything outside its folder.
+//! with 1 when a claim does not hold, and clears its stage when it is interrupted. It touches neither the user's own daemon
+//! nor anything outside its folder.
 
 mod apps;
 mod figures;
+mod interrupt;
 mod stage;
 mod story;
 mod tell;
@@ -39,7 +41,8 @@ fn finish(outcome: Result<(), Box<dyn std::error::Error>>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("\nvaletkey-demo: {error}");
-            ExitCode::FAILURE
+            let interrupted = error.downcast_ref::<interrupt::Interrupted>();
+            interrupted.map_or(ExitCode::FAILURE, |it| it.exit_code.into())
         }
     }
 }

@@ -15,13 +15,14 @@ pub type Failure = Box<dyn std::error::Error>;
 /// How long the daemon may take to answer after its start.
 const START_LIMIT: Duration = Duration::from_secs(10);
 
-/// Everything that the story plays on. Dropping it ends the daemon and removes the folder.
+/// Everything that the story plays on. [`Stage::close`] ends the daemon and removes the folder.
 pub struct Stage {
     /// The provider.
     pub provider: EntraEmulator,
-    folder: TempDir,
     endpoint: PathBuf,
     daemon: Option<Child>,
+    // The last to be dropped: the daemon writes to it until it is gone.
+    folder: TempDir,
 }
 
 impl Stage {
@@ -40,7 +41,7 @@ impl Stage {
         } else {
             folder.path().join("run").join("broker.sock")
         };
-        Ok(Self { provider, folder, endpoint, daemon: None })
+        Ok(Self { provider, endpoint, daemon: None, folder })
     }
 
     /// The temporary folder.
@@ -86,10 +87,19 @@ impl Stage {
 
     /// Kills the daemon without a warning: SIGKILL, which no program can catch.
     pub async fn kill_daemon(&mut self) -> Result<(), Failure> {
-        if let Some(mut daemon) = self.daemon.take() {
-            daemon.kill().await?;
+        if let Some(daemon) = &mut self.daemon {
+            // It may have ended already: Ctrl-C reaches every program of a terminal.
+            let _ = daemon.start_kill();
+            daemon.wait().await?;
+            self.daemon = None;
         }
         Ok(())
+    }
+
+    /// Ends the daemon, waits for its end, and removes the folder.
+    pub async fn close(mut self) -> Result<(), Failure> {
+        self.kill_daemon().await?;
+        Ok(self.folder.close()?)
     }
 
     /// How many refreshes the provider has answered.

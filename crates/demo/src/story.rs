@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use valetkey_client::v1::{Flow, FlowKind, StartFlowRequest, TokenSource};
-use valetkey_client::{App, Client};
+use valetkey_client::{App, Client, browser};
 
 use crate::apps::{SCOPE, open_first_app, silent, start_python_app, start_second_app};
 use crate::figures::{median, show};
+use crate::interrupt;
 use crate::stage::{Failure, Stage, now};
 use crate::tell::Teller;
 
@@ -24,10 +25,19 @@ const HITS: usize = 2000;
 /// Tells the story; with `browser`, the person at this machine signs in.
 #[tokio::main]
 pub async fn tell(browser: bool) -> Result<(), Failure> {
+    let interrupted = interrupt::watch()?;
+    let mut stage = Stage::open().await?;
+    let outcome = tokio::select! {
+        outcome = play(&mut stage, browser) => outcome,
+        interrupted = interrupted => Err(interrupted.into()),
+    };
+    let closed = stage.close().await;
+    outcome.and(closed)
+}
+
+async fn play(stage: &mut Stage, browser: bool) -> Result<(), Failure> {
     let mut teller = Teller::new();
     teller.title("valetkey: one sign-in for every app on the machine");
-    let mut stage = Stage::open().await?;
-
     teller.chapter("A provider and the daemon");
     teller.say(&format!(
         "provider   {} (rotates refresh tokens, punishes reuse)",
@@ -42,13 +52,13 @@ pub async fn tell(browser: bool) -> Result<(), Failure> {
     teller.say(&format!("all in     {} (gone at the end)", stage.folder().display()));
 
     let client = stage.client();
-    let app = open_first_app(&client, &stage).await?;
-    sign_in(&mut teller, &stage, &client, &app, browser).await?;
-    expire(&mut teller, &stage).await?;
-    share(&mut teller, &stage).await?;
+    let app = open_first_app(&client, stage).await?;
+    sign_in(&mut teller, stage, &client, &app, browser).await?;
+    expire(&mut teller, stage).await?;
+    share(&mut teller, stage).await?;
     measure_hits(&mut teller, &app).await?;
-    insist(&mut teller, &stage, &app).await?;
-    survive(&mut teller, &mut stage).await?;
+    insist(&mut teller, stage, &app).await?;
+    survive(&mut teller, stage).await?;
 
     teller.title("Nobody signed in twice, and no app has ever seen a refresh token.");
     println!();
@@ -68,7 +78,7 @@ async fn sign_in(
     let kind = if browser { FlowKind::Interactive } else { FlowKind::DeviceCode };
     let flow = app.start_flow(&StartFlowRequest::new(kind, vec![SCOPE.to_owned()])).await?;
     if browser {
-        open_browser(teller, &flow)?
+        open_browser(teller, &flow).await?
     } else {
         enter_code(teller, stage, &flow)?
     }
@@ -98,14 +108,15 @@ fn enter_code(teller: &Teller, stage: &Stage, flow: &Flow) -> Result<(), Failure
     Ok(())
 }
 
-fn open_browser(teller: &Teller, flow: &Flow) -> Result<(), Failure> {
-    let url = flow.auth_uri.as_deref().ok_or("the flow has no page to open")?;
-    teller.say(&format!("app one    opens your browser at\n              {url}"));
-    let opener = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
-    let opener = std::env::var("BROWSER").unwrap_or_else(|_| opener.to_owned());
-    if std::process::Command::new(opener).arg(url).spawn().is_err() {
-        teller.say("           (no browser could be started: open the address yourself)");
-    }
+async fn open_browser(teller: &Teller, flow: &Flow) -> Result<(), Failure> {
+    let url = flow.auth_uri.clone().ok_or("the flow has no page to open")?;
+    let page = url.clone();
+    let is_open = tokio::task::spawn_blocking(move || browser::open(&page)).await?;
+    let told = match is_open {
+        true => "opens your browser; if you see no page, open this address:",
+        false => "finds no browser; to sign in, open this address on this machine:",
+    };
+    teller.say(&format!("app one    {told}\n              {url}"));
     Ok(())
 }
 
