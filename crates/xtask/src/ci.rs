@@ -8,11 +8,10 @@ type Check = fn(&Workspace) -> Outcome;
 
 const CHECKS: &[(&str, Check)] = &[
     ("fmt", check_format),
-    ("tidy", tidy::check_source),
+    ("tidy", tidy::run),
     ("clippy", check_lints),
     ("rustdoc", check_docs),
     ("deny", deny::run),
-    ("generated", tidy::check_generated),
 ];
 
 pub(crate) fn run(workspace: &Workspace) -> Outcome {

@@ -23,7 +23,7 @@ usage: cargo xtask <command>
   test [SUITE…]   set up what the tests need and run them; without names, all but those that run on request
   test --list     name the suites, what they need and what they are for
   ci              everything a change must pass: fast checks first, then every suite, nothing skipped
-  tidy            the rules about the source: dependencies, files, generated files
+  tidy            the rules about the source: dependencies, files
   deny            licences, sources and advisories of what we depend on
   windows         build for Windows and run the tests under Wine (the same as `test windows`)
 ";

@@ -148,20 +148,19 @@ fn a_passphrase_file_that_others_can_read_is_refused() {
     }
 }
 
-#[cfg(feature = "schema")]
 #[test]
 fn the_committed_schema_is_the_generated_one() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../packaging/config.schema.json");
-    let mut generated = serde_json::to_string_pretty(&schemars::schema_for!(Config)).unwrap();
-    generated.push('\n');
+    let generated = schemars::schema_for!(Config).to_value();
     if std::env::var_os("VALETKEY_UPDATE").is_some() {
+        let text = serde_json::to_string_pretty(&generated).unwrap() + "\n";
         #[expect(clippy::disallowed_methods, reason = "a generated file of the source tree")]
-        std::fs::write(&path, &generated).unwrap();
+        std::fs::write(&path, text).unwrap();
     }
+    // Compared as values: the order of members depends on the features that other packages switch on.
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
-        committed == generated,
-        "packaging/config.schema.json is stale; run \
-         `VALETKEY_UPDATE=1 cargo test -p valetkeyd --features schema`"
+        serde_json::from_str::<serde_json::Value>(&committed).is_ok_and(|found| found == generated),
+        "packaging/config.schema.json is stale; run `VALETKEY_UPDATE=1 cargo test -p valetkeyd`"
     );
 }

@@ -22,7 +22,7 @@ fn cell(text: &str) -> String {
 const OPENING: &str = "\
 # Error codes
 
-<!-- Generated from proto/src/v1/error.rs; `UPDATE_GENERATED=1 cargo test -p valetkey-proto --features schema` writes it. -->
+<!-- Generated from proto/src/v1/error.rs; `UPDATE_GENERATED=1 cargo test -p valetkey-proto` writes it. -->
 
 Every error has the same body: `error` is one of the codes below or the provider's own, `error_description` says what went
 wrong, `hint` what to do next, both for a person, and `correlation_id` finds the request in the daemon's log and in the

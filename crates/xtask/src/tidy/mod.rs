@@ -2,7 +2,6 @@
 
 mod dependencies;
 mod files;
-mod generated;
 
 use std::fmt;
 
@@ -29,24 +28,9 @@ impl fmt::Display for Problem {
 }
 
 pub(crate) fn run(workspace: &Workspace) -> Outcome {
-    check_source(workspace)?;
-    check_generated(workspace)
-}
-
-/// The rules that need no build.
-pub(crate) fn check_source(workspace: &Workspace) -> Outcome {
     let mut problems = dependencies::check(workspace)?;
     problems.extend(files::check(workspace)?);
-    tell(&problems)
-}
-
-/// The rules about generated files, whose packages are built for it.
-pub(crate) fn check_generated(workspace: &Workspace) -> Outcome {
-    tell(&generated::check(workspace)?)
-}
-
-fn tell(problems: &[Problem]) -> Outcome {
-    for problem in problems {
+    for problem in &problems {
         eprintln!("{problem}");
     }
     if problems.is_empty() {
