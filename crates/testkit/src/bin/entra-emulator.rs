@@ -100,6 +100,10 @@ To see and change it while it runs, with JSON:
   GET  /_emulator/clients, users, federated-domains, settings: what is registered and set
   GET  /_emulator/machine     the environment variables that lead to the managed identities
   GET  /_emulator/log         what was asked
+  POST /_emulator/device      {\"user_code\": \"CODE\", \"user\": \"alice@contoso.com\"}; without
+                               \"user\" somebody says no
+  POST /_emulator/authorize   {\"url\": \"URL\", \"user\": \"alice@contoso.com\"}: the redirect that
+                               the page would end in
   POST /_emulator/clients     {\"id\": \"ID\", \"secret\": \"SECRET\"}
   POST /_emulator/assertions  claims, to be signed as a federated issuer would
   POST /_emulator/faults      {\"endpoint\": \"managed_identity\", \"times\": 2,
