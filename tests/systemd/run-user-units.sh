@@ -25,17 +25,17 @@ if [[ ${1-} != --inside ]]; then
 fi
 
 readonly programs=$2 world=$3
+readonly home=$world/home
+readonly bin=$home/.cargo/bin installed=$home/.config/systemd/user
 readonly log=$world/systemd.log answer=$world/answer
 readonly socket=$world/run/valetkey/broker.sock
 
 # --- the world: folders, mounts, journald, the user's systemd ---------------------------------------------------------
 
 make_folders() {
-    mkdir -p "$world"/{bin,home,run,state} "$world/config/systemd/user/valetkeyd.service.d"
-    install -m 755 "$programs/valetkeyd" "$programs/entra-emulator" "$world/bin/"
-    install -m 644 "$units"/valetkeyd.{socket,service} "$world/config/systemd/user/"
-    # The one thing that a test must change: where the program is.
-    printf '[Service]\nExecStart=\nExecStart=%s\n' "$world/bin/valetkeyd" > "$world/config/systemd/user/valetkeyd.service.d/program.conf"
+    mkdir -p "$world"/{run,state} "$bin" "$world/clone/packaging/systemd"
+    install -m 755 "$programs/valetkeyd" "$programs/entra-emulator" "$bin/"
+    cp -R "$units" "$world/clone/packaging/systemd/"
     chown -R "$uid:$uid" "$world"
     chmod 700 "$world/run"
 }
@@ -53,8 +53,8 @@ make_mounts() {
 }
 
 as_user() {
-    setpriv --reuid="$uid" --regid="$uid" --clear-groups env -i PATH=/usr/bin:/bin HOME="$world/home" LANG=C.UTF-8 \
-        XDG_RUNTIME_DIR="$world/run" XDG_CONFIG_HOME="$world/config" XDG_STATE_HOME="$world/state" "$@"
+    setpriv --reuid="$uid" --regid="$uid" --clear-groups env -i PATH=/usr/bin:/bin HOME="$home" LANG=C.UTF-8 \
+        XDG_RUNTIME_DIR="$world/run" XDG_STATE_HOME="$world/state" "$@"
 }
 
 start_journald() {
@@ -73,7 +73,7 @@ start_emulator() {
     chown "$uid:$uid" "$world/emulator.stdin"
     # It serves until its input closes; this shell holds the other end.
     exec 9<> "$world/emulator.stdin"
-    as_user "$world/bin/entra-emulator" --device-interval 1 < "$world/emulator.stdin" > "$world/emulator.ready" &
+    as_user "$bin/entra-emulator" --device-interval 1 < "$world/emulator.stdin" > "$world/emulator.ready" &
     await "the Entra emulator listens" grep -q base_url "$world/emulator.ready"
     emulator=$(member base_url < "$world/emulator.ready")
 }
@@ -140,20 +140,28 @@ token_is_there() {
     open_app && broker POST "/v1/apps/$app/token" '{"scopes": ["User.Read"]}' && is "$(member token_source < "$answer")" cache
 }
 
-second_daemon_leaves() { as_user "$world/bin/valetkeyd" 2>&1 | grep --quiet "nothing to do"; }
+second_daemon_leaves() { as_user "$bin/valetkeyd" 2>&1 | grep --quiet "nothing to do"; }
 
 # --- the facts --------------------------------------------------------------------------------------------------------
 
 units_are_clean() {
     local said
-    said=$(as_user systemd-analyze --user verify "$world/config/systemd/user/"valetkeyd.{socket,service} 2>&1) && is "$said" ""
+    said=$(as_user systemd-analyze --user verify "$installed/"valetkeyd.{socket,service} 2>&1) && is "$said" ""
+}
+
+# What the README tells those who run it as a service, as it stands there.
+follow_readme() {
+    local commands
+    commands=$(sed -n '/^### You run it as a service/,/^##/{/^```sh$/,/^```$/{/^```/!p}}' "$repository/README.md")
+    as_user bash -euc "cd $world/clone; $commands"
 }
 
 check_activation() {
+    local -r enabled=$installed/sockets.target.wants/valetkeyd.socket
+    check "the README's commands enable the socket" test -L "$enabled"
+    systemctl_user disable --quiet valetkeyd.socket
     systemctl_user enable --quiet valetkeyd.service
-    check "enabling the service enables the socket" \
-        test -L "$world/config/systemd/user/sockets.target.wants/valetkeyd.socket"
-    systemctl_user start valetkeyd.socket
+    check "enabling the service enables the socket" test -L "$enabled"
     check "the socket is active" is "$(property valetkeyd.socket ActiveState)" active
     check "the service is not, before anybody asks" is "$(property valetkeyd.service ActiveState)" inactive
     check "nobody else reaches the socket" \
@@ -167,8 +175,8 @@ check_activation() {
 check_reload() {
     local pid
     pid=$(property valetkeyd.service MainPID)
-    as_user mkdir --parents "$world/config/valetkey"
-    as_user tee "$world/config/valetkey/config.toml" > "$world/tee.txt" <<< $'[apps.declared]\nclient_id = "units"'
+    as_user mkdir --parents "$home/.config/valetkey"
+    as_user tee "$home/.config/valetkey/config.toml" > "$world/tee.txt" <<< $'[apps.declared]\nclient_id = "units"'
     systemctl_user reload valetkeyd.service
     await "a reload reads the configuration anew" eval 'journal --output=cat | grep --quiet "read anew"'
     check "a reload ends nothing" is "$(property valetkeyd.service MainPID)" "$pid"
@@ -209,6 +217,7 @@ make_mounts
 start_journald
 start_user_systemd
 start_emulator
+follow_readme
 check "systemd-analyze verify has nothing to say" units_are_clean
 check_activation
 check_reload

@@ -22,6 +22,10 @@ enum Proof {
     Alias,
     /// The folder has a package with a program of this name.
     Package(&'static str),
+    /// The folder is the Python SDK's.
+    PythonPackage,
+    /// A real systemd runs it, in a suite of its own.
+    Units,
     /// A shell runs it, and it succeeds and prints something like this.
     Prints(&'static str),
     /// The same, while a person signs in.
@@ -39,10 +43,20 @@ const COMMANDS: &[(&str, Proof)] = &[
     ("valetkey accounts graph", Proof::Prints(ALICE)),
     ("valetkey status", Proof::Prints("file")),
     ("valetkey logout graph", Proof::Prints("")),
+    ("pip install ./client-sdk/python", Proof::PythonPackage),
     (
         r#"curl --unix-socket "$(valetkey path)" http://valetkey/v1/status"#,
         Proof::Prints("\"version\""),
     ),
+    ("cargo install --locked --path crates/testkit", Proof::Package("entra-emulator")),
+    ("entra-emulator", Proof::Prints("\"authority\":\"http://127.0.0.1:")),
+    ("mkdir -p ~/.config/systemd/user/valetkeyd.service.d", Proof::Units),
+    ("cp packaging/systemd/user/* ~/.config/systemd/user/", Proof::Units),
+    (
+        r"printf '[Service]\nExecStart=\nExecStart=%%h/.cargo/bin/valetkeyd\n' > ~/.config/systemd/user/valetkeyd.service.d/program.conf",
+        Proof::Units,
+    ),
+    ("systemctl --user enable --now valetkeyd.socket", Proof::Units),
 ];
 
 #[tokio::test]
@@ -58,6 +72,12 @@ async fn each_command_of_the_readme_does_what_it_says() {
             Proof::Demo => user.run_demo().await,
             Proof::Alias => assert!(read(".cargo/config.toml").contains("xtask = ")),
             Proof::Package(program) => check_package(command, program),
+            Proof::PythonPackage => {
+                assert!(
+                    read("client-sdk/python/pyproject.toml").contains("\nname = \"valetkey\"\n")
+                );
+            }
+            Proof::Units => assert!(read("tests/systemd/run-user-units.sh").contains("README.md")),
             Proof::Prints(expected) => {
                 let output = user.shell(command).await;
                 assert!(text(&output.stdout).contains(expected), "{command}: {output:?}");
@@ -104,6 +124,15 @@ async fn the_python_program_of_the_readme_runs_as_it_stands() {
     assert!(ended.status.success(), "{}", text(&ended.stderr));
     let token = printed.lines().last().unwrap();
     assert!(world.control().verify_access_token(token).is_some(), "{printed}");
+}
+
+#[test]
+fn the_dependency_of_the_readme_is_the_rust_sdk() {
+    let readme = read("README.md");
+    let dependencies = &blocks(&readme, "toml")[1];
+    let path = r#"valetkey-client = { path = "../valetkey/"#;
+    let folder = dependencies.split_once(path).unwrap().1.split('"').next().unwrap();
+    assert!(read(&format!("{folder}/Cargo.toml")).contains("\nname = \"valetkey-client\"\n"));
 }
 
 /// Somebody who follows the README: the programs on the path, its configuration in place, a browser.
@@ -184,11 +213,10 @@ impl Reader {
 fn check_package(command: &str, program: &str) {
     let folder = command.rsplit(' ').next().unwrap();
     let manifest = read(&format!("{folder}/Cargo.toml"));
-    assert!(
-        manifest.contains(&format!("name = \"{program}\"")),
-        "{folder} is the package of {program}"
-    );
-    assert!(root().join(folder).join("src/main.rs").is_file(), "{folder} has a program");
+    let is_its_own = manifest.contains(&format!("name = \"{program}\""))
+        && root().join(folder).join("src/main.rs").is_file();
+    let is_one_of_some = root().join(folder).join(format!("src/bin/{program}.rs")).is_file();
+    assert!(is_its_own || is_one_of_some, "{folder} has the program {program}");
 }
 
 /// The fenced blocks of one language.
