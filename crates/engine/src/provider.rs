@@ -148,14 +148,18 @@ fn asks_microsoft(app: &ClientApplication) -> bool {
     !vouched && definition.instance_discovery == InstanceDiscovery::Enabled
 }
 
-/// The name that the authority's document is kept under. What came by a route of an application's own is another document,
-/// though it has the same URL: nobody else trusts whom that application trusts.
+/// The name that the authority's document is kept under. Two kinds are other documents, though they have the same URL: what
+/// came by a route of an application's own, since nobody else trusts whom that application trusts; and what Microsoft was
+/// asked about, since who wants that must not be served what another application did without.
 fn document_name(app: &ClientApplication) -> String {
-    let url = build_discovery_request(&app.definition().authority).url;
-    match app.route() {
-        Some(route) => format!("{url}#{}", route.id()),
-        None => url.into(),
+    let mut name = String::from(build_discovery_request(&app.definition().authority).url);
+    if let Some(route) = app.route() {
+        name = format!("{name}#{}", route.id());
     }
+    if asks_microsoft(app) {
+        name += "#instance-discovery";
+    }
+    name
 }
 
 fn find_document(user: &User, app: &ClientApplication) -> Option<Arc<Document>> {

@@ -242,3 +242,24 @@ fn a_developer_can_vouch_for_a_host() {
         assert_eq!(world.http.count(&On::url(INSTANCE)), 0);
     });
 }
+
+#[test]
+fn what_one_application_did_not_ask_microsoft_is_asked_for_the_next() {
+    run(async {
+        let (mut world, trusting) = at_unknown_host(InstanceDiscovery::Disabled).await;
+        assert_eq!(refusal(&world, &trusting).await, "");
+        let unknown_instance = json!({"error": "invalid_instance"});
+        world.http.script(On::url(INSTANCE), answer(400, &unknown_instance));
+        for _ in 0..2 {
+            let careful = world.open(define("mail", UNKNOWN, false)).await;
+            let refused = refusal(&world, &careful).await;
+            assert!(refused.starts_with("invalid_instance: login.unknown.example"), "{refused}");
+            world.restart();
+        }
+        // Who did not want Microsoft asked still finds what was stored for it.
+        let discovered = world.http.count(&On::url(UNKNOWN));
+        let trusting = world.open(trusting.definition().clone()).await;
+        assert_eq!(refusal(&world, &trusting).await, "");
+        assert_eq!(world.http.count(&On::url(UNKNOWN)), discovered);
+    });
+}
