@@ -99,6 +99,10 @@ impl Client {
         let mut starting = None;
         loop {
             match self.try_connect() {
+                Ok(connection) if starting.is_some() => match connection.prove() {
+                    Err(Broken::Gone(_)) => {}
+                    outcome => return Ok(outcome?),
+                },
                 Err(ConnectError::NotRunning { .. }) => {}
                 outcome => return outcome.map_err(Error::no_daemon),
             }

@@ -4,9 +4,12 @@ use std::io::{self, Read, Write};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use serde::de::IgnoredAny;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use valetkey_ipc::{BlockingStream, Stream};
+use valetkey_proto::v1::paths::route;
 
+use crate::call::Call;
 use crate::error::{Error, ProtocolError};
 use crate::http1::{Answer, Framing, Incoming};
 
@@ -36,6 +39,12 @@ impl Connection<Stream> {
             self.receive().await?;
         }
         Ok(self.incoming.answer())
+    }
+
+    /// Itself, if the daemon answers over it and goes on to.
+    pub(crate) async fn prove(mut self) -> Result<Self, Broken> {
+        let keeps_alive = self.exchange(&question().request).await?.keeps_alive;
+        if keeps_alive { Ok(self) } else { Err(Broken::Gone(ProtocolError::HungUp.into())) }
     }
 
     /// Sends a request whose answer is a stream, and reads as far as its head.
@@ -86,6 +95,12 @@ impl Connection<BlockingStream> {
             self.receive_blocking()?;
         }
         Ok(self.incoming.answer())
+    }
+
+    /// Itself, if the daemon answers over it and goes on to.
+    pub(crate) fn prove(mut self) -> Result<Self, Broken> {
+        let keeps_alive = self.exchange_blocking(&question().request)?.keeps_alive;
+        if keeps_alive { Ok(self) } else { Err(Broken::Gone(ProtocolError::HungUp.into())) }
     }
 
     /// Sends a request whose answer is a stream, and reads as far as its head.
@@ -167,6 +182,11 @@ impl Incoming {
             _ => Opened::Answer(self.answer()),
         }
     }
+}
+
+/// What any daemon that is up has an answer to.
+fn question() -> Call<IgnoredAny> {
+    Call::get(route::STATUS)
 }
 
 fn read_uninterrupted(stream: &mut BlockingStream, buffer: &mut [u8]) -> io::Result<usize> {

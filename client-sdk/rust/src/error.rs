@@ -1,5 +1,6 @@
 //! What can go wrong between an application and the daemon, by whose turn it is to do something about it.
 
+use std::borrow::Cow;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitStatus;
@@ -18,7 +19,7 @@ pub enum Error {
         /// What is in the way.
         reason: NoDaemon,
         /// What a person can do about it.
-        hint: &'static str,
+        hint: Cow<'static, str>,
     },
     /// The daemon answered with an error: its own, or the provider's passed through.
     #[error("{}", .0.describe())]
@@ -61,19 +62,25 @@ pub enum NoDaemon {
         /// The cause.
         source: io::Error,
     },
-    /// It was started and stopped again.
-    #[error("start {}: it ended with {status}", program.display())]
+    /// It was started and ended again.
+    #[error("start {}: {}", program.display(), describe_end(*status, last_words))]
     Exited {
         /// The daemon's program.
         program: PathBuf,
         /// How it ended.
         status: ExitStatus,
+        /// The last line of its log, or why it has none; nothing in it steers a terminal.
+        last_words: String,
+        /// Where the rest of what it said is.
+        log: Option<PathBuf>,
     },
     /// It was started and does not listen.
     #[error("start {}: it runs, but does not listen", program.display())]
     NotListening {
         /// The daemon's program.
         program: PathBuf,
+        /// Where it says what it does.
+        log: Option<PathBuf>,
     },
 }
 
@@ -186,7 +193,16 @@ impl Refusal {
 }
 
 impl NoDaemon {
-    fn hint(&self) -> &'static str {
+    fn hint(&self) -> Cow<'static, str> {
+        if let Self::Exited { log: Some(log), .. } | Self::NotListening { log: Some(log), .. } =
+            self
+        {
+            return format!("its log is {}", log.display()).into();
+        }
+        self.fixed_hint().into()
+    }
+
+    fn fixed_hint(&self) -> &'static str {
         match self {
             Self::NoEndpoint(_) => "set VALETKEY_SOCKET to a path in a folder of your own",
             Self::Unreachable(ConnectError::NotRunning { .. }) => "run `valetkeyd`",
@@ -197,8 +213,15 @@ impl NoDaemon {
             Self::NotInstalled => "install valetkey, or set VALETKEY_DAEMON to the program",
             Self::NotStartable { .. } => "set VALETKEY_DAEMON to a program that can be run",
             Self::Exited { .. } | Self::NotListening { .. } => {
-                "run `valetkeyd` in a terminal, or read valetkeyd.log in its state folder, to see why"
+                "run `valetkeyd` in a terminal to see why"
             }
         }
+    }
+}
+
+fn describe_end(status: ExitStatus, last_words: &str) -> String {
+    match last_words {
+        "" => format!("it ended with {status}"),
+        words => format!("{words} ({status})"),
     }
 }

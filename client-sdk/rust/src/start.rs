@@ -2,6 +2,7 @@
 //!
 //! The daemon that comes up belongs to nobody: it outlives the program that happened to start it, and its terminal. Two
 //! programs may start one each at the same time; the daemon that finds the name taken ends by itself, without an error.
+//! It takes the name before it opens its store, and may still find that it cannot go on: it is up when it answers.
 
 mod log;
 #[cfg_attr(unix, path = "start/unix.rs")]
@@ -10,12 +11,13 @@ mod platform;
 
 use std::env;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use valetkey_ipc::Endpoint;
 
+use self::log::{Log, NoLog};
 use crate::error::{Error, NoDaemon};
 
 /// True unless `VALETKEY_AUTOSTART=0`.
@@ -27,6 +29,8 @@ pub(crate) fn is_allowed_by_environment() -> bool {
 pub(crate) struct Starting {
     program: PathBuf,
     child: Option<Child>,
+    /// Without a log the daemon starts all the same; why there is none is told when it ends.
+    log: Result<Log, NoLog>,
     waits: Waits,
 }
 
@@ -35,24 +39,35 @@ impl Starting {
     pub(crate) fn begin(endpoint: &Endpoint) -> Result<Self, Error> {
         let program = find_daemon().ok_or_else(|| Error::no_daemon(NoDaemon::NotInstalled))?;
         reap_earlier_ones();
-        let child = spawn(&program, endpoint).map_err(|source| {
+        let (log, stderr) = match log::open() {
+            Ok((log, file)) => (Ok(log), file.into()),
+            Err(reason) => (Err(reason), Stdio::null()),
+        };
+        let child = spawn(&program, endpoint, stderr).map_err(|source| {
             Error::no_daemon(NoDaemon::NotStartable { program: program.clone(), source })
         })?;
-        Ok(Self { program, child: Some(child), waits: Waits::new() })
+        Ok(Self { program, child: Some(child), log, waits: Waits::new() })
     }
 
-    /// How long to wait before the next look whether it listens.
+    /// How long to wait before the next look whether it answers.
     pub(crate) fn next_wait(&mut self) -> Result<Duration, Error> {
         let ended = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
         if ended.is_some() {
             self.waits.hurry();
         }
-        let program = || self.program.clone();
-        self.waits.next().ok_or_else(|| {
-            Error::no_daemon(match ended {
-                Some(status) => NoDaemon::Exited { program: program(), status },
-                None => NoDaemon::NotListening { program: program() },
-            })
+        self.waits.next().ok_or_else(|| self.give_up(ended))
+    }
+
+    fn give_up(&self, ended: Option<ExitStatus>) -> Error {
+        let program = self.program.clone();
+        let log = self.log.as_ref().ok().map(|log| log.path().to_owned());
+        let last_words = || match &self.log {
+            Ok(log) => log.last_words(),
+            Err(reason) => format!("it has no log: {reason}"),
+        };
+        Error::no_daemon(match ended {
+            Some(status) => NoDaemon::Exited { program, status, last_words: last_words(), log },
+            None => NoDaemon::NotListening { program, log },
         })
     }
 }
@@ -108,27 +123,16 @@ fn find_daemon() -> Option<PathBuf> {
     beside.into_iter().chain(folders).map(|folder| folder.join(PROGRAM)).find(|path| path.is_file())
 }
 
-fn spawn(program: &Path, endpoint: &Endpoint) -> std::io::Result<Child> {
+fn spawn(program: &Path, endpoint: &Endpoint, stderr: Stdio) -> std::io::Result<Child> {
     let mut command = Command::new(program);
     command
         // This program's endpoint may have been chosen in code.
         .env("VALETKEY_SOCKET", endpoint.path())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(open_log());
+        .stderr(stderr);
     platform::detach(&mut command);
     command.spawn()
-}
-
-/// Without a log the daemon starts all the same: this is nothing that the program can mend, and its user may not see it.
-fn open_log() -> Stdio {
-    match log::open() {
-        Ok(file) => file.map_or_else(Stdio::null, Stdio::from),
-        Err(error) => {
-            eprintln!("valetkey: the daemon is started without a log: {error}");
-            Stdio::null()
-        }
-    }
 }
 
 const PROGRAM: &str = if cfg!(windows) { "valetkeyd.exe" } else { "valetkeyd" };

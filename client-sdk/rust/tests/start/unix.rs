@@ -16,13 +16,17 @@ pub fn main() {
     }
     match std::env::args().nth(1).as_deref() {
         Some("serve") => serve(),
+        Some("hang-up") => hang_up(),
         Some("ask") => ask(),
         _ => {
             many_callers_at_once_end_with_one_daemon_of_its_own();
             a_daemon_that_ends_at_once_is_told_with_its_status();
+            what_the_daemon_said_last_is_told();
+            a_daemon_that_ends_after_it_took_its_name_is_told();
+            without_a_log_the_reason_is_told();
             a_program_that_cannot_be_run_is_told();
             nothing_is_started_when_the_environment_says_so();
-            println!("test result: ok. 4 passed");
+            println!("test result: ok. 7 passed");
         }
     }
 }
@@ -93,14 +97,46 @@ fn many_callers_at_once_end_with_one_daemon_of_its_own() {
     Command::new("kill").arg(process).status().unwrap();
 }
 
+/// What an application is told of a daemon that does this.
+fn told_of(place: &Place) -> String {
+    let told = said(&place.start_asking().wait_with_output().unwrap());
+    let start = format!("error start {}: ", place.path("daemon").display());
+    told.strip_prefix(&start).unwrap_or_else(|| panic!("{told}")).to_owned()
+}
+
+fn what_the_daemon_said_last_is_told() {
+    let place =
+        Place::new("echo 'INFO reading' >&2; printf 'valetkeyd: mend \\033[2Jit\\n' >&2; exit 1");
+    let hint = format!("its log is {}", place.path("state/valetkeyd.log").display());
+    assert_eq!(told_of(&place), format!("mend \u{fffd}[2Jit (exit status: 1)\n{hint}\n"));
+}
+
+/// As when its store turns out to be damaged.
+fn a_daemon_that_ends_after_it_took_its_name_is_told() {
+    let own = std::env::current_exe().unwrap();
+    let place = Place::new(&format!(
+        "{} hang-up; echo 'valetkeyd: the store is damaged' >&2; exit 1",
+        own.display()
+    ));
+    assert!(told_of(&place).starts_with("the store is damaged (exit status: 1)\n"));
+}
+
+fn without_a_log_the_reason_is_told() {
+    let place = Place::new("exit 1");
+    let state = place.path("state");
+    fs::create_dir(&state).unwrap();
+    fs::set_permissions(&state, fs::Permissions::from_mode(0o777)).unwrap();
+    let told = told_of(&place);
+    let reason = format!("it has no log: trust {}: its mode 0777", state.display());
+    assert!(told.starts_with(&reason) && told.ends_with("in a terminal to see why\n"), "{told}");
+}
+
 fn a_daemon_that_ends_at_once_is_told_with_its_status() {
     let place = Place::new("exit 3");
     let output = place.start_asking().wait_with_output().unwrap();
-    let daemon = place.path("daemon");
-    assert_eq!(
-        said(&output),
-        format!("error start {}: it ended with exit status: 3\n", daemon.display())
-    );
+    let told =
+        format!("error start {}: it ended with exit status: 3\n", place.path("daemon").display());
+    assert!(said(&output).starts_with(&told), "{}", said(&output));
 }
 
 fn a_program_that_cannot_be_run_is_told() {
@@ -128,7 +164,7 @@ fn nothing_is_started_when_the_environment_says_so() {
 fn ask() {
     match blocking::Client::new().unwrap().apps() {
         Ok(apps) => println!("daemon {}", apps[0].app),
-        Err(error @ Error::NoDaemon { .. }) => println!("error {error}"),
+        Err(error @ Error::NoDaemon { .. }) => println!("error {error}\n{}", error.hint().unwrap()),
         Err(error) => panic!("{error:?}"),
     }
 }
@@ -148,11 +184,23 @@ fn serve() {
     });
 }
 
+/// The daemon that takes a connection, and ends.
+fn hang_up() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let listener = Listener::bind(&Endpoint::of_this_user().unwrap()).unwrap();
+        listener.accept().await.unwrap();
+    });
+}
+
 async fn answer(mut stream: valetkey_ipc::Stream) {
     let mut request = [0; 4096];
-    if stream.read(&mut request).await.unwrap() == 0 {
-        return;
+    while stream.read(&mut request).await.unwrap() != 0 {
+        answer_one(&mut stream).await;
     }
+}
+
+async fn answer_one(stream: &mut valetkey_ipc::Stream) {
     let process = std::process::id();
     let session = rustix::process::getsid(None).unwrap();
     let body = format!(
@@ -160,5 +208,5 @@ async fn answer(mut stream: valetkey_ipc::Stream) {
     );
     let length = body.len();
     let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}");
-    tokio::io::AsyncWriteExt::write_all(&mut stream, answer.as_bytes()).await.unwrap();
+    tokio::io::AsyncWriteExt::write_all(stream, answer.as_bytes()).await.unwrap();
 }
