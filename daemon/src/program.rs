@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use valetkey_model::steers_display;
 
 use crate::endpoint::Inherited;
 use crate::paths::process_environment;
@@ -58,8 +59,8 @@ pub fn main(
     }
 }
 
-/// Says on stderr why the program ends.
+/// Says on stderr why the program ends: in the last line, which whoever started it shows to a person.
 pub fn fail(message: &str) -> ExitCode {
-    eprintln!("valetkeyd: {message}");
+    eprintln!("valetkeyd: {}", message.replace(steers_display, "\u{fffd}"));
     ExitCode::FAILURE
 }

@@ -17,6 +17,7 @@ StartDaemon = Callable[[Callable[[Request], Reply]], Daemon]
 def _no_daemon_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
     monkeypatch.setenv("VALETKEY_SOCKET", f"{tmp_path}/nobody.sock")
     monkeypatch.setenv("VALETKEY_AUTOSTART", "0")
+    monkeypatch.setenv("VALETKEY_STATE_DIR", f"{tmp_path}/state")
     monkeypatch.delenv("VALETKEY_DAEMON", raising=False)
     # What another test left behind would be dropped in this one's daemon.
     while take_abandoned():

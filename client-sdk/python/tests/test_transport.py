@@ -10,13 +10,14 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 import pytest
 
 import valetkey
 import valetkey._autostart
 import valetkey._connection
+import valetkey._log
 from conftest import StartDaemon
 from scripted_daemon import HANG_UP, Daemon, Reply, Request, answer
 from valetkey._endpoint import find_endpoint
@@ -303,8 +304,73 @@ def test_a_daemon_that_exits_at_once_is_told_with_its_status(
 ) -> None:
     monkeypatch.setenv("VALETKEY_DAEMON", str(program(tmp_path, "#!/bin/sh\nexit 7\n")))
     monkeypatch.setattr(valetkey._autostart, "_GRACE_SECONDS", 0.0)
-    with pytest.raises(valetkey.BrokerUnreachableError, match=r"exited with status 7; run `valetkeyd` in a terminal"):
+    with pytest.raises(valetkey.BrokerUnreachableError, match=r"exited with status 7; its log is .*/valetkeyd.log"):
         Transport(socket_path).request("GET", "/")
+
+
+HANGS_UP = f"""#!{sys.executable}
+import os, socket, sys
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(os.environ["VALETKEY_SOCKET"])
+listener.listen()
+listener.accept()
+os.unlink(os.environ["VALETKEY_SOCKET"])
+sys.exit("valetkeyd: the store is damaged")
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("#!/bin/sh\nprintf 'reading\\nvaletkeyd: mend \\033[2Jit\\n\\n' >&2; exit 1\n", "mend \ufffd[2Jit"),
+        (HANGS_UP, "the store is damaged"),
+        (f"#!{sys.executable}\nimport sys; sys.exit(3000 * 'x')\n", 2047 * "x"),
+    ],
+)
+def test_what_the_daemon_said_last_is_told(
+    tmp_path: Path, socket_path: str, monkeypatch: pytest.MonkeyPatch, text: str, told: str
+) -> None:
+    (tmp_path / "state").mkdir(mode=0o700)
+    earlier = program(tmp_path / "state", "valetkeyd: of an earlier one\n").rename(tmp_path / "state/valetkeyd.log")
+    earlier.chmod(0o600)
+    monkeypatch.setenv("VALETKEY_DAEMON", str(program(tmp_path, text)))
+    monkeypatch.setattr(valetkey._autostart, "_GRACE_SECONDS", 0.0)
+    with pytest.raises(valetkey.BrokerUnreachableError) as caught:
+        Transport(socket_path).request("GET", "/")
+    assert f"it exited with status 1: {told}; its log is {earlier}" in str(caught.value)
+
+
+def plant_a_link(state: Path) -> None:
+    state.mkdir(mode=0o700)
+    (state / "valetkeyd.log").symlink_to("victim")
+
+
+def share(state: Path) -> None:
+    state.mkdir()
+    state.chmod(0o777)
+
+
+@pytest.mark.parametrize(("spoil", "reason"), [(plant_a_link, "valetkeyd.log"), (share, "its mode 0777 lets others")])
+def test_without_a_log_the_reason_is_told(
+    tmp_path: Path, socket_path: str, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[Path], None], reason: str
+) -> None:
+    spoil(tmp_path / "state")
+    monkeypatch.setenv("VALETKEY_DAEMON", str(program(tmp_path, "#!/bin/sh\necho lost >&2; exit 1\n")))
+    monkeypatch.setattr(valetkey._autostart, "_GRACE_SECONDS", 0.0)
+    with pytest.raises(valetkey.BrokerUnreachableError, match="it has no log: .*in a terminal") as caught:
+        Transport(socket_path).request("GET", "/")
+    assert reason in str(caught.value)
+    assert list((tmp_path / "state").glob("victim")) == []
+
+
+def test_a_log_that_is_full_is_moved_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(valetkey._log, "_LARGEST", 5)
+    for text in (b"first", b"2", b"third"):
+        log = valetkey._log.Log()
+        os.write(log.file, text)
+        log.close()
+    assert (tmp_path / "state" / "valetkeyd.log.old").read_bytes() == b"first2"
+    assert (tmp_path / "state" / "valetkeyd.log").read_bytes() == b"third"
 
 
 def test_a_daemon_that_does_not_listen_in_time_is_told(

@@ -40,17 +40,25 @@ def _unix_socket() -> str:
     return _among_the_state()
 
 
+def find_state_folder() -> str | None:
+    """The folder of the daemon's store, if the environment names one (``daemon/src/paths.rs``)."""
+    chosen = os.environ.get("VALETKEY_STATE_DIR")
+    if chosen:
+        return chosen
+    states = os.environ.get("XDG_STATE_HOME")
+    if not states and os.name == "nt":
+        states = os.environ.get("LOCALAPPDATA")
+    elif not states and os.environ.get("HOME"):
+        states = os.path.join(os.environ["HOME"], ".local", "state")
+    return os.path.join(states, "valetkey") if states else None
+
+
 def _among_the_state() -> str:
-    folder = os.environ.get("VALETKEY_STATE_DIR")
+    folder = find_state_folder()
     if not folder:
-        states = os.environ.get("XDG_STATE_HOME")
-        if not states and os.environ.get("HOME"):
-            states = os.path.join(os.environ["HOME"], ".local", "state")
-        if not states:
-            raise BrokerUnreachableError(
-                "find the broker's socket: neither XDG_RUNTIME_DIR nor HOME is set; set VALETKEY_SOCKET"
-            )
-        folder = os.path.join(states, "valetkey")
+        raise BrokerUnreachableError(
+            "find the broker's socket: neither XDG_RUNTIME_DIR nor HOME is set; set VALETKEY_SOCKET"
+        )
     return os.path.join(folder, "run", "broker.sock")
 
 
