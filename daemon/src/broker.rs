@@ -198,7 +198,7 @@ impl Broker {
             let request = v1::OpenAppRequest { name: Some(id.to_owned()), ..Default::default() };
             return self.open_app(session, &request).await;
         }
-        let description = format!("no open application {id:?}; open it with POST /v1/apps");
+        let description = format!("no open application {id:?}");
         Err(Failure::request(ErrorCode::UnknownApp, description))
     }
 

@@ -2,6 +2,9 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test says what failed by panicking")]
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::process::Output;
 use std::time::Duration;
 
@@ -96,12 +99,48 @@ async fn a_daemon_that_is_not_installed_is_named() {
     assert!(said.contains("valetkeyd-is-not-here"), "{said}");
 }
 
-/// A store that the daemon refuses: the caller learns more than that nobody listens.
+/// What the daemon said last is what the person sees, and where to read the rest.
 #[tokio::test]
-async fn a_daemon_that_ends_at_once_is_told_of() {
-    let machine = Machine::new().with("VALETKEY_KEY_PROVIDER", "magic");
-    let output = run(&machine, &["status"]).await;
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(5), "{said}");
-    assert!(said.contains("valetkeyd"), "{said}");
+async fn a_daemon_that_cannot_start_is_told_in_its_own_words() {
+    let configured = |content: &[u8]| {
+        let machine = Machine::new();
+        machine.write("config/valetkey/config.toml", content);
+        machine
+    };
+    let with_key = |provider| Machine::new().with("VALETKEY_KEY_PROVIDER", provider);
+    check_told("config.toml:1: unknown field `valut`", configured(b"[valut]\n")).await;
+    check_told("read configuration", configured(b"\xff")).await;
+    check_told("`magic` is no key provider", with_key("magic")).await;
+    check_told("no credential named", with_key("credential")).await;
+    let shared = Machine::new();
+    share(&shared.state_dir());
+    check_told("its mode 0777 lets others", shared).await;
+}
+
+async fn check_told(words: &str, machine: Machine) {
+    for format in ["text", "json"] {
+        let output = run(&machine, &["--output", format, "status"]).await;
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(5), "{said}");
+        assert!(said.contains(words), "{said:?} lacks {words:?}");
+        let log = machine.state_dir().join("valetkeyd.log");
+        let advice = format!("its log is {}", log.display());
+        let is_there = log.exists();
+        assert!(said.contains(&advice) == is_there, "{said}");
+        assert!(is_there || said.contains("it has no log: trust"), "{said}");
+    }
+}
+
+fn share(folder: &Path) {
+    std::fs::create_dir_all(folder).unwrap();
+    std::fs::set_permissions(folder, Permissions::from_mode(0o777)).unwrap();
+}
+
+#[tokio::test]
+async fn a_log_that_exists_is_no_reason_for_the_next_start_to_fail() {
+    let mut machine = Machine::new().with("VALETKEY_KEY_PROVIDER", "magic");
+    assert_eq!(run(&machine, &["status"]).await.status.code(), Some(5));
+    machine.set("VALETKEY_KEY_PROVIDER", "file");
+    let status = status_of(&run(&machine, &["--output", "json", "status"]).await);
+    let _daemon = Orphan(status["pid"].as_u64().unwrap());
 }

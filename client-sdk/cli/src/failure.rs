@@ -9,6 +9,8 @@ use valetkey_client::v1::{Account, ErrorCode};
 
 use crate::accounts::label;
 use crate::console::Console;
+use crate::next_step::next_step;
+use crate::suggest::did_you_mean;
 use crate::text::clean;
 
 /// Why the command did not do it.
@@ -58,6 +60,12 @@ impl Failure {
         Self { next, ..self }
     }
 
+    /// Says what may have been meant, before what to do next.
+    pub(crate) fn suggest<'a>(self, word: &str, names: impl IntoIterator<Item = &'a str>) -> Self {
+        let next = did_you_mean(word, names) + &self.next;
+        self.advise(next)
+    }
+
     /// Says who there is to choose from.
     pub(crate) fn choose(self, accounts: Vec<Account>) -> Self {
         Self { accounts, ..self }.advise("name one with `--account`".to_owned())
@@ -102,10 +110,13 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let what = error.to_string();
         let body = match error.body().map(|body| json!(body)) {
-            Some(Value::Object(body)) => body,
+            Some(Value::Object(mut body)) => {
+                body.remove("hint");
+                body
+            }
             _ => own_body(own_code(&error), &what),
         };
-        let next = error.hint().unwrap_or_default().to_owned();
+        let next = next_step(&error).into_owned();
         Self { exit: exit_of(&error), what, next, accounts: Vec::new(), body }
     }
 }

@@ -1,7 +1,8 @@
 //! Which application is meant.
 
+use valetkey_client::Error;
 use valetkey_client::blocking::{App, Client};
-use valetkey_client::v1::{InstanceDiscovery, OpenAppRequest};
+use valetkey_client::v1::{ErrorCode, InstanceDiscovery, OpenAppRequest};
 
 use crate::args::AppArgs;
 use crate::failure::{Failure, USAGE};
@@ -14,7 +15,16 @@ impl AppArgs {
             let what = "name an application of the configuration, or give `--client-id`".to_owned();
             Failure::own("no_app", USAGE, what, "`valetkey apps` lists those that there are")
         })?;
-        Ok(client.open_app(definition)?)
+        client.open_app(definition).map_err(|error| self.explain(client, error))
+    }
+
+    /// Says which name may have been meant.
+    fn explain(&self, client: &Client, error: Error) -> Failure {
+        let word = self.app.as_ref().filter(|_| error.is(ErrorCode::UnknownApp));
+        let failure = Failure::from(error);
+        let Some(word) = word else { return failure };
+        let apps = client.apps().unwrap_or_default();
+        failure.suggest(word, apps.iter().filter_map(|app| app.name.as_deref()))
     }
 
     /// What was said of it, if anything was.

@@ -61,6 +61,21 @@ pub(crate) fn shorten(text: &str, columns: usize) -> String {
     short
 }
 
+/// In lines of at most so many columns; a word that is longer has a line of its own.
+pub(crate) fn wrap(text: &str, columns: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if width(line) + 1 + width(word) <= columns => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 /// As a word that a POSIX shell takes for one.
 pub(crate) fn quote(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
@@ -107,6 +122,17 @@ mod tests {
         ] {
             assert_eq!(shorten(text, columns), expected);
             assert!(width(expected) <= columns);
+        }
+    }
+
+    #[test]
+    fn wrapped_text_loses_no_word() {
+        for (columns, expected) in [
+            (80, &["李 knows a-long-word well"][..]),
+            (8, &["李 knows", "a-long-word", "well"]),
+            (0, &["李", "knows", "a-long-word", "well"]),
+        ] {
+            assert_eq!(wrap("李 knows  a-long-word well", columns), expected);
         }
     }
 

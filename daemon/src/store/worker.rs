@@ -173,8 +173,12 @@ impl Worker {
             State::Locked(_) | State::Unavailable(_) => return Ok(()),
         };
         if provider != KeyProvider::Passphrase {
+            let instead = match provider {
+                KeyProvider::Keyring => "; lock the keyring instead",
+                _ => "",
+            };
             let text = format!(
-                "the store's key is in the {provider}, which opens it again; lock that instead"
+                "only a store with a passphrase can be locked, and the {provider} would open this one again{instead}"
             );
             return Err(Failure::request(ErrorCode::BadRequest, text));
         }

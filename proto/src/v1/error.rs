@@ -87,7 +87,7 @@ impl ErrorCode {
 
 error_codes! {
     BadRequest "bad_request" 400
-        "The request is malformed: not JSON, a member missing, misspelt or of the wrong type, or a value that cannot be." "Fix the call; the description names the member.";
+        "The request is malformed: not JSON, a member missing, misspelt or of the wrong type, or a value that cannot be." "Fix the call; the description says what is wrong with it.";
     ReservedScope "reserved_scope" 400
         "`openid`, `profile` or `offline_access` was asked for; they are added automatically." "Leave them out.";
     InvalidAuthority "invalid_authority" 400
@@ -107,7 +107,7 @@ error_codes! {
     NotFound "not_found" 404
         "There is no such path." "Look at `/v1/openapi.json`; the daemon may be older than the client.";
     UnknownApp "unknown_app" 404
-        "No open application has this id or name." "Open it again with `POST /v1/apps`; the id will be the same.";
+        "No open application has this id or name." "Open it again with `POST /v1/apps`, and the id will be the same; a name must be in the daemon's configuration.";
     UnknownFlow "unknown_flow" 404
         "No flow has this id: it ended more than ten minutes ago, or the daemon restarted." "Look whether an account is there now; else start a new flow.";
     UnknownAccount "unknown_account" 404

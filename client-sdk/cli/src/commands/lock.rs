@@ -4,13 +4,16 @@ use std::io::{self, IsTerminal};
 
 use serde_json::json;
 use valetkey_client::blocking::Client;
-use valetkey_client::v1::UnlockRequest;
+use valetkey_client::v1::{ErrorCode, UnlockRequest};
 
 use crate::console::Console;
 use crate::failure::{FAILED, Failure};
 
 pub(super) fn lock(client: &Client, console: &Console) -> Result<(), Failure> {
-    client.lock()?;
+    client.lock().map_err(|error| match error.is(ErrorCode::BadRequest) {
+        true => Failure::from(error).advise(ONLY_A_PASSPHRASE.to_owned()),
+        false => error.into(),
+    })?;
     confirm(console, true)
 }
 
@@ -39,3 +42,5 @@ fn read_passphrase() -> io::Result<String> {
     let passphrase = line.strip_suffix('\n').unwrap_or(&line);
     Ok(passphrase.strip_suffix('\r').unwrap_or(passphrase).to_owned())
 }
+
+const ONLY_A_PASSPHRASE: &str = "to be able to, begin a new store with `key = \"passphrase\"` under `[vault]` in the configuration";

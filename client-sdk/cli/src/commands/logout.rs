@@ -38,15 +38,22 @@ fn choose(app: &App, arguments: &LogoutArgs) -> Result<Vec<Account>, Failure> {
         return Ok(accounts);
     }
     if let Some(word) = &arguments.account {
-        accounts.retain(|account| is_meant(account, word));
-        if accounts.is_empty() {
-            let what = format!("nobody of the name {word} has signed in");
-            let next = format!("`valetkey accounts{}` lists who has", arguments.app.words());
-            return Err(Failure::own("unknown_account", FAILED, what, &next));
+        let (meant, others): (Vec<_>, _) =
+            accounts.into_iter().partition(|account| is_meant(account, word));
+        if meant.is_empty() {
+            return Err(unknown(word, &others, arguments));
         }
+        accounts = meant;
     }
     match accounts.len() {
         0 | 1 => Ok(accounts),
         _ => Err(Failure::ambiguous(accounts)),
     }
+}
+
+fn unknown(word: &str, accounts: &[Account], arguments: &LogoutArgs) -> Failure {
+    let what = format!("nobody of the name {word} has signed in");
+    let next = format!("`valetkey accounts{}` lists who has", arguments.app.words());
+    Failure::own("unknown_account", FAILED, what, &next)
+        .suggest(word, accounts.iter().map(|account| account.username.as_str()))
 }

@@ -1,11 +1,11 @@
 //! `valetkey status`: what runs, and how safely it keeps what it holds.
 
 use valetkey_client::blocking::Client;
-use valetkey_client::v1::{ConfigurationStatus, Counts, Status};
+use valetkey_client::v1::{ConfigurationStatus, Counts, KeyStatus, Status};
 
 use crate::console::Console;
 use crate::failure::Failure;
-use crate::text::clean;
+use crate::text::{clean, wrap};
 use crate::time::span;
 
 pub(super) fn run(client: &Client, console: &Console) -> Result<(), Failure> {
@@ -13,7 +13,8 @@ pub(super) fn run(client: &Client, console: &Console) -> Result<(), Failure> {
     if console.is_json() {
         return console.print_json(&status);
     }
-    let lines = describe(&status);
+    let columns = console.width.unwrap_or(COLUMNS).saturating_sub(MARGIN);
+    let lines = describe(&status, columns);
     let text: String = lines
         .iter()
         .map(|(name, value)| format!("{}  {}\n", console.bold(&format!("{name:<7}")), clean(value)))
@@ -21,21 +22,23 @@ pub(super) fn run(client: &Client, console: &Console) -> Result<(), Failure> {
     console.print(&text)
 }
 
-fn describe(status: &Status) -> Vec<(&'static str, String)> {
+fn describe(status: &Status, columns: usize) -> Vec<(&'static str, String)> {
     let Status { version, pid, uptime_seconds, socket, locked, key, store, configuration, counts } =
         status;
     let mut lines = vec![
         ("daemon", format!("valetkeyd {version}, process {pid}, up for {}", span(*uptime_seconds))),
         ("socket", socket.clone()),
         ("store", store.path.clone()),
-        ("key", format!("{}: {}", key.provider, key.protection)),
-        ("holds", describe_counts(counts)),
     ];
+    let names = std::iter::once("key").chain(std::iter::repeat(""));
+    lines.extend(names.zip(wrap(&describe_key(key), columns)));
+    lines.push(("holds", describe_counts(counts)));
     if *locked {
-        lines.push((
-            "locked",
-            "the store waits for its passphrase: run `valetkey unlock`".to_owned(),
-        ));
+        let text = match key.provider.as_str() {
+            "passphrase" => "the store waits for its passphrase: run `valetkey unlock`",
+            _ => "the store waits for its key: see above what is in the way",
+        };
+        lines.push(("locked", text.to_owned()));
     }
     if store.unsaved > 0 {
         let changes = count(store.unsaved, "change");
@@ -64,6 +67,15 @@ fn describe_configuration(
     lines
 }
 
+/// In JSON the whole of it: where exactly the key is, and why there is none that is better protected.
+fn describe_key(key: &KeyStatus) -> String {
+    match key.provider.as_str() {
+        "file" => FILE_KEY.to_owned(),
+        "" => format!("not at hand: {}", key.protection),
+        provider => format!("{provider}: {}", key.protection),
+    }
+}
+
 fn describe_counts(counts: &Counts) -> String {
     [
         count(counts.apps, "application"),
@@ -78,3 +90,12 @@ fn describe_counts(counts: &Counts) -> String {
 fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
+
+const FILE_KEY: &str = "file: beside the store, with nothing but its permissions to protect it. \
+    That is weaker than a keyring: whoever can read the folder, or a backup of it, can read the tokens. \
+    For more, begin a new store where a keyring runs, or with `key = \"passphrase\"` under `[vault]`.";
+
+/// The width of a name and the gap behind it.
+const MARGIN: usize = 9;
+/// Of what is no terminal.
+const COLUMNS: usize = 80;

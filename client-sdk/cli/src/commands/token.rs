@@ -35,7 +35,11 @@ pub(super) fn run(
 fn explain(app: &App, arguments: &TokenArgs, error: Error) -> Failure {
     if error.is_sign_in_needed() {
         let next = format!("run `{}`", sign_in(arguments, &error));
-        return Failure::from(error).advise(next);
+        let word = arguments.account.as_ref().filter(|_| error.is(ErrorCode::UnknownAccount));
+        let failure = Failure::from(error).advise(next);
+        let Some(word) = word else { return failure };
+        let accounts = app.accounts(None).unwrap_or_default();
+        return failure.suggest(word, accounts.iter().map(|account| account.username.as_str()));
     }
     if error.is(ErrorCode::AccountAmbiguous) {
         let meant = app.accounts(arguments.account.as_deref()).unwrap_or_default();

@@ -1,6 +1,7 @@
 //! The real program against a daemon that plays a script: what a person types, what the daemon says, what a person reads.
 #![expect(clippy::unwrap_used, reason = "a test says what failed by panicking")]
 
+mod advice;
 mod help;
 mod login;
 #[path = "../../../rust/tests/client/support.rs"]

@@ -176,14 +176,12 @@ fn every_kind_of_failure_has_its_exit_code() {
 fn errors_as_json_are_the_daemons_body_on_standard_error() {
     let words = ["--output", "json", "token", "graph"];
     let expected = json!({
-        "error": "throttled", "error_description": "wait", "correlation_id": "7", "hint": "wait 3 s",
+        "error": "throttled", "error_description": "wait", "correlation_id": "7", "retry_after": 3,
+        "hint": "try again in 3 s",
     });
-    check(
-        &words,
-        429,
-        error("throttled", "wait", "wait 3 s"),
-        &outcome("", &format!("{expected}\n"), 1),
-    );
+    let mut body = error("throttled", "wait", "Wait `retry_after` seconds.");
+    body["retry_after"] = 3.into();
+    check(&words, 429, body, &outcome("", &format!("{expected}\n"), 1));
 }
 
 #[test]
@@ -269,7 +267,7 @@ fn apps_are_a_table() {
 fn status_says_in_words_how_the_tokens_are_kept() {
     let status = json!({
         "version": "0.1.0", "pid": 4711, "uptime_seconds": 3725, "socket": "/run/broker.sock",
-        "locked": true, "key": {"provider": "keyring", "protection": "in the login keyring"},
+        "locked": true, "key": {"provider": "passphrase", "protection": "it waits for the passphrase"},
         "store": {"path": "/state", "problems": ["set aside: tokens.redb.damaged"], "unsaved": 1},
         "configuration": {
             "path": "/c.toml", "problem": "/c.toml:3: it is wrong", "at_next_start": ["vault.key"],
@@ -280,7 +278,7 @@ fn status_says_in_words_how_the_tokens_are_kept() {
 daemon   valetkeyd 0.1.0, process 4711, up for 1 h 2 min
 socket   /run/broker.sock
 store    /state
-key      keyring: in the login keyring
+key      passphrase: it waits for the passphrase
 holds    1 application, 2 accounts, 3 access tokens, 1 refresh token, 0 open sign-ins
 locked   the store waits for its passphrase: run `valetkey unlock`
 unsaved  1 change could not be written: free some space on the disk

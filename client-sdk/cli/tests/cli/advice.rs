@@ -1,0 +1,90 @@
+//! What a person is told to do next, and how much at once.
+
+use serde_json::{Value, json};
+
+use crate::support::{Daemon, Reply};
+use crate::{account, app, daemon, error, run, valetkey};
+
+#[test]
+fn what_to_do_next_is_told_in_the_words_of_the_command_line() {
+    for (words, code, next) in [
+        (
+            &["token", "graph"][..],
+            "bad_request",
+            "look at what you typed: `--help` tells what each option takes",
+        ),
+        (&["token", "graph"], "flow_cancelled", "run `valetkey login` again"),
+        (&["token", "graph"], "internal", "report it with the correlation id 7"),
+        (&["login", "graph"], "invalid_grant", "run `valetkey login`"),
+        (
+            &["lock"],
+            "bad_request",
+            "to be able to, begin a new store with `key = \"passphrase\"` under `[vault]` in the configuration",
+        ),
+    ] {
+        let told = format!("valetkey: it says ({code})\n{next}\n");
+        let daemon = daemon(move |_| (400, error(code, "it says", "Fix the call.")));
+        assert_eq!(run(&mut valetkey(&daemon.endpoint, words), "").stderr, told);
+    }
+}
+
+#[test]
+fn a_name_that_was_misspelt_is_suggested() {
+    let daemon =
+        Daemon::start(|request| match (request.method.as_str(), request.target.as_str()) {
+            ("GET", "/v1/apps") => Reply::json(200, &json!({"apps": [app()]})),
+            ("POST", "/v1/apps")
+                if request.body.as_ref().is_some_and(|it| it["name"] == "graph") =>
+            {
+                Reply::json(200, &app())
+            }
+            ("GET", _) => {
+                Reply::json(200, &json!({"accounts": [account("u.t", "ada@contoso.com")]}))
+            }
+            ("POST", "/v1/apps") => {
+                Reply::json(404, &error("unknown_app", "there is none", "open it"))
+            }
+            _ => Reply::json(404, &error("unknown_account", "there is none", "list them")),
+        });
+    for (words, told) in [
+        ("token grpah", "did you mean `graph`? `valetkey apps` lists those that there are\n"),
+        ("token mail", "(unknown_app)\n`valetkey apps` lists those that there are\n"),
+        (
+            "token graph --account ada",
+            "did you mean `ada@contoso.com`? run `valetkey login graph`\n",
+        ),
+        (
+            "logout graph --account ada@contso.com",
+            "did you mean `ada@contoso.com`? `valetkey accounts graph` lists who has\n",
+        ),
+    ] {
+        let words: Vec<_> = words.split(' ').collect();
+        let outcome = run(&mut valetkey(&daemon.endpoint, &words), "");
+        assert!(outcome.stderr.ends_with(told), "{words:?}: {outcome:?}");
+    }
+}
+
+#[test]
+fn a_key_in_a_file_is_told_in_lines_that_fit_and_whole_in_json() {
+    let protection = "/state/key-1: file permissions alone: …; keyring did not work: ".repeat(9);
+    for (key, locked, told) in [
+        ("file", false, "key      file: beside the store, with"),
+        ("", true, "key      not at hand: /state/key-1: file"),
+    ] {
+        let status = json!({
+            "version": "0.1.0", "pid": 4711, "uptime_seconds": 1, "socket": "/s", "locked": locked,
+            "key": {"provider": key, "protection": protection},
+            "store": {"path": "/state", "problems": [], "unsaved": 0}, "configuration": {},
+            "counts": {"apps": 0, "accounts": 0, "access_tokens": 0, "refresh_tokens": 0, "flows": 0},
+        });
+        let answered = status.clone();
+        let daemon = daemon(move |_| (200, answered.clone()));
+        let text = run(&mut valetkey(&daemon.endpoint, &["status"]), "").stdout;
+        let mut lines = text.lines().take_while(|line| !line.starts_with("holds"));
+        assert!(lines.all(|line| line.chars().count() <= 80), "{text}");
+        assert!(text.contains(told) && !text.contains("passphrase: run"), "{text}");
+        let whole =
+            run(&mut valetkey(&daemon.endpoint, &["status", "--output", "json"]), "").stdout;
+        assert_eq!(serde_json::from_str::<Value>(&whole).unwrap()["key"], status["key"]);
+    }
+}
