@@ -1,6 +1,5 @@
 //! The broker: policy before engine, for every verb. Nothing reaches the engine but what `policy::decide` let pass.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,16 +19,20 @@ use zeroize::Zeroizing;
 use crate::configuration::{Configuration, InForce};
 use crate::failure::Failure;
 use crate::from_wire::{self, TokenRequest};
-use crate::session::Session;
+use crate::secrets::Secrets;
+use crate::session::{Declared, Session};
 
+mod declared;
 mod managed_identity;
 
+pub use declared::describe_unopened;
 pub use managed_identity::OpenedIdentity;
 
 /// The broker of one daemon.
 pub struct Broker {
     engine: Arc<Engine>,
     configuration: Arc<Configuration>,
+    secrets: Secrets,
 }
 
 /// An application that a request named, and whose it is.
@@ -42,8 +45,8 @@ pub struct Opened {
 
 impl Broker {
     /// A broker over `engine`, with the policy and the applications that the configuration declares.
-    pub fn new(engine: Arc<Engine>, configuration: Arc<Configuration>) -> Self {
-        Self { engine, configuration }
+    pub fn new(engine: Arc<Engine>, configuration: Arc<Configuration>, secrets: Secrets) -> Self {
+        Self { engine, configuration, secrets }
     }
 
     /// What is declared, and the policy.
@@ -73,10 +76,25 @@ impl Broker {
         session: &Session,
         request: &v1::OpenAppRequest,
     ) -> Result<Opened, Failure> {
-        let now = self.engine.now();
-        let in_force = self.configuration.look(now).await;
-        let request = &*self.resolve_name(&in_force, request)?;
-        let definition = from_wire::definition(request, now)?;
+        let in_force = self.configuration.look(self.engine.now()).await;
+        let Some(name) = &request.name else {
+            return self.open_defined(session, &in_force, request, None).await;
+        };
+        let alone = v1::OpenAppRequest { name: Some(name.clone()), ..Default::default() };
+        if *request != alone {
+            return Err(Failure::bad_member("name", "goes with no other member"));
+        }
+        self.open_declared(session, &in_force, name).await
+    }
+
+    async fn open_defined(
+        &self,
+        session: &Session,
+        in_force: &InForce,
+        request: &v1::OpenAppRequest,
+        declared: Option<Declared>,
+    ) -> Result<Opened, Failure> {
+        let definition = from_wire::definition(request, self.engine.now())?;
         let mut definition = decide(in_force.policy(), &session.caller, definition)?.into_request();
         if let Some(route) = definition.route.take() {
             // A proxy's password could be guessed at with a digest that anybody can make.
@@ -88,7 +106,7 @@ impl Broker {
         let user = self.engine.user(place.as_ref().unwrap_or(&session.caller.partition)).await?;
         let app = user.open_app(definition)?;
         if let Some(place) = place {
-            session.remember(app.id().clone(), place);
+            session.remember(app.id().clone(), place, declared);
         }
         Ok(Opened { user, app })
     }
@@ -140,46 +158,6 @@ impl Broker {
         Ok(hex(&self.engine.mark(&text).await?))
     }
 
-    fn resolve_name<'a>(
-        &self,
-        in_force: &InForce,
-        request: &'a v1::OpenAppRequest,
-    ) -> Result<Cow<'a, v1::OpenAppRequest>, Failure> {
-        let Some(name) = &request.name else { return Ok(Cow::Borrowed(request)) };
-        let alone = v1::OpenAppRequest { name: Some(name.clone()), ..Default::default() };
-        if *request != alone {
-            return Err(Failure::bad_member("name", "goes with no other member"));
-        }
-        match in_force.apps().get(name) {
-            Some(app) => Ok(Cow::Owned(app.definition())),
-            None => Err(self.undeclared(in_force, name)),
-        }
-    }
-
-    /// What is wrong with a name that nothing is declared by, and where to declare it.
-    fn undeclared(&self, in_force: &InForce, name: &str) -> Failure {
-        let known: Vec<_> = in_force.apps().keys().map(String::as_str).collect();
-        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-        let mut description = match (in_force.file(), self.configuration.preferred_file()) {
-            (Some(file), _) => {
-                format!(
-                    "the configuration {} has no [apps.{name}]; it has: {known}",
-                    file.display()
-                )
-            }
-            (None, Some(file)) => format!(
-                "there is no configuration, and so no [apps.{name}]; it would be {}",
-                file.display()
-            ),
-            (None, None) => format!("there is no configuration, and so no [apps.{name}]"),
-        };
-        if let Some(problem) = in_force.problem() {
-            description +=
-                &format!("; the file was changed, and is not in force as it is: {problem}");
-        }
-        Failure::request(ErrorCode::UnknownApp, description)
-    }
-
     /// The caller's application with this id, or this name in the configuration.
     ///
     /// # Errors
@@ -206,9 +184,10 @@ impl Broker {
         decide(self.configuration.in_force().policy(), &session.caller, request)
     }
 
-    fn default_scopes(&self, app: &AppId) -> Vec<String> {
+    fn default_scopes(&self, session: &Session, app: &AppId) -> Vec<String> {
+        let name = self.name_of(session, app);
         let in_force = self.configuration.in_force();
-        let declared = in_force.name_of(app).and_then(|name| in_force.apps().get(name));
+        let declared = name.and_then(|name| in_force.apps().get(&name));
         declared.map(|app| app.scopes.clone()).unwrap_or_default()
     }
 
@@ -225,7 +204,7 @@ impl Broker {
     ) -> Result<TokenAnswer, Failure> {
         let Opened { user, app } = opened;
         if request.scopes.is_empty() {
-            request.scopes = self.default_scopes(app.id());
+            request.scopes = self.default_scopes(session, app.id());
         }
         let app = match request.tenant.take() {
             Some(tenant) => at_tenant(&user, &app, &tenant)?,
@@ -256,7 +235,7 @@ impl Broker {
     ) -> Result<(Arc<Flow>, bool), Failure> {
         let Opened { user, app } = opened;
         if request.scopes.is_empty() {
-            request.scopes = self.default_scopes(app.id());
+            request.scopes = self.default_scopes(session, app.id());
         }
         let request = from_wire::flow_request(app, request, correlation_id)?;
         let authorized = self.decide(session, request)?;

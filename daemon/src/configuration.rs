@@ -6,13 +6,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use valetkey_engine::AppId;
 use valetkey_model::UnixTime;
 use valetkey_policy::{Admission, Policy};
 
-use crate::config::{AppConfig, Config, ConfigError, Loaded, PolicyConfig, Source, Stamp};
+use crate::config::{AppConfig, AppKind, Config, ConfigError, Loaded, PolicyConfig, Source, Stamp};
 use crate::from_wire;
 
 /// Where the configuration is read, and what is in force.
@@ -24,12 +25,27 @@ pub struct Configuration {
 }
 
 /// A configuration and what follows from it.
+#[derive(Clone)]
 pub struct InForce {
+    epoch: Arc<Epoch>,
     loaded: Loaded,
     policy: Policy,
-    /// The names of the applications whose ids follow from the configuration alone.
+    /// The names of the public applications, whose ids follow from the configuration alone.
     names: HashMap<AppId, String>,
     problem: Option<String>,
+}
+
+/// The time during which declared applications, their credentials and those who may use them are the same.
+#[derive(Debug, Default)]
+pub struct Epoch {
+    is_over: AtomicBool,
+}
+
+impl Epoch {
+    /// Whether what was decided in it holds no more.
+    pub fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Acquire)
+    }
 }
 
 /// What the file looked like before it was last read.
@@ -67,7 +83,29 @@ impl Configuration {
 
     /// As [`Self::look`], whatever the file looks like.
     pub async fn read_anew(self: &Arc<Self>, now: UnixTime) -> Arc<InForce> {
-        self.off_the_runtime(move |this| this.read(&mut this.seen(), now)).await
+        self.off_the_runtime(move |this| {
+            this.read(&mut this.seen(), now);
+            this.renew();
+        })
+        .await
+    }
+
+    /// Has everything decided anew that rests on what the configuration refers to.
+    pub async fn begin_epoch(self: &Arc<Self>) {
+        self.off_the_runtime(Self::renew).await;
+    }
+
+    fn renew(&self) {
+        let _alone = self.seen();
+        self.put_in_force(InForce { epoch: Arc::default(), ..InForce::clone(&self.in_force()) });
+    }
+
+    fn put_in_force(&self, after: InForce) {
+        let mut in_force = self.in_force.write().unwrap_or_else(PoisonError::into_inner);
+        if !Arc::ptr_eq(&in_force.epoch, &after.epoch) {
+            in_force.epoch.is_over.store(true, Ordering::Release);
+        }
+        *in_force = Arc::new(after);
     }
 
     /// The settings that the file has changed and that this process read at its start alone.
@@ -108,7 +146,7 @@ impl Configuration {
         };
         if let Some(after) = after {
             after.log();
-            *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(after);
+            self.put_in_force(after);
         }
     }
 
@@ -143,12 +181,13 @@ impl Seen {
 
 impl InForce {
     fn new(loaded: Loaded, now: UnixTime) -> Self {
-        let apps = loaded.config.apps.iter();
+        let apps = loaded.config.apps.iter().filter(|(_, app)| app.kind == AppKind::Public);
         let names = apps.filter_map(|(name, app)| {
             let definition = from_wire::definition(&app.definition(), now).ok()?;
             Some((definition.app_id(), name.clone()))
         });
         Self {
+            epoch: Arc::default(),
             names: names.collect(),
             policy: policy(&loaded.config.policy),
             loaded,
@@ -159,12 +198,7 @@ impl InForce {
     /// The same, with what is wrong with the file; `None` when that is said already.
     fn with_problem(&self, error: &ConfigError) -> Option<Self> {
         let problem = Some(error.to_string());
-        (self.problem != problem).then(|| Self {
-            loaded: self.loaded.clone(),
-            policy: self.policy.clone(),
-            names: self.names.clone(),
-            problem,
-        })
+        (self.problem != problem).then(|| Self { problem, ..self.clone() })
     }
 
     fn log(&self) {
@@ -174,6 +208,11 @@ impl InForce {
             }
             None => tracing::info!(file = ?self.loaded.file, "the configuration was read anew"),
         }
+    }
+
+    /// How long what is decided by this holds.
+    pub fn epoch(&self) -> &Arc<Epoch> {
+        &self.epoch
     }
 
     /// As it was read.

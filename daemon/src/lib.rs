@@ -23,6 +23,7 @@ pub mod program;
 pub mod redirect_listener;
 pub mod rng;
 pub mod run;
+pub mod secrets;
 pub mod serve;
 pub mod session;
 pub mod shutdown;

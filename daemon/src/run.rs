@@ -22,6 +22,7 @@ use crate::http_client::{MachineClient, ReqwestClient};
 use crate::paths::{self, Lookup, NoStateDir};
 use crate::redirect_listener::LoopbackListener;
 use crate::rng::SystemRng;
+use crate::secrets::Secrets;
 use crate::serve::{Limits, serve};
 use crate::shutdown::{
     Reloads, Shutdown, ShutdownSignal, watch_for_reloads, watch_for_termination,
@@ -181,8 +182,10 @@ fn assemble(
         redirects: Arc::new(LoopbackListener),
         machine: Arc::new(MachineClient::new(network, lookup)),
     });
+    let credentials_directory = lookup("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    let secrets = Secrets::new(Arc::clone(&store), credentials_directory);
     Api {
-        broker: Broker::new(engine, configuration),
+        broker: Broker::new(engine, configuration, secrets),
         store,
         process: Process { socket: listener.endpoint().to_string(), started: SystemClock.now() },
         stop,

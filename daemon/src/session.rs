@@ -4,17 +4,43 @@
 //! credential, or that the configuration's rules let use it; its id alone, wherever it shows, opens nothing.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use valetkey_engine::AppId;
 use valetkey_model::{Caller, Partition};
+
+use crate::configuration::Epoch;
 
 /// A connection, and who is at its other end.
 pub struct Session {
     /// As the kernel says.
     pub caller: Caller,
-    /// The applications whose tokens are not in the user's shared cache, and where those are.
-    opened: Mutex<HashMap<AppId, Partition>>,
+    /// The applications whose tokens are not in the user's shared cache.
+    opened: Mutex<HashMap<AppId, Opened>>,
+}
+
+/// An application that a connection may use.
+#[derive(Clone)]
+struct Opened {
+    /// Where its tokens are.
+    partition: Partition,
+    declared: Option<Declared>,
+}
+
+/// By what a connection may use an application whose credential it has not brought.
+#[derive(Clone, Debug)]
+pub struct Declared {
+    /// Its name in the configuration.
+    pub name: String,
+    /// How long the decision holds.
+    pub epoch: Arc<Epoch>,
+}
+
+impl Opened {
+    /// A decision of another configuration is none: the application is opened again, and decided on anew.
+    fn holds(&self) -> bool {
+        self.declared.as_ref().is_none_or(|declared| !declared.epoch.is_over())
+    }
 }
 
 impl Session {
@@ -24,13 +50,20 @@ impl Session {
     }
 
     /// Remembers that this connection may use an application.
-    pub fn remember(&self, app: AppId, partition: Partition) {
-        self.opened().insert(app, partition);
+    pub fn remember(&self, app: AppId, partition: Partition, declared: Option<Declared>) {
+        self.opened().insert(app, Opened { partition, declared });
     }
 
     /// Where the tokens of an application are that this connection has opened.
     pub fn find(&self, app: &AppId) -> Option<Partition> {
-        self.opened().get(app).cloned()
+        let opened = self.opened();
+        opened.get(app).filter(|opened| opened.holds()).map(|opened| opened.partition.clone())
+    }
+
+    /// The name in the configuration by which an application was opened.
+    pub fn name_of(&self, app: &AppId) -> Option<String> {
+        let opened = self.opened();
+        opened.get(app)?.declared.as_ref().map(|declared| declared.name.clone())
     }
 
     /// Forgets an application.
@@ -41,16 +74,18 @@ impl Session {
     /// Everywhere that this connection may look: the user's shared cache first.
     pub fn partitions(&self) -> Vec<Partition> {
         let mut partitions = vec![self.caller.partition.clone()];
-        partitions.extend(self.opened().values().cloned());
+        partitions.extend(self.apps().into_iter().map(|(_, partition)| partition));
         partitions
     }
 
     /// The applications of [`Session::remember`].
     pub fn apps(&self) -> Vec<(AppId, Partition)> {
-        self.opened().iter().map(|(app, partition)| (app.clone(), partition.clone())).collect()
+        let opened = self.opened();
+        let holding = opened.iter().filter(|(_, opened)| opened.holds());
+        holding.map(|(app, opened)| (app.clone(), opened.partition.clone())).collect()
     }
 
-    fn opened(&self) -> MutexGuard<'_, HashMap<AppId, Partition>> {
+    fn opened(&self) -> MutexGuard<'_, HashMap<AppId, Opened>> {
         // Nothing under this lock can panic half-way.
         self.opened.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -127,13 +127,47 @@ impl VaultStore {
         answered.await.unwrap_or_else(|_| Err(gone()))
     }
 
+    /// A secret that the configuration refers to.
+    ///
+    /// # Errors
+    /// When the store is locked or cannot be read.
+    pub async fn read_secret(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Command::ReadSecret { name: name.to_owned(), answer });
+        answered.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    /// Keeps a secret in the place of the one of this name, or forgets it.
+    ///
+    /// # Errors
+    /// When the store is locked or cannot be written; then it is as before.
+    pub async fn keep_secret(
+        &self,
+        name: &str,
+        secret: Option<Zeroizing<Vec<u8>>>,
+    ) -> Result<(), StoreError> {
+        let key = name.to_owned();
+        let change = match secret {
+            Some(value) => RecordChange::Put { key, value },
+            None => RecordChange::Remove { key },
+        };
+        self.send_save(Partition::of_secrets(), vec![change]).await
+    }
+
     async fn save(&self, partition: &Partition, changes: &[Change]) -> Result<(), StoreError> {
         if changes.is_empty() {
             return Ok(());
         }
-        let changes = changes.iter().map(encode).collect();
+        self.send_save(partition.clone(), changes.iter().map(encode).collect()).await
+    }
+
+    async fn send_save(
+        &self,
+        partition: Partition,
+        changes: Vec<RecordChange>,
+    ) -> Result<(), StoreError> {
         let (answer, answered) = oneshot::channel();
-        self.send(Command::Save { partition: partition.clone(), changes, answer });
+        self.send(Command::Save { partition, changes, answer });
         answered.await.unwrap_or_else(|_| Err(gone()))
     }
 }

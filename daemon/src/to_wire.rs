@@ -140,7 +140,10 @@ pub fn failure(failure: &Failure, correlation_id: &CorrelationId) -> (u16, Error
                 own(ErrorCode::TooManyRequests, description.clone(), correlation_id);
             (status, ErrorBody { retry_after: Some(*seconds), ..body })
         }
-        Failure::Denied(denial) => own(ErrorCode::AccessDenied, denial.to_string(), correlation_id),
+        Failure::Denied(denial) => {
+            let (status, body) = own(ErrorCode::AccessDenied, denial.to_string(), correlation_id);
+            (status, ErrorBody { hint: denial.hint().or(body.hint), ..body })
+        }
         Failure::Engine(error) => self::error(error, correlation_id),
     }
 }

@@ -31,8 +31,8 @@ pub enum Command {
     Accounts(AccountsArgs),
     /// Sign out
     Logout(LogoutArgs),
-    /// List the applications that are open or configured
-    Apps,
+    /// List the applications that are open or configured; set their secrets
+    Apps(AppsArgs),
     /// Tell what runs, and how the tokens are protected
     Status,
     /// Print the path of the daemon's socket
@@ -138,6 +138,28 @@ pub struct TokenArgs {
 pub struct AccountsArgs {
     #[command(flatten)]
     pub app: AppArgs,
+}
+
+#[derive(Args, Debug)]
+pub struct AppsArgs {
+    #[command(subcommand)]
+    pub command: Option<AppsCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum AppsCommand {
+    /// Hand in a secret that the daemon's configuration refers to as `{ vault = "NAME" }`
+    ///
+    /// It is read from the terminal, unseen, or from standard input, and is kept encrypted in the daemon's store. Nothing
+    /// prints it again.
+    Secret {
+        /// What the configuration calls it
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// Forget it instead
+        #[arg(long)]
+        remove: bool,
+    },
 }
 
 #[derive(Args, Debug)]

@@ -30,7 +30,7 @@ pub(crate) fn run(command: Command, console: &Console) -> Result<(), Failure> {
         Command::Token(arguments) => token::run(&client, &arguments, console),
         Command::Accounts(arguments) => accounts::run(&client, &arguments, console),
         Command::Logout(arguments) => logout::run(&client, &arguments, console),
-        Command::Apps => apps::run(&client, console),
+        Command::Apps(arguments) => apps::run(&client, &arguments, console),
         Command::Status => status::run(&client, console),
         Command::Events => events::run(&client, console),
         Command::Lock => lock::lock(&client, console),

@@ -11,7 +11,11 @@ use crate::time::span;
 pub(crate) fn next_step(error: &Error) -> Cow<'_, str> {
     let Some(body) = error.body() else { return error.hint().unwrap_or_default().into() };
     match ERROR_CODES.iter().find(|row| row.text == body.error) {
-        Some(row) => of_code(row.code, body),
+        Some(row) => match &body.hint {
+            // Other than the table's advice, which is for programs, it names the key in the configuration.
+            Some(hint) if row.code == ErrorCode::AccessDenied && hint != row.action => hint.into(),
+            _ => of_code(row.code, body),
+        },
         None if error.is_sign_in_needed() => SIGN_IN.into(),
         None if body.retry_after.is_some() => wait(body).into(),
         // The provider's own words are all that is known.

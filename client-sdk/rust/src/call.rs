@@ -31,9 +31,17 @@ impl<T: DeserializeOwned> Call<T> {
     }
 
     pub(crate) fn post(path: &str, body: &impl Serialize) -> Self {
+        Self::with_body("POST", path, body)
+    }
+
+    pub(crate) fn put(path: &str, body: &impl Serialize) -> Self {
+        Self::with_body("PUT", path, body)
+    }
+
+    fn with_body(method: &str, path: &str, body: &impl Serialize) -> Self {
         // The wire's types hold strings and numbers alone, which always can be written.
         let body = serde_json::to_vec(body).unwrap_or_default();
-        Self::new("POST", path, &body)
+        Self::new(method, path, &body)
     }
 
     fn new(method: &str, path: &str, body: &[u8]) -> Self {

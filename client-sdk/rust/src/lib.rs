@@ -53,6 +53,7 @@ mod error;
 mod event;
 mod flow;
 mod http1;
+mod secret;
 mod start;
 mod status;
 mod token;

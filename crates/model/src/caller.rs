@@ -34,6 +34,11 @@ impl Partition {
         Self(format!("{}/private:{mark}", self.0).into())
     }
 
+    /// Where the secrets are that the configuration refers to. It is nobody's: no caller's partition leads to it.
+    pub fn of_secrets() -> Self {
+        Self("secrets".into())
+    }
+
     /// Whether nothing of it is ever stored.
     pub fn is_in_memory(&self) -> bool {
         self.is_private() || self.0.contains("/memory:")
@@ -61,6 +66,15 @@ impl fmt::Debug for Partition {
     }
 }
 
+/// A file, whatever it is called: what a path leads to may be replaced, and another file may bear its name elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FileId {
+    /// The file system.
+    pub device: u64,
+    /// The file on it.
+    pub inode: u64,
+}
+
 /// The program at the other end of a connection. The partition comes from the kernel's peer credentials and is the
 /// boundary; process id and program are facts to show, never authority (a process may exec after it connected).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,4 +85,6 @@ pub struct Caller {
     pub process_id: Option<u32>,
     /// Its executable when it connected; absent when unreadable.
     pub program: Option<PathBuf>,
+    /// The file of that executable, where the platform tells.
+    pub program_file: Option<FileId>,
 }

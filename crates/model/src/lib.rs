@@ -13,7 +13,7 @@ mod text;
 mod time;
 
 pub use authority::{Authority, AuthorityError, AuthorityKind, AuthorityOptions, WELL_KNOWN_HOSTS};
-pub use caller::{Caller, Partition};
+pub use caller::{Caller, FileId, Partition};
 pub use id::{AccountId, ClientId, CorrelationId, IdError};
 pub use scope::{RESERVED_SCOPES, ScopeError, ScopeSet};
 pub use secret::Secret;

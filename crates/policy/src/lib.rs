@@ -4,7 +4,11 @@
 //! around the policy does not compile. This crate does no I/O, keeps no state, and knows neither engine nor wire. Ids in a
 //! request are filters, never authority: whose tokens are meant comes from the caller, which the kernel named.
 
+mod admission;
+
 use valetkey_model::{Authority, Caller, Partition};
+
+pub use admission::{CallerRule, ProgramFile, Refusal, admit};
 
 /// What the person or the administrator allows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,6 +98,14 @@ pub enum Denial {
     /// What gives managed identities is elsewhere.
     #[error("{0}")]
     Endpoint(String),
+    /// The broker has the application's credential, and the configuration names others for it.
+    #[error("application {app:?} is {refusal}")]
+    Caller {
+        /// The application's name.
+        app: String,
+        /// Who was not let in.
+        refusal: Refusal,
+    },
     /// The system service takes the proxies of its administrator only.
     #[error(
         "this broker takes no proxy {site}; its administrator can add it to [policy] authorities"
@@ -102,6 +114,16 @@ pub enum Denial {
         /// The proxy that was asked for.
         site: String,
     },
+}
+
+impl Denial {
+    /// What somebody who writes the configuration can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Caller { app, refusal } => Some(refusal.hint(app)),
+            Self::Authority { .. } | Self::Endpoint(_) | Self::Proxy { .. } => None,
+        }
+    }
 }
 
 /// Decides whether `caller` may have `request` done.
@@ -167,7 +189,12 @@ mod tests {
         proxies: &[&'static str],
         expected: bool,
     ) {
-        let caller = Caller { partition: Partition::of_uid(1000), process_id: None, program: None };
+        let caller = Caller {
+            partition: Partition::of_uid(1000),
+            process_id: None,
+            program: None,
+            program_file: None,
+        };
         let authority = Authority::parse(authority, AuthorityOptions::default()).unwrap();
         let policy = Policy { authorities, ..Policy::of_user() };
         let decision = decide(&policy, &caller, To(authority, proxies.to_vec()));

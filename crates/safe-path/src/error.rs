@@ -63,6 +63,12 @@ pub enum Problem {
         /// The permission bits.
         mode: u32,
     },
+    /// No honest one is that long.
+    #[error("it is longer than {limit} bytes")]
+    TooLong {
+        /// The limit.
+        limit: usize,
+    },
     /// It is a folder, a pipe or the like.
     #[error("it is not a regular file; remove it")]
     NotAFile,

@@ -32,6 +32,8 @@ pub enum Readers {
     Anybody,
     /// It is a secret.
     OwnerAlone,
+    /// It is a secret that came with its own service's group, as an administrator hands one to a service.
+    OwnGroup,
 }
 
 /// Looks at every folder on the way to a path: it must belong to root or to us, and others may write to it only where they
@@ -67,14 +69,35 @@ pub fn create_folder(path: &Path) -> Result<(), PathError> {
 /// # Errors
 /// When it cannot be read, or is not to be trusted.
 pub fn read_file(path: &Path, readers: Readers) -> Result<String, PathError> {
+    let mut content = String::new();
+    let mut file = open_to_read(path, readers)?;
+    file.read_to_string(&mut content).map_err(|error| PathError::io("read", path, error))?;
+    Ok(content)
+}
+
+/// As [`read_file`], for what may be no text and is no longer than `limit` bytes. No growing leaves a copy behind.
+///
+/// # Errors
+/// When it cannot be read, is longer, or is not to be trusted.
+pub fn read_bytes(path: &Path, readers: Readers, limit: usize) -> Result<Vec<u8>, PathError> {
     let io = |error| PathError::io("read", path, error);
-    let mut file = File::open(path).map_err(io)?;
+    let file = open_to_read(path, readers)?;
+    let mut content = Vec::with_capacity(limit + 1);
+    file.take(limit as u64 + 1).read_to_end(&mut content).map_err(io)?;
+    if content.len() > limit {
+        let problem = Problem::TooLong { limit };
+        return Err(PathError::Unsafe { path: path.into(), problem });
+    }
+    Ok(content)
+}
+
+fn open_to_read(path: &Path, readers: Readers) -> Result<File, PathError> {
+    let io = |error| PathError::io("read", path, error);
+    let file = File::open(path).map_err(io)?;
     check_way_to(path)?;
     platform::check_file(&file.metadata().map_err(io)?, readers)
         .map_err(|problem| PathError::Unsafe { path: path.into(), problem })?;
-    let mut content = String::new();
-    file.read_to_string(&mut content).map_err(io)?;
-    Ok(content)
+    Ok(file)
 }
 
 /// Opens a file of our own to write at its end, and creates it so that nobody else can read it. Its folder must be ours

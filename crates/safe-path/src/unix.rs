@@ -29,12 +29,20 @@ pub(crate) fn make_private(builder: &mut DirBuilder) {
 
 pub(crate) fn check_file(metadata: &Metadata, readers: Readers) -> Result<(), Problem> {
     check_owner(metadata)?;
+    let others = others_than(readers, metadata.gid(), own_group());
     match metadata.mode() & 0o7777 {
-        mode if readers == Readers::OwnerAlone && mode & 0o077 != 0 => {
-            Err(Problem::ReadableByOthers { mode })
-        }
+        mode if mode & others != 0 => Err(Problem::ReadableByOthers { mode }),
         mode if mode & 0o022 != 0 => Err(Problem::FileWritableByOthers { mode }),
         _ => Ok(()),
+    }
+}
+
+/// The permission bits of those who are not to read.
+fn others_than(readers: Readers, group: u32, own_group: Option<u32>) -> u32 {
+    match readers {
+        Readers::Anybody => 0,
+        Readers::OwnGroup if own_group == Some(group) => 0o007,
+        Readers::OwnerAlone | Readers::OwnGroup => 0o077,
     }
 }
 
@@ -159,13 +167,17 @@ fn check_owner(metadata: &Metadata) -> Result<(), Problem> {
 }
 
 fn is_shared(folder: &Metadata) -> bool {
+    can_others_write(folder.mode(), folder.gid(), own_group())
+}
+
+/// The group of this user's number, which nobody else is in. Root's group is no such group.
+fn own_group() -> Option<u32> {
     let (user, group) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
-    let own_group = (user == group && user != 0).then_some(group);
-    can_others_write(folder.mode(), folder.gid(), own_group)
+    (user == group && user != 0).then_some(group)
 }
 
 /// Many systems give each user a group of the same number and a umask of 002, so that `~/.local` is writable by a group that
-/// nobody else is in: by `own_group`. Root's group is no such group.
+/// nobody else is in: by `own_group`.
 fn can_others_write(mode: u32, group: u32, own_group: Option<u32>) -> bool {
     let by_group = mode & 0o020 != 0 && own_group != Some(group);
     by_group || mode & 0o002 != 0

@@ -12,7 +12,8 @@ use valetkey_proto::v1::{App, Apps, ClientKind, ErrorCode, OpenAppRequest};
 use super::Api;
 use super::answer::{empty, failed, json};
 use super::guard::{Json, Path};
-use crate::broker::Broker;
+use crate::broker::{Broker, describe_unopened};
+use crate::config::AppKind;
 use crate::failure::Failure;
 use crate::session::Session;
 
@@ -27,7 +28,7 @@ pub(super) async fn post(
             return Ok(describe_identity(&opened.app));
         }
         let opened = api.broker.open_app(&session, &request).await?;
-        Ok::<_, Failure>(describe(&api.broker, &opened.app))
+        Ok::<_, Failure>(describe(&api.broker, &session, &opened.app))
     };
     match opened.await {
         Ok(app) => json(StatusCode::OK, &app),
@@ -42,8 +43,12 @@ pub(super) async fn get(
 ) -> Response<Body> {
     let listed = async {
         let in_force = api.broker.configuration().look(api.broker.engine().now()).await;
-        for name in in_force.apps().keys().cloned() {
-            let request = OpenAppRequest { name: Some(name), ..OpenAppRequest::default() };
+        let declared = in_force.apps().iter();
+        let (public, confidential): (Vec<_>, Vec<_>) =
+            declared.partition(|(_, app)| app.kind == AppKind::Public);
+        for (name, _) in public {
+            let name = Some(name.clone());
+            let request = OpenAppRequest { name, ..OpenAppRequest::default() };
             api.broker.open_app(&session, &request).await?;
         }
         let user = api.broker.user(&session).await?;
@@ -52,7 +57,13 @@ pub(super) async fn get(
             let user = api.broker.engine().find_user(&partition);
             open.extend(user.and_then(|user| user.find_app(&id)));
         }
-        let mut apps: Vec<_> = open.iter().map(|app| describe(&api.broker, app)).collect();
+        let describe = |app: &Arc<_>| describe(&api.broker, &session, app);
+        let mut apps: Vec<_> = open.iter().map(describe).collect();
+        let is_open = |name: &str| apps.iter().any(|app| app.name.as_deref() == Some(name));
+        // Those may be for others, and listing them is no use of their credentials.
+        let others = confidential.into_iter().filter(|(name, _)| !is_open(name));
+        let others: Vec<_> = others.map(|(name, app)| describe_unopened(name, app)).collect();
+        apps.extend(others);
         let ids = session.apps().into_iter().map(|(id, _)| id);
         let identities =
             ids.filter_map(|id| api.broker.find_managed_identity(&session, id.as_str()));
@@ -110,11 +121,11 @@ fn describe_identity(app: &ManagedIdentityApplication) -> App {
     }
 }
 
-fn describe(broker: &Broker, app: &ClientApplication) -> App {
+fn describe(broker: &Broker, session: &Session, app: &ClientApplication) -> App {
     let definition = app.definition();
     App {
         app: app.id().as_str().to_owned(),
-        name: broker.configuration().in_force().name_of(app.id()).map(str::to_owned),
+        name: broker.name_of(session, app.id()),
         kind: match definition.client_type {
             ClientType::Confidential => ClientKind::Confidential,
             ClientType::Public => ClientKind::Public,

@@ -8,6 +8,7 @@ mod events;
 mod flows;
 pub mod guard;
 mod lock;
+mod secrets;
 mod status;
 mod token;
 mod tokens;
@@ -19,7 +20,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Method, Response, Uri, header};
 use axum::response::IntoResponse;
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 use valetkey_proto::v1::ErrorCode;
 use valetkey_proto::v1::paths::route;
 
@@ -60,6 +61,7 @@ pub fn router(api: Arc<Api>) -> Router {
         .route(route::EVENTS, get(events::get))
         .route(route::LOCK, post(lock::lock))
         .route(route::UNLOCK, post(lock::unlock))
+        .route(route::SECRET, put(secrets::put).delete(secrets::delete))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(api)

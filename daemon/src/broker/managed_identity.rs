@@ -42,7 +42,7 @@ impl Broker {
         let place = definition.partition.clone();
         let user = self.engine.user(&place).await?;
         let app = user.open_managed_identity(definition)?;
-        session.remember(app.id().clone(), place);
+        session.remember(app.id().clone(), place, None);
         Ok(OpenedIdentity { user, app })
     }
 

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use valetkey_safe_path::PathError;
 
+use super::app::NO_SECRETS_HERE;
+
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -79,6 +81,12 @@ impl Problem {
             Some(unknown) if is_unknown => nearest(unknown, names),
             _ => None,
         };
+        let unknown = text.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
+        if unknown.is_some_and(names_a_secret) && text.contains("`client_id`") {
+            let text =
+                format!("{text}; {NO_SECRETS_HERE}, as `secret` of [apps.<name>.credential]");
+            return Self { nearest: None, text };
+        }
         Self { nearest: nearest.map(str::to_owned), text }
     }
 }
@@ -91,6 +99,13 @@ impl fmt::Display for Problem {
             None => Ok(()),
         }
     }
+}
+
+/// Whether somebody who writes this key is likely to write a secret behind it.
+fn names_a_secret(key: &str) -> bool {
+    ["secret", "password", "passphrase", "private_key", "client_credential", "pfx"]
+        .iter()
+        .any(|word| key.contains(word))
 }
 
 fn line_of(content: &str, offset: usize) -> usize {

@@ -9,6 +9,7 @@ use valetkey_model::UnixTime;
 use valetkey_safe_path::{PathError, Readers};
 use zeroize::Zeroizing;
 
+use super::check::check;
 use super::{Config, ConfigError, VaultConfig};
 use crate::paths::{self, Lookup};
 
@@ -130,8 +131,7 @@ fn identify(metadata: &Metadata) -> ((u64, u64), u128) {
 pub fn parse(path: &Path, content: &str) -> Result<Config, ConfigError> {
     let config: Config =
         toml::from_str(content).map_err(|error| ConfigError::from_toml(path, content, &error))?;
-    check_network(path, content, &config)?;
-    check_apps(path, content, &config)?;
+    check(path, content, &config)?;
     Ok(config)
 }
 
@@ -156,31 +156,4 @@ impl VaultConfig {
 
 fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
-}
-
-fn check_network(path: &Path, content: &str, config: &Config) -> Result<(), ConfigError> {
-    let limits =
-        [("connect_timeout", config.network.connect_timeout), ("timeout", config.network.timeout)];
-    for (key, seconds) in limits {
-        if !(1..=600).contains(&seconds) {
-            let text = format!("`{key}` is {seconds}; it must be 1 to 600 seconds");
-            return Err(ConfigError::at_key(path, content, key, text));
-        }
-    }
-    Ok(())
-}
-
-fn check_apps(path: &Path, content: &str, config: &Config) -> Result<(), ConfigError> {
-    for (name, app) in &config.apps {
-        let problem = if app.authority.is_some() && app.oidc_authority.is_some() {
-            "has both `authority` and `oidc_authority`; keep one"
-        } else if app.client_id.is_empty() {
-            "has an empty `client_id`; take it from the provider's registration page"
-        } else {
-            continue;
-        };
-        let text = format!("application `{name}` {problem}");
-        return Err(ConfigError::at_key(path, content, &format!("apps.{name}"), text));
-    }
-    Ok(())
 }

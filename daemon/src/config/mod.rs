@@ -2,6 +2,8 @@
 //!
 //! `packaging/config.schema.json` is generated from these types, so their comments are what a person reads in an editor.
 
+mod app;
+mod check;
 mod error;
 mod load;
 
@@ -10,8 +12,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
-use valetkey_proto::v1::{InstanceDiscovery, OpenAppRequest};
 
+pub use app::{AppConfig, AppKind, CredentialConfig, SecretPlace, UserName};
+pub use check::{NAME_RULE, is_name};
 pub use error::ConfigError;
 pub use load::{Loaded, Source, Stamp, parse};
 
@@ -73,54 +76,6 @@ pub enum KeyName {
     Passphrase,
     /// A file beside the store: better than nothing, and no more than that.
     File,
-}
-
-/// A client application.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct AppConfig {
-    /// The client id (RFC 6749) that the provider gave it.
-    pub client_id: String,
-    /// Microsoft Entra ID: a URL with a tenant; `https://login.microsoftonline.com/common/` by default.
-    pub authority: Option<String>,
-    /// Any other OpenID Connect provider: its issuer URL. Goes with no `authority`.
-    pub oidc_authority: Option<String>,
-    /// Scopes that are asked for when a caller names none.
-    #[serde(default)]
-    pub scopes: Vec<String>,
-    /// For example `["CP1"]`; sent as the `xms_cc` claim.
-    #[serde(default)]
-    pub client_capabilities: Vec<String>,
-    /// Scopes never added automatically, typically `["offline_access"]`.
-    #[serde(default)]
-    pub exclude_scopes: Vec<String>,
-    /// False: the host of `authority` is not validated against Microsoft's list.
-    pub validate_authority: Option<bool>,
-    /// On by default; false for a sovereign or private cloud, or the URL of its discovery endpoint.
-    pub instance_discovery: Option<InstanceDiscovery>,
-    /// Sent to the provider as `x-app-name`.
-    pub app_name: Option<String>,
-    /// Sent to the provider as `x-app-ver`.
-    pub app_version: Option<String>,
-}
-
-impl AppConfig {
-    /// The same application as a caller would define it over the socket.
-    pub fn definition(&self) -> OpenAppRequest {
-        OpenAppRequest {
-            client_id: Some(self.client_id.clone()),
-            authority: self.authority.clone(),
-            oidc_authority: self.oidc_authority.clone(),
-            validate_authority: self.validate_authority,
-            instance_discovery: self.instance_discovery.clone(),
-            client_capabilities: self.client_capabilities.clone(),
-            exclude_scopes: self.exclude_scopes.clone(),
-            app_name: self.app_name.clone(),
-            app_version: self.app_version.clone(),
-            ..OpenAppRequest::default()
-        }
-    }
 }
 
 /// How providers are reached. HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE and SSL_CERT_DIR of the environment apply as well.

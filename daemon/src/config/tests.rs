@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::path::Path;
 
+use valetkey_proto::v1::InstanceDiscovery;
+
 use super::*;
 
 fn load(chosen: Option<&Path>, lookup: crate::paths::Lookup<'_>) -> Result<Config, ConfigError> {
@@ -79,6 +81,69 @@ fn a_mistake_is_named_with_its_line_and_the_way_out() {
         ("[vault]\nkey = ", "/c.toml:2: "),
     ] {
         check_error(content, expected);
+    }
+}
+
+fn confidential(more: &str) -> String {
+    format!("[apps.a]\nkind = \"confidential\"\nclient_id = \"x\"\n{more}")
+}
+
+#[test]
+fn a_credential_is_in_one_of_its_forms_and_each_part_in_one_place() {
+    let secret = "secret = {file = \"/s\"}";
+    for (more, expected) in [
+        ("", "is confidential and has no credential; write [apps.a.credential]"),
+        ("credential = {}", "needs one of `secret`, `private_key` and `pfx`"),
+        (&format!("credential = {{{secret}, pfx = {{file = \"/p\"}}}}"), "needs one of"),
+        ("credential = {private_key = {file = \"/k\"}}", "`certificate` or `thumbprint`"),
+        (&format!("credential = {{{secret}, thumbprint = \"ab\"}}"), "together with"),
+        (
+            &format!("credential = {{{secret}, passphrase = {{vault = \"p\"}}}}"),
+            "`passphrase` with nothing",
+        ),
+        (&format!("credential = {{{secret}, send_certificate = true}}"), "goes with `pfx`"),
+        ("credential = {secret = {file = \"s\"}}", "without its absolute path"),
+        ("credential = {secret = {vault = \"../s\"}}", "cannot be called so"),
+        ("credential = {secret = {systemd_credential = \".\"}}", "cannot be called so"),
+        (&format!("programs = [\"x\"]\ncredential = {{{secret}}}"), "give its absolute path"),
+        (
+            &format!("credential = {{{secret}}}\n[apps.b]\nclient_id = \"x\"\nusers = [\"u\"]"),
+            "goes with `kind",
+        ),
+    ] {
+        let message = parse(Path::new("/c.toml"), &confidential(more)).unwrap_err().to_string();
+        assert!(message.contains(expected), "{more}: {message}");
+    }
+    for more in [
+        "credential = {secret = {vault = \"s-1\"}}",
+        "programs = [\"/usr/bin/x\"]\nusers = [\"u\", 7]\n[apps.a.credential]\nprivate_key = {file = \"/k\"}\nthumbprint = \"ab\"",
+        "credential = {pfx = {systemd_credential = \"p\"}, passphrase = {file = \"/p\"}, send_certificate = true}",
+    ] {
+        parse(Path::new("/c.toml"), &confidential(more)).unwrap();
+    }
+}
+
+#[test]
+fn a_secret_in_the_configuration_is_refused_and_repeated_by_no_message() {
+    let place = "systemd_credential";
+    for more in [
+        "credential = {secret = \"hunter2\"}",
+        "credential = {secret = [\"hunter2\"]}",
+        "credential = {secret = {secret = \"hunter2\"}}",
+        "credential = {secret = {file = \"/s\", vault = \"hunter2\"}}",
+        "credential = {secret = hunter2}",
+        "credential = \"hunter2\"",
+        "credential = 20061119",
+        "credential = {secret = 20061119}",
+        "client_secret = \"hunter2\"",
+        "[apps.a.credential]\nprivate_key = \"\"\"-----BEGIN PRIVATE KEY-----\nhunter2\"\"\"",
+    ] {
+        let message = parse(Path::new("/c.toml"), &confidential(more)).unwrap_err().to_string();
+        let is_repeated = ["hunter2", "20061119"].iter().any(|secret| message.contains(secret));
+        assert!(!is_repeated, "{more}: {message}");
+        // What is no TOML is told by the reader of TOML.
+        let is_toml = !more.contains("= hunter2");
+        assert!(!is_toml || message.contains(place), "{more}: {message}");
     }
 }
 

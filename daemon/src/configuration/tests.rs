@@ -106,6 +106,22 @@ fn what_is_as_it_was_stays_the_same_value() {
     assert!(Arc::ptr_eq(&before, &place.look()));
     place.configuration.read(&mut place.configuration.seen(), soon());
     assert!(Arc::ptr_eq(&before, &place.look()));
+    assert!(!before.epoch().is_over());
+}
+
+#[test]
+fn what_was_decided_holds_until_something_changes_and_not_until_something_breaks() {
+    let place = Place::with(&app("a"));
+    let before = place.look();
+    write(&place.path(), "[vualt]");
+    place.check(&["a"], Some("vualt"));
+    assert!(!before.epoch().is_over());
+    write(&place.path(), &app("b"));
+    place.check(&["b"], None);
+    assert!(before.epoch().is_over());
+    let before = place.look();
+    place.configuration.renew();
+    assert!(before.epoch().is_over() && !place.look().epoch().is_over());
 }
 
 #[test]

@@ -22,6 +22,7 @@ use crate::failure::Failure;
 pub(super) enum Command {
     Load { partition: Partition, answer: Answer<Vec<Entry>, StoreError> },
     Save { partition: Partition, changes: Vec<RecordChange>, answer: Answer<(), StoreError> },
+    ReadSecret { name: String, answer: Answer<Option<Zeroizing<Vec<u8>>>, StoreError> },
     Mark { credential: Zeroizing<Vec<u8>>, answer: Answer<[u8; 32], StoreError> },
     Unlock { passphrase: Zeroizing<String>, attempt: Attempt, answer: Answer<(), Failure> },
     Lock { answer: Answer<(), Failure> },
@@ -89,6 +90,7 @@ impl Worker {
             }
             // A caller that has given up does not need the answer.
             Command::Load { partition, answer } => drop(answer.send(self.load(&partition))),
+            Command::ReadSecret { name, answer } => drop(answer.send(self.read_secret(&name))),
             Command::Mark { credential, answer } => {
                 drop(answer.send(self.vault().map(|vault| vault.mark(&credential))));
             }
@@ -115,6 +117,13 @@ impl Worker {
                 }
             });
         Ok(entries.collect())
+    }
+
+    fn read_secret(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
+        let secrets = Partition::of_secrets();
+        let loaded = self.vault()?.load(secrets.as_str()).map_err(|error| explain(&error))?;
+        let found = loaded.records.iter().find(|record| record.key == name);
+        Ok(found.map(|record| Zeroizing::new(record.value.to_vec())))
     }
 
     /// One commit for all; when it fails, one for each, so that nobody pays for another's changes.

@@ -6,7 +6,8 @@ use crate::v1::ErrorCode::{self, *};
 use crate::v1::paths::route;
 use crate::v1::{
     Accounts, App, Apps, Cache, CacheVersion, CompleteFlowRequest, Event, Flow, OpenAppRequest,
-    ReplaceCacheRequest, StartFlowRequest, Status, TokenRequest, TokenResponse, UnlockRequest,
+    PutSecretRequest, ReplaceCacheRequest, StartFlowRequest, Status, TokenRequest, TokenResponse,
+    UnlockRequest,
 };
 
 pub(super) type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
@@ -263,6 +264,26 @@ pub(super) const OPERATIONS: &[Operation] = &[
             schema: Some(schema::<Event>),
         }],
         errors: &[StoreLocked],
+        ..NOTHING
+    },
+    Operation {
+        method: "put",
+        path: route::SECRET,
+        id: "putSecret",
+        summary: "Keeps a secret that the configuration refers to.",
+        description: "Whoever may use an application with it still does not get to see it.",
+        request: Some(schema::<PutSecretRequest>),
+        answers: &[done("It is kept.")],
+        errors: &[BadRequest, StoreLocked, StoreUnavailable],
+        ..NOTHING
+    },
+    Operation {
+        method: "delete",
+        path: route::SECRET,
+        id: "deleteSecret",
+        summary: "Forgets a secret that the configuration refers to, if there is one.",
+        answers: &[done("It is forgotten.")],
+        errors: &[BadRequest, StoreLocked, StoreUnavailable],
         ..NOTHING
     },
     Operation {

@@ -8,6 +8,7 @@ mod error;
 mod event;
 mod flow;
 pub mod paths;
+mod secret;
 mod status;
 mod token;
 
@@ -22,5 +23,6 @@ pub use credential::{
 pub use error::{ERROR_CODES, ErrorBody, ErrorCode, ErrorCodeRow};
 pub use event::{Event, EventKind};
 pub use flow::{AuthResponse, CompleteFlowRequest, Flow, FlowKind, FlowState, StartFlowRequest};
+pub use secret::PutSecretRequest;
 pub use status::{ConfigurationStatus, Counts, KeyStatus, Status, StoreStatus, UnlockRequest};
 pub use token::{Grant, PopScheme, TokenRequest, TokenResponse, TokenSource};

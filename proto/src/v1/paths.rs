@@ -50,4 +50,6 @@ pub mod route {
     pub const LOCK: &str = "/v1/lock";
     /// `POST`
     pub const UNLOCK: &str = "/v1/unlock";
+    /// `PUT`, `DELETE`
+    pub const SECRET: &str = "/v1/secrets/{name}";
 }

@@ -2,7 +2,7 @@
 
 use valetkey_client::Error;
 use valetkey_client::blocking::{App, Client};
-use valetkey_client::v1::{ErrorCode, TokenRequest};
+use valetkey_client::v1::{ClientKind, ErrorCode, Grant, TokenRequest};
 
 use crate::args::TokenArgs;
 use crate::console::Console;
@@ -21,13 +21,21 @@ pub(super) fn run(
         force_refresh: arguments.force_refresh,
         claims_challenge: arguments.scope.claims.clone(),
         min_validity: arguments.min_validity,
+        grant: grant_of(&app, arguments),
         ..TokenRequest::default()
     };
-    let token =
-        app.acquire_token_silent(&request).map_err(|error| explain(&app, arguments, error))?;
+    let token = app.acquire_token(&request).map_err(|error| explain(&app, arguments, error))?;
     match console.is_json() {
         true => console.print_json(&token),
         false => console.print(&format!("{}\n", token.access_token)),
+    }
+}
+
+/// An application with a credential asks for itself, unless somebody is named.
+fn grant_of(app: &App, arguments: &TokenArgs) -> Grant {
+    match (app.describe().kind, &arguments.account) {
+        (ClientKind::Confidential, None) => Grant::ClientCredentials,
+        _ => Grant::Silent,
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use interprocess::local_socket::PeerCreds;
 use interprocess::local_socket::traits::StreamCommon;
-use valetkey_model::{Caller, Partition};
+use valetkey_model::{Caller, FileId, Partition};
 
 use crate::error::AcceptError;
 
@@ -17,8 +17,8 @@ pub(crate) fn identify_client(stream: &impl StreamCommon) -> Result<Caller, Acce
         return Err(AcceptError::OtherUser { user: format!("uid {uid}") });
     }
     let process_id = creds.pid().and_then(|pid| u32::try_from(pid).ok());
-    let program = process_id.and_then(program_of);
-    Ok(Caller { partition: Partition::of_uid(uid), process_id, program })
+    let (program, program_file) = process_id.map(program_of).unwrap_or_default();
+    Ok(Caller { partition: Partition::of_uid(uid), process_id, program, program_file })
 }
 
 /// The listening user's name if it is neither this one nor root, which systemd's system manager runs as.
@@ -33,12 +33,18 @@ fn uid_of(creds: &PeerCreds) -> io::Result<u32> {
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn program_of(process_id: u32) -> Option<PathBuf> {
-    std::fs::read_link(format!("/proc/{process_id}/exe")).ok()
+fn program_of(process_id: u32) -> (Option<PathBuf>, Option<FileId>) {
+    use std::os::unix::fs::MetadataExt as _;
+
+    // Following this link leads to the file itself, in whatever mounts the process sees it, and even when it was removed.
+    let link = PathBuf::from(format!("/proc/{process_id}/exe"));
+    let file = link.metadata().ok();
+    let file = file.map(|file| FileId { device: file.dev(), inode: file.ino() });
+    (link.read_link().ok(), file)
 }
 
-/// Elsewhere the program is not told; it would only be shown.
+/// Elsewhere the program is not told.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn program_of(_process_id: u32) -> Option<PathBuf> {
-    None
+fn program_of(_process_id: u32) -> (Option<PathBuf>, Option<FileId>) {
+    (None, None)
 }

@@ -22,7 +22,7 @@ pub(crate) fn identify_client(stream: &impl StreamCommon) -> Result<Caller, Acce
         return Err(AcceptError::OtherUser { user });
     }
     let program = process_id.and_then(process::program_of);
-    Ok(Caller { partition: Partition::of_sid(&own), process_id, program })
+    Ok(Caller { partition: Partition::of_sid(&own), process_id, program, program_file: None })
 }
 
 /// The listening user's SID if it is neither this one nor the system.

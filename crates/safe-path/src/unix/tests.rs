@@ -7,7 +7,7 @@ use std::os::unix::fs::{PermissionsExt, chown, lchown, symlink};
 use tempfile::TempDir;
 
 use super::*;
-use crate::{create_folder, open_to_append, read_file};
+use crate::{create_folder, open_to_append, read_bytes, read_file};
 
 /// Somebody who is neither we nor root; only root can hand something over to them.
 const STRANGER: u32 = 12345;
@@ -194,6 +194,33 @@ fn a_file_of_another_user_is_refused() {
     chown(&file, Some(STRANGER), None).unwrap();
     let expected = (file.clone(), Problem::OtherOwner { owner: STRANGER });
     assert_eq!(problem(read_file(&file, Readers::Anybody)), Some(expected));
+}
+
+#[test]
+fn a_secret_may_be_read_by_its_owner_and_by_the_services_own_group_alone() {
+    for (readers, group, expected) in [
+        (Readers::Anybody, 7, 0),
+        (Readers::OwnerAlone, 7, 0o077),
+        (Readers::OwnGroup, 7, 0o007),
+        (Readers::OwnGroup, 8, 0o077),
+    ] {
+        assert_eq!(others_than(readers, group, Some(7)), expected, "{readers:?} {group}");
+    }
+    assert_eq!(others_than(Readers::OwnGroup, 0, None), 0o077, "root's group is nobody's own");
+}
+
+#[test]
+fn a_secret_longer_than_any_honest_one_is_refused() {
+    let place = place();
+    let file = place.path().join("a/file");
+    fs::File::create(&file).unwrap().write_all(&[b'x'; 5]).unwrap();
+    set_mode(&file, 0o600);
+    assert_eq!(read_bytes(&file, Readers::OwnGroup, 5).unwrap(), [b'x'; 5]);
+    let expected = (file.clone(), Problem::TooLong { limit: 4 });
+    assert_eq!(problem(read_bytes(&file, Readers::OwnGroup, 4)), Some(expected));
+    set_mode(&file, 0o644);
+    let expected = (file.clone(), Problem::ReadableByOthers { mode: 0o644 });
+    assert_eq!(problem(read_bytes(&file, Readers::OwnGroup, 5)), Some(expected));
 }
 
 /// Opens `file` in a folder where `prepare` put something of that name beside a `victim`, which must stay as it was.

@@ -1,0 +1,157 @@
+//! Applications that the configuration declares. A public one is as good as any that a program defines itself. A confidential
+//! one brings a credential that the program never sees, and is for those alone whom its section names.
+
+use valetkey_model::{FileId, Partition};
+use valetkey_policy::{CallerRule, ProgramFile, admit};
+use valetkey_proto::v1::{self, ErrorCode};
+
+use super::{Broker, Opened};
+use crate::config::{AppConfig, UserName};
+use crate::configuration::InForce;
+use crate::failure::Failure;
+use crate::session::{Declared, Session};
+
+impl Broker {
+    /// Opens the application of this name.
+    pub(super) async fn open_declared(
+        &self,
+        session: &Session,
+        in_force: &InForce,
+        name: &str,
+    ) -> Result<Opened, Failure> {
+        let app = in_force.apps().get(name).ok_or_else(|| self.undeclared(in_force, name))?;
+        let mut request = app.definition();
+        let Some(credential) = &app.credential else {
+            return self.open_defined(session, in_force, &request, None).await;
+        };
+        let rule = caller_rule(app).await;
+        admit(&rule, name, &session.caller)?;
+        request.credential = Some(self.secrets.read_credential(name, credential).await?);
+        let declared = Declared { name: name.to_owned(), epoch: in_force.epoch().clone() };
+        self.open_defined(session, in_force, &request, Some(declared)).await
+    }
+
+    /// What is wrong with a name that nothing is declared by, and where to declare it.
+    fn undeclared(&self, in_force: &InForce, name: &str) -> Failure {
+        let known: Vec<_> = in_force.apps().keys().map(String::as_str).collect();
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        let mut text = match (in_force.file(), self.configuration.preferred_file()) {
+            (Some(file), _) => {
+                format!(
+                    "the configuration {} has no [apps.{name}]; it has: {known}",
+                    file.display()
+                )
+            }
+            (None, Some(file)) => {
+                let file = file.display();
+                format!("there is no configuration, and so no [apps.{name}]; it would be {file}")
+            }
+            (None, None) => format!("there is no configuration, and so no [apps.{name}]"),
+        };
+        if let Some(problem) = in_force.problem() {
+            text += &format!("; the file was changed, and is not in force as it is: {problem}");
+        }
+        Failure::request(ErrorCode::UnknownApp, text)
+    }
+
+    /// The name in the configuration of an application that this connection has open.
+    pub fn name_of(&self, session: &Session, app: &valetkey_engine::AppId) -> Option<String> {
+        let in_force = self.configuration.in_force();
+        session.name_of(app).or_else(|| in_force.name_of(app).map(str::to_owned))
+    }
+
+    /// Keeps a secret that the configuration may refer to, or forgets it.
+    ///
+    /// # Errors
+    /// When the store is locked or cannot be written.
+    pub async fn keep_secret(
+        &self,
+        name: &str,
+        secret: Option<zeroize::Zeroizing<Vec<u8>>>,
+    ) -> Result<(), Failure> {
+        self.secrets.keep(name, secret).await?;
+        self.configuration.begin_epoch().await;
+        Ok(())
+    }
+}
+
+/// For the list of applications: one that is declared and that this connection has not opened. Its name serves as its id.
+pub fn describe_unopened(name: &str, app: &AppConfig) -> v1::App {
+    let authority = app.authority.as_deref().or(app.oidc_authority.as_deref());
+    v1::App {
+        app: name.to_owned(),
+        name: Some(name.to_owned()),
+        kind: app.kind(),
+        client_id: app.client_id.clone(),
+        authority: authority.unwrap_or(valetkey_model::Authority::DEFAULT).to_owned(),
+    }
+}
+
+/// Whom an application is for at this moment: a program that was replaced by a newer one is still the program.
+async fn caller_rule(app: &AppConfig) -> CallerRule {
+    let (programs, users) = (app.programs.clone(), app.users.clone());
+    let look = move || CallerRule {
+        programs: programs.map(|programs| programs.into_iter().map(look_at_program).collect()),
+        users: users.map(|users| users.iter().filter_map(partition_of).collect()),
+    };
+    // A rule that could not be looked up lets nobody in.
+    tokio::task::spawn_blocking(look).await.unwrap_or_default()
+}
+
+#[cfg(unix)]
+fn look_at_program(path: std::path::PathBuf) -> ProgramFile {
+    use std::os::unix::fs::MetadataExt as _;
+
+    let file = path.metadata().ok();
+    let file = file.map(|file| FileId { device: file.dev(), inode: file.ino() });
+    ProgramFile { path, file }
+}
+
+/// Windows tells a process's program by its path.
+#[cfg(not(unix))]
+fn look_at_program(path: std::path::PathBuf) -> ProgramFile {
+    ProgramFile { path, file: None::<FileId> }
+}
+
+#[cfg(unix)]
+fn partition_of(user: &UserName) -> Option<Partition> {
+    match user {
+        UserName::Id(uid) => Some(Partition::of_uid(*uid)),
+        UserName::Name(name) => {
+            let users = std::fs::read_to_string("/etc/passwd").ok()?;
+            find_uid(&users, name).map(Partition::of_uid)
+        }
+    }
+}
+
+/// By its SID.
+#[cfg(not(unix))]
+fn partition_of(user: &UserName) -> Option<Partition> {
+    match user {
+        UserName::Id(_) => None,
+        UserName::Name(sid) => Some(Partition::of_sid(sid)),
+    }
+}
+
+/// passwd(5): name, password, number, and more.
+#[cfg(unix)]
+fn find_uid(users: &str, name: &str) -> Option<u32> {
+    let fields = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let mut named = fields.filter(|fields| fields.first() == Some(&name));
+    named.next()?.get(2)?.parse().ok()
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_is_found_by_the_whole_name() {
+        let users = "root:x:0:0:root:/root:/bin/bash\nwww-data:x:33:33:::\nbroken:x\n";
+        for (name, uid) in
+            [("www-data", Some(33)), ("www", None), ("x", None), ("broken", None), ("", None)]
+        {
+            assert_eq!(find_uid(users, name), uid, "{name}");
+        }
+    }
+}

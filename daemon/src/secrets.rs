@@ -1,0 +1,163 @@
+//! The credentials of declared applications: read from where the configuration says they are, when somebody who may use
+//! such an application opens it. What is read goes to the engine and to nobody else; there is no verb that answers it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::{fs, io};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use valetkey_engine::ports::StoreError;
+use valetkey_proto::v1::{ClientCredential, ErrorCode, SecretText};
+use valetkey_safe_path::{PathError, Readers};
+use zeroize::Zeroizing;
+
+use crate::config::{CredentialConfig, SecretPlace};
+use crate::failure::Failure;
+use crate::store::VaultStore;
+
+/// Where secrets are looked for.
+pub struct Secrets {
+    store: Arc<VaultStore>,
+    /// systemd's `CREDENTIALS_DIRECTORY`.
+    credentials_directory: Option<PathBuf>,
+}
+
+/// Why a secret cannot be had.
+#[derive(Debug, thiserror::Error)]
+enum SecretError {
+    #[error(transparent)]
+    File(#[from] PathError),
+    #[error("read the systemd credential {name}: {source}")]
+    SystemdCredential { name: String, source: io::Error },
+    #[error(
+        "read the systemd credential {name}: the daemon has none; its unit can be given LoadCredentialEncrypted="
+    )]
+    NoSystemdCredentials { name: String },
+    #[error("the store has no secret {name}; `valetkey apps secret {name}` sets it")]
+    NotInVault { name: String },
+    #[error("{0}")]
+    Store(StoreError),
+    #[error("reading it died")]
+    Died,
+    #[error("it is no text")]
+    NoText,
+}
+
+impl Secrets {
+    /// Secrets in files, in `store` and in this directory of systemd's.
+    pub fn new(store: Arc<VaultStore>, credentials_directory: Option<PathBuf>) -> Self {
+        Self { store, credentials_directory }
+    }
+
+    /// The credential of the declared application `app`, as a program would have brought it.
+    ///
+    /// # Errors
+    /// With the part that cannot be had and why, and nothing of what is in it.
+    pub async fn read_credential(
+        &self,
+        app: &str,
+        config: &CredentialConfig,
+    ) -> Result<ClientCredential, Failure> {
+        let text = async |part, place| self.read_text(part, place).await;
+        let credential = async {
+            let passphrase = text("passphrase", config.passphrase.as_ref()).await?;
+            if let Some(secret) = text("secret", config.secret.as_ref()).await? {
+                return Ok(Some(ClientCredential::Secret { secret }));
+            }
+            if let Some(private_key) = text("private_key", config.private_key.as_ref()).await? {
+                let certificate = text("certificate", config.certificate.as_ref()).await?;
+                return Ok(Some(ClientCredential::PrivateKey {
+                    private_key,
+                    passphrase,
+                    certificate: certificate.map(|certificate| certificate.0),
+                    thumbprint: config.thumbprint.clone(),
+                }));
+            }
+            let Some(place) = &config.pfx else { return Ok(None) };
+            let file = self.read(place).await.map_err(|error| ("pfx", error))?;
+            Ok(Some(ClientCredential::Pfx {
+                pfx: SecretText(STANDARD.encode(&*file)),
+                passphrase,
+                send_certificate: config.send_certificate,
+            }))
+        };
+        match credential.await {
+            Ok(Some(credential)) => Ok(credential),
+            Ok(None) => Err(refuse(app, "has none")),
+            Err((_, SecretError::Store(error))) => Err(Failure::Engine(error.into())),
+            Err((part, error)) => {
+                Err(refuse(app, &format!("has a {part} that is not to be had: {error}")))
+            }
+        }
+    }
+
+    /// Keeps a secret in the store under a name, or forgets it.
+    ///
+    /// # Errors
+    /// When the store is locked or cannot be written.
+    pub async fn keep(
+        &self,
+        name: &str,
+        secret: Option<Zeroizing<Vec<u8>>>,
+    ) -> Result<(), Failure> {
+        Ok(self.store.keep_secret(name, secret).await.map_err(valetkey_engine::Error::from)?)
+    }
+
+    /// A text without the line break that editors and `echo` leave at its end.
+    async fn read_text(
+        &self,
+        part: &'static str,
+        place: Option<&SecretPlace>,
+    ) -> Result<Option<SecretText>, (&'static str, SecretError)> {
+        let Some(place) = place else { return Ok(None) };
+        let bytes = self.read(place).await.map_err(|error| (part, error))?;
+        let text = std::str::from_utf8(&bytes).map_err(|_| (part, SecretError::NoText))?;
+        Ok(Some(SecretText(text.trim_end_matches(['\r', '\n']).to_owned())))
+    }
+
+    async fn read(&self, place: &SecretPlace) -> Result<Zeroizing<Vec<u8>>, SecretError> {
+        match place {
+            SecretPlace::File(path) => {
+                let path = path.clone();
+                off_the_runtime(move || {
+                    Ok(valetkey_safe_path::read_bytes(&path, Readers::OwnGroup, LIMIT)?)
+                })
+                .await
+            }
+            SecretPlace::SystemdCredential(name) => {
+                let Some(directory) = self.credentials_directory.clone() else {
+                    return Err(SecretError::NoSystemdCredentials { name: name.clone() });
+                };
+                let name = name.clone();
+                off_the_runtime(move || read_systemd_credential(&directory, name)).await
+            }
+            SecretPlace::Vault(name) => {
+                let found = self.store.read_secret(name).await.map_err(SecretError::Store)?;
+                found.ok_or_else(|| SecretError::NotInVault { name: name.clone() })
+            }
+        }
+    }
+}
+
+/// systemd has put it where nobody but the service sees it, and has set its owner and mode.
+fn read_systemd_credential(directory: &Path, name: String) -> Result<Vec<u8>, SecretError> {
+    fs::read(directory.join(&name))
+        .map_err(|source| SecretError::SystemdCredential { name, source })
+}
+
+/// A file system may take its time, and others are being answered.
+async fn off_the_runtime(
+    read: impl FnOnce() -> Result<Vec<u8>, SecretError> + Send + 'static,
+) -> Result<Zeroizing<Vec<u8>>, SecretError> {
+    let read = tokio::task::spawn_blocking(read).await.map_err(|_| SecretError::Died)?;
+    read.map(Zeroizing::new)
+}
+
+fn refuse(app: &str, what: &str) -> Failure {
+    let text = format!("the credential of [apps.{app}] in the daemon's configuration {what}");
+    Failure::request(ErrorCode::InvalidCredential, text)
+}
+
+/// How long a part of a credential may be, in bytes: many times the largest key with its chain of certificates.
+pub const LIMIT: usize = 256 * 1024;
