@@ -19,8 +19,9 @@ use zeroize::Zeroizing;
 use crate::configuration::{Configuration, InForce};
 use crate::failure::Failure;
 use crate::from_wire::{self, TokenRequest};
+use crate::in_memory::{InMemory, Use};
 use crate::secrets::Secrets;
-use crate::session::{Declared, Session};
+use crate::session::{self, Declared, Session};
 
 mod declared;
 mod managed_identity;
@@ -33,6 +34,7 @@ pub struct Broker {
     engine: Arc<Engine>,
     configuration: Arc<Configuration>,
     secrets: Secrets,
+    in_memory: InMemory,
 }
 
 /// An application that a request named, and whose it is.
@@ -46,7 +48,7 @@ pub struct Opened {
 impl Broker {
     /// A broker over `engine`, with the policy and the applications that the configuration declares.
     pub fn new(engine: Arc<Engine>, configuration: Arc<Configuration>, secrets: Secrets) -> Self {
-        Self { engine, configuration, secrets }
+        Self { engine, configuration, secrets, in_memory: InMemory::default() }
     }
 
     /// What is declared, and the policy.
@@ -103,10 +105,12 @@ impl Broker {
         }
         definition.partition = self.place(&session.caller, request, &definition).await?;
         let place = definition.partition.clone();
+        let in_use = place.as_ref().map(|place| self.enter(session, place)).transpose()?.flatten();
         let user = self.engine.user(place.as_ref().unwrap_or(&session.caller.partition)).await?;
         let app = user.open_app(definition)?;
         if let Some(place) = place {
-            session.remember(app.id().clone(), place, declared);
+            session
+                .remember(app.id().clone(), session::Opened { partition: place, in_use, declared });
         }
         Ok(Opened { user, app })
     }
@@ -147,6 +151,31 @@ impl Broker {
             }
             None => own,
         })
+    }
+
+    /// Takes a part of the user's partition into use, if it is nowhere but in memory.
+    fn enter(&self, session: &Session, place: &Partition) -> Result<Option<Use>, Failure> {
+        if !place.is_in_memory() {
+            return Ok(None);
+        }
+        let (in_use, replaced) = self.in_memory.enter(&session.caller.partition, place)?;
+        if let Some(replaced) = replaced {
+            self.engine.forget_in_memory(&replaced);
+        }
+        Ok(Some(in_use))
+    }
+
+    /// Forgets a place that was closed, if it is nowhere but in memory.
+    pub fn close_in_memory(&self, place: &Partition) {
+        self.in_memory.close(place);
+        self.engine.forget_in_memory(place);
+    }
+
+    /// Forgets what nobody uses any more.
+    pub fn sweep_in_memory(&self) {
+        for place in self.in_memory.sweep(self.engine.now()) {
+            self.engine.forget_in_memory(&place);
+        }
     }
 
     async fn mark(&self, parts: &[&[u8]]) -> Result<String, Failure> {

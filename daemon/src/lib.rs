@@ -16,6 +16,7 @@ pub mod failure;
 pub mod from_wire;
 pub mod hardening;
 pub mod http_client;
+pub mod in_memory;
 pub mod key_file;
 pub mod logging;
 pub mod paths;

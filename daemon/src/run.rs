@@ -109,11 +109,13 @@ pub async fn run(options: Options, lookup: Lookup<'_>) -> Result<(), RunError> {
     tracing::info!(endpoint = %listener.endpoint(), "ready");
     let limits = Limits::within(hardening::descriptor_limit());
     let reloading = tokio::spawn(read_anew_at_each(reloads, configuration));
+    let sweeping = tokio::spawn(sweep_in_memory(Arc::clone(&api)));
     let saving = tokio::spawn(save_left_overs(Arc::clone(&engine)));
     let serving = serve(&listener, api::router(api), signal, limits);
     let (deadline, ()) = tokio::join!(stop_after(termination, &shutdown, limits.grace), serving);
     finish_flights(&engine, deadline).await;
     saving.abort();
+    sweeping.abort();
     reloading.abort();
     engine.save_unsaved().await;
     tracing::info!("stopped");
@@ -132,6 +134,14 @@ async fn save_left_overs(engine: Arc<Engine>) {
     loop {
         tokio::time::sleep(SAVING_PAUSE).await;
         engine.save_unsaved().await;
+    }
+}
+
+/// A program that died has closed nothing.
+async fn sweep_in_memory(api: Arc<Api>) {
+    loop {
+        SystemClock.sleep(SWEEPING_PAUSE).await;
+        api.broker.sweep_in_memory();
     }
 }
 
@@ -161,6 +171,9 @@ async fn finish_flights(engine: &Engine, deadline: Instant) {
 
 /// How often a stopping daemon looks whether its refreshes have landed.
 const LANDING_CHECK: Duration = Duration::from_millis(20);
+
+/// How often to look for what nobody uses any more.
+const SWEEPING_PAUSE: Duration = Duration::from_secs(60);
 
 /// How long to leave a disk alone that took no change.
 const SAVING_PAUSE: Duration = Duration::from_secs(30);

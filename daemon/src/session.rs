@@ -10,6 +10,7 @@ use valetkey_engine::AppId;
 use valetkey_model::{Caller, Partition};
 
 use crate::configuration::Epoch;
+use crate::in_memory::Use;
 
 /// A connection, and who is at its other end.
 pub struct Session {
@@ -19,12 +20,14 @@ pub struct Session {
     opened: Mutex<HashMap<AppId, Opened>>,
 }
 
-/// An application that a connection may use.
-#[derive(Clone)]
-struct Opened {
-    /// Where its tokens are.
-    partition: Partition,
-    declared: Option<Declared>,
+/// An application that a connection may use, and where its tokens are.
+pub struct Opened {
+    /// Where.
+    pub partition: Partition,
+    /// Held when that is nowhere but in memory.
+    pub in_use: Option<Use>,
+    /// By what, when not by its credential.
+    pub declared: Option<Declared>,
 }
 
 /// By what a connection may use an application whose credential it has not brought.
@@ -50,8 +53,8 @@ impl Session {
     }
 
     /// Remembers that this connection may use an application.
-    pub fn remember(&self, app: AppId, partition: Partition, declared: Option<Declared>) {
-        self.opened().insert(app, Opened { partition, declared });
+    pub fn remember(&self, app: AppId, opened: Opened) {
+        self.opened().insert(app, opened);
     }
 
     /// Where the tokens of an application are that this connection has opened.

@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test says what failed by panicking")]
 
 use serde_json::{Value, json};
-use valetkey_tests::{ALICE, Answer, BOB, Caller, Connection, World, request};
+use valetkey_tests::{ALICE, Answer, BOB, Caller, Connection, World, patiently, request};
 
 const NAME: &str = "0123456789abcdef";
 
@@ -133,6 +133,35 @@ async fn a_private_cache_is_there_for_the_connection_that_opened_it() {
     let mut other = world.caller().await;
     let answer = other.connection.get(&path_of(&caller)).await;
     assert_eq!(answer.refusal(), (404, "unknown_app".to_owned()));
+}
+
+#[tokio::test]
+async fn one_user_has_so_many_and_is_told_how_to_make_room() {
+    let world = World::start().await;
+    let mut connection = world.machine.connect().await;
+    let mut open = async |number: usize| {
+        let mut definition = world.definition();
+        definition["private_cache"] = format!("{NAME}-{number}").into();
+        connection.post("/v1/apps", &definition).await
+    };
+    for number in 0..256 {
+        open(number).await.success();
+    }
+    let refused = open(256).await;
+    assert_eq!(refused.refusal(), (429, "too_many_requests".to_owned()));
+    assert!(refused.json()["error_description"].to_string().contains("close one"));
+    open(0).await.success();
+    drop(connection);
+    // The daemon learns of a connection's end when it learns of it.
+    let mut connection = world.machine.connect().await;
+    let mut definition = world.definition();
+    definition["private_cache"] = format!("{NAME}-256").into();
+    let opened = async {
+        while connection.post("/v1/apps", &definition).await.status != 200 {
+            tokio::task::yield_now().await;
+        }
+    };
+    patiently("room", opened).await;
 }
 
 #[tokio::test]

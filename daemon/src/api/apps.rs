@@ -88,14 +88,14 @@ pub(super) async fn delete(
     let closed = async {
         if let Some(opened) = api.broker.find_managed_identity(&session, &app) {
             session.forget(opened.app.id());
-            api.broker.engine().forget_in_memory(&opened.app.definition().partition);
+            api.broker.close_in_memory(&opened.app.definition().partition);
             opened.user.close_managed_identity(opened.app.id());
             return Ok(());
         }
         let opened = api.broker.find_app(&session, &app).await?;
         session.forget(opened.app.id());
         if let Some(partition) = &opened.app.definition().partition {
-            api.broker.engine().forget_in_memory(partition);
+            api.broker.close_in_memory(partition);
         }
         match opened.user.close_app(opened.app.id()) {
             true => Ok(()),

@@ -13,7 +13,7 @@ use valetkey_proto::v1;
 use super::{Broker, of_process};
 use crate::failure::Failure;
 use crate::from_wire;
-use crate::session::Session;
+use crate::session::{self, Session};
 
 /// A managed identity that a request named, and whose it is.
 pub struct OpenedIdentity {
@@ -40,9 +40,11 @@ impl Broker {
             decide_on_machine(in_force.policy(), caller, definition)?.into_request();
         definition.partition = self.place_of_identity(caller, request, &definition).await?;
         let place = definition.partition.clone();
+        let in_use = self.enter(session, &place)?;
         let user = self.engine.user(&place).await?;
         let app = user.open_managed_identity(definition)?;
-        session.remember(app.id().clone(), place, None);
+        let opened = session::Opened { partition: place, in_use, declared: None };
+        session.remember(app.id().clone(), opened);
         Ok(OpenedIdentity { user, app })
     }
 
