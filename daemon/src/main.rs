@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use valetkeyd::allocator::Zeroing;
+use valetkeyd::allocator::{self, Zeroing};
 use valetkeyd::endpoint::Inherited;
 use valetkeyd::program;
 
@@ -10,6 +10,7 @@ use valetkeyd::program;
 static ALLOCATOR: Zeroing = Zeroing::new();
 
 fn main() -> ExitCode {
+    allocator::share_one_heap();
     // SAFETY: the first line of the process: there is no other thread, and no descriptor but what it was started with.
     match unsafe { take_inherited() } {
         Ok(inherited) => program::main(std::env::args_os(), inherited),

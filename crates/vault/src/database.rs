@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 use crate::error::VaultError;
 use crate::fault::{Fault, no_panic};
 use crate::last_seen::{LastSeen, Note, Stamp};
-use crate::loaded::{Loaded, Loader};
+use crate::loaded::{Loaded, Loader, Record};
 use crate::record::{RecordKeys, Row, RowPrefix, prefix_of};
 use crate::state_dir::StateDir;
 
@@ -119,8 +119,12 @@ impl Database {
         &self.keys
     }
 
-    /// The records of a partition.
-    pub(crate) fn load(&self, partition: &str) -> Result<Loaded, VaultError> {
+    /// The records of a partition, as `reader` reads them: it is asked for a reader by each thread that takes part.
+    pub(crate) fn load<T: Send, R: FnMut(Record<'_>) -> T>(
+        &self,
+        partition: &str,
+        reader: &(impl Fn() -> R + Sync),
+    ) -> Result<Loaded<T>, VaultError> {
         let prefix = self.keys.prefix(partition);
         self.with_connection("load records from", |_, connection| {
             let transaction = connection.begin_read()?;
@@ -131,7 +135,7 @@ impl Database {
                 _ => 1,
             };
             let ranges = split_partition(prefix, threads.min(MOST_THREADS) as u8);
-            let loaded = self.load_ranges(&records, ranges)?;
+            let loaded = self.load_ranges(&records, ranges, reader)?;
             match loaded.records.len() + loaded.damaged {
                 found if found as u64 == expected => Ok(loaded),
                 found => Err(Fault::Damaged(format!("{found} of {expected} records found"))),
@@ -139,33 +143,32 @@ impl Database {
         })
     }
 
-    /// Loads the last range on this thread and the others on threads of their own.
-    fn load_ranges(
+    /// Loads the first range on this thread and the others on threads of their own.
+    fn load_ranges<T: Send, R: FnMut(Record<'_>) -> T>(
         &self,
         records: &ReadOnlyTable<Row, &'static [u8]>,
-        mut ranges: Vec<RangeInclusive<Row>>,
-    ) -> Result<Loaded, Fault> {
-        let Some(own) = ranges.pop() else { return Ok(Loaded::default()) };
+        ranges: Vec<RangeInclusive<Row>>,
+        reader: &(impl Fn() -> R + Sync),
+    ) -> Result<Loaded<T>, Fault> {
+        let load = |range| self.load_range(records, range, Loader::new(reader()));
         thread::scope(|scope| {
-            let load = |range| self.load_range(records, range);
-            let workers: Vec<_> =
-                ranges.into_iter().map(|range| scope.spawn(move || load(range))).collect();
-            let mut loaded = load(own)?;
+            let mut ranges = ranges.into_iter();
+            let own = ranges.next();
+            let workers: Vec<_> = ranges.map(|range| scope.spawn(move || load(range))).collect();
+            let mut loaded = own.map_or_else(|| Ok(Loader::new(reader()).finish()), load)?;
             for worker in workers {
-                let more = worker.join().unwrap_or_else(|panic| resume_unwind(panic))?;
-                loaded.records.extend(more.records);
-                loaded.damaged += more.damaged;
+                loaded.extend(worker.join().unwrap_or_else(|panic| resume_unwind(panic))?);
             }
             Ok(loaded)
         })
     }
 
-    fn load_range(
+    fn load_range<T, R: FnMut(Record<'_>) -> T>(
         &self,
         records: &ReadOnlyTable<Row, &'static [u8]>,
         range: RangeInclusive<Row>,
-    ) -> Result<Loaded, Fault> {
-        let mut loader = Loader::default();
+        mut loader: Loader<T, R>,
+    ) -> Result<Loaded<T>, Fault> {
         for entry in records.range(range)? {
             let (row, stored) = entry?;
             loader.add(&self.keys, &row.value(), stored.value());

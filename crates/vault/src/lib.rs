@@ -39,7 +39,7 @@ pub use error::{IoKind, KeyProblem, UnsafePath, VaultError};
 pub use key::keyring::{Keyring, KeyringRefusal, SystemKeyring};
 pub use key::passphrase::PassphraseCost;
 pub use key::{KeyChoice, KeyProvider, KeyReport, UnknownKeyChoice};
-pub use loaded::{Loaded, Record, Value};
+pub use loaded::{Loaded, Record};
 pub use open::{Incident, LockedVault, Opened, open};
 pub use options::{OpenOptions, Randomness, RandomnessUnavailable, SystemRandomness};
 pub use vault::{RecordChange, Vault};

@@ -1,101 +1,74 @@
-//! What a load answers: thousands of values in a few large buffers.
+//! Reading many records: each is opened into the same buffer, read there, and wiped.
 //!
-//! A buffer for each value would cost more than reading and opening it: on a thread other than the
-//! first, glibc grows its heap one page and one system call at a time. The large ones go back to
-//! the system as a whole, too, so a daemon that has read its store is as small as before.
-
-use std::fmt;
-use std::ops::{Deref, Range};
-use std::sync::Arc;
+//! Nothing is kept of the plain text but what the reader makes of it, so that thousands of records cost the memory of one,
+//! and what is being read is still in the processor's cache.
 
 use zeroize::Zeroizing;
 
 use crate::record::{RecordKeys, Row};
 
-const CHUNK_BYTES: usize = 1024 * 1024;
-
 /// What a partition holds.
-#[derive(Debug, Default)]
-pub struct Loaded {
-    /// The records, in no particular order.
-    pub records: Vec<Record>,
+#[derive(Debug)]
+pub struct Loaded<T> {
+    /// What the readers made of the records, in no particular order.
+    pub records: Vec<T>,
     /// How many records are there but were altered since they were saved. They stay in the file.
     pub damaged: usize,
 }
 
-/// A stored record.
-#[derive(Clone, Debug)]
-pub struct Record {
+/// A stored record while it is read.
+#[derive(Clone, Copy)]
+pub struct Record<'a> {
     /// What it was saved under.
-    pub key: String,
+    pub key: &'a str,
     /// Its bytes.
-    pub value: Value,
+    pub value: &'a [u8],
 }
 
-/// The bytes of a record. They share a buffer with other records of the same load; the buffer is
-/// wiped when the last of them is dropped.
-#[derive(Clone)]
-pub struct Value {
-    chunk: Arc<Zeroizing<Vec<u8>>>,
-    range: Range<usize>,
+/// Opens records, and hands them to a reader.
+pub(crate) struct Loader<T, R> {
+    loaded: Loaded<T>,
+    read: R,
+    buffer: Zeroizing<Vec<u8>>,
 }
 
-impl Deref for Value {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        &self.chunk[self.range.clone()]
+impl<T, R: FnMut(Record<'_>) -> T> Loader<T, R> {
+    pub(crate) fn new(read: R) -> Self {
+        let loaded = Loaded { records: Vec::new(), damaged: 0 };
+        Self { loaded, read, buffer: Zeroizing::default() }
     }
-}
 
-impl fmt::Debug for Value {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Value")
-    }
-}
-
-/// Opens records into chunks.
-#[derive(Default)]
-pub(crate) struct Loader {
-    loaded: Loaded,
-    chunk: Zeroizing<Vec<u8>>,
-    /// The keys of the records in the chunk, and where their values are.
-    in_chunk: Vec<(String, Range<usize>)>,
-}
-
-impl Loader {
     /// Opens what is stored under `row`, or counts it as damaged.
     pub(crate) fn add(&mut self, keys: &RecordKeys, row: &Row, stored: &[u8]) {
         // Never grown, since growth would leave a copy of the plain text behind.
-        if self.chunk.capacity() - self.chunk.len() < stored.len() {
-            self.finish_chunk();
-            self.chunk = Zeroizing::new(Vec::with_capacity(CHUNK_BYTES.max(stored.len())));
+        if self.buffer.capacity() < stored.len() {
+            self.buffer = Zeroizing::new(Vec::with_capacity(stored.len().next_power_of_two()));
         }
-        let start = self.chunk.len();
-        let end = match keys.open(row, stored, &mut self.chunk) {
+        self.buffer.clear();
+        match keys.open(row, stored, &mut self.buffer) {
             Ok(record) => {
-                let range = start..start + record.value.len();
-                self.in_chunk.push((record.key.to_owned(), range.clone()));
-                range.end
+                let record = Record { key: record.key, value: record.value };
+                self.loaded.records.push((self.read)(record));
             }
-            Err(_) => {
-                self.loaded.damaged += 1;
-                start
-            }
-        };
-        self.chunk.truncate(end);
+            Err(_) => self.loaded.damaged += 1,
+        }
     }
 
-    pub(crate) fn finish(mut self) -> Loaded {
-        self.finish_chunk();
+    pub(crate) fn finish(self) -> Loaded<T> {
         self.loaded
     }
+}
 
-    fn finish_chunk(&mut self) {
-        let chunk = Arc::new(std::mem::take(&mut self.chunk));
-        self.loaded.records.extend(self.in_chunk.drain(..).map(|(key, range)| {
-            let chunk = chunk.clone();
-            Record { key, value: Value { chunk, range } }
-        }));
+impl<T> Loaded<T> {
+    /// Takes over what another thread has read.
+    pub(crate) fn extend(&mut self, more: Self) {
+        self.records.extend(more.records);
+        self.damaged += more.damaged;
+    }
+}
+
+impl std::fmt::Debug for Record<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Record")
     }
 }

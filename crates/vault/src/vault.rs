@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use crate::database::{Database, SealedChange};
 use crate::error::VaultError;
 use crate::key::KeyReport;
-use crate::loaded::Loaded;
+use crate::loaded::{Loaded, Record};
 use crate::open::Incident;
 use crate::options::{Randomness, random};
 use crate::state_dir::StateLock;
@@ -39,9 +39,14 @@ pub enum RecordChange {
 }
 
 impl Vault {
-    /// Reads all records of a partition.
-    pub fn load(&self, partition: &str) -> Result<Loaded, VaultError> {
-        let loaded = self.database.load(partition)?;
+    /// Reads all records of a partition. Each thread that takes part asks `reader` for a reader of its own; what a reader
+    /// does not take from a record is wiped before the next one.
+    pub fn load<T: Send, R: FnMut(Record<'_>) -> T>(
+        &self,
+        partition: &str,
+        reader: impl Fn() -> R + Sync,
+    ) -> Result<Loaded<T>, VaultError> {
+        let loaded = self.database.load(partition, &reader)?;
         if loaded.damaged > 0 {
             let damaged = loaded.damaged;
             tracing::warn!(damaged, "records were altered outside valetkey and are skipped");

@@ -11,7 +11,7 @@ use redb::{ReadableDatabase, ReadableTable, TableDefinition};
 use tempfile::tempdir;
 use valetkey_vault::{Incident, KeyProvider, VaultError};
 
-use common::{NOW, map, only, open_file_store, options, put, ready, records, remove};
+use common::{NOW, load, map, only, open_file_store, options, put, ready, records, remove};
 
 const RECORDS: TableDefinition<'_, [u8; 32], &[u8]> = TableDefinition::new("records");
 
@@ -112,11 +112,11 @@ fn a_record_that_was_moved_to_another_row_is_reported_and_skipped() {
     swap_two_rows(&dir.path().join("vault.redb"));
 
     let vault = open_file_store(dir.path());
-    let loaded = vault.load("p").unwrap();
+    let loaded = load(&vault, "p").unwrap();
     assert_eq!((loaded.records.len(), loaded.damaged), (1, 2));
     assert_eq!(vault.incidents(), []);
     vault.save("p", &[put("d", "4")]).unwrap();
-    let loaded = vault.load("p").unwrap();
+    let loaded = load(&vault, "p").unwrap();
     assert_eq!((loaded.records.len(), loaded.damaged), (2, 2), "they stay in the file");
     vault.save("p", &[put("a", "1"), put("b", "2"), put("c", "3")]).unwrap();
     assert_eq!(records(&vault, "p").len(), 4, "a new value takes the place of a damaged one");

@@ -9,8 +9,8 @@ use valetkey_engine::ports::StoreError;
 use valetkey_model::Partition;
 use valetkey_proto::v1::ErrorCode;
 use valetkey_vault::{
-    self as vault, KeyProblem, KeyProvider, LockedVault, OpenOptions, Opened, RecordChange, Vault,
-    VaultError,
+    self as vault, KeyProblem, KeyProvider, LockedVault, OpenOptions, Opened, Record, RecordChange,
+    Vault, VaultError,
 };
 use zeroize::Zeroizing;
 
@@ -105,25 +105,26 @@ impl Worker {
     }
 
     fn load(&self, partition: &Partition) -> Result<Vec<Entry>, StoreError> {
-        let loaded = self.vault()?.load(partition.as_str()).map_err(|error| explain(&error))?;
-        // One decoder for all, so that texts which thousands of entries have in common are kept once.
-        let mut decoder = EntryDecoder::default();
-        let entries =
-            loaded.records.iter().filter_map(|record| match decoder.decode(&record.value) {
-                Ok(entry) => Some(entry),
-                Err(error) => {
-                    tracing::warn!(%error, "a stored entry cannot be read and is skipped");
-                    None
-                }
-            });
-        Ok(entries.collect())
+        let reader = || {
+            // One decoder for many, so that texts which thousands of entries have in common are kept once.
+            let mut decoder = EntryDecoder::default();
+            move |record: Record<'_>| {
+                let refused = |error: &_| tracing::warn!(%error, "a stored entry cannot be read and is skipped");
+                decoder.decode(record.value).inspect_err(refused).ok()
+            }
+        };
+        let loaded = self.vault()?.load(partition.as_str(), reader);
+        let loaded = loaded.map_err(|error| explain(&error))?;
+        Ok(loaded.records.into_iter().flatten().collect())
     }
 
     fn read_secret(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
         let secrets = Partition::of_secrets();
-        let loaded = self.vault()?.load(secrets.as_str()).map_err(|error| explain(&error))?;
-        let found = loaded.records.iter().find(|record| record.key == name);
-        Ok(found.map(|record| Zeroizing::new(record.value.to_vec())))
+        let reader = || {
+            |record: Record<'_>| (record.key == name).then(|| Zeroizing::new(record.value.to_vec()))
+        };
+        let loaded = self.vault()?.load(secrets.as_str(), reader);
+        Ok(loaded.map_err(|error| explain(&error))?.records.into_iter().flatten().next())
     }
 
     /// One commit for all; when it fails, one for each, so that nobody pays for another's changes.

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use valetkey_cache::{AccessToken, Entry, EntryDecoder};
 use valetkey_model::ScopeSet;
-use valetkey_vault::{KeyChoice, KeyProvider, OpenOptions, Opened, RecordChange, Vault, open};
+use valetkey_vault::{
+    KeyChoice, KeyProvider, OpenOptions, Opened, Record, RecordChange, Vault, open,
+};
 
 use crate::Outcome;
 
@@ -35,10 +37,11 @@ pub(crate) fn open_store(state_dir: &Path) -> Outcome<Filled> {
         Opened::Locked(_) => return Err("the store is locked".into()),
     };
     let partition = vault.partitions()?.pop().ok_or("the store is empty")?;
-    let loaded = vault.load(&partition)?;
-    let mut decoder = EntryDecoder::default();
-    let entries = loaded.records.iter().map(|record| decoder.decode(&record.value));
-    let entries = entries.collect::<Result<_, _>>()?;
+    let reader = || {
+        let mut decoder = EntryDecoder::default();
+        move |record: Record<'_>| decoder.decode(record.value)
+    };
+    let entries = vault.load(&partition, reader)?.records.into_iter().collect::<Result<_, _>>()?;
     Ok(Filled { vault, partition, entries })
 }
 

@@ -53,6 +53,10 @@ fn save(
     database.save(numbers.map(seal).collect()).unwrap();
 }
 
+fn owned() -> impl FnMut(Record<'_>) -> (String, Vec<u8>) {
+    |record| (record.key.to_owned(), record.value.to_vec())
+}
+
 fn value(n: usize) -> Vec<u8> {
     format!("value {n} ").repeat(90).into_bytes()
 }
@@ -98,14 +102,14 @@ fn a_bit_that_rots_unnoticed_by_the_kernel_is_noticed_all_the_same() {
         let mut rotten = sound.clone();
         rotten[bit / 8] ^= 1 << (bit % 8);
         put_back(&state, &rotten);
-        match open(&state).map(|database| database.load("p")) {
+        match open(&state).map(|database| database.load("p", &owned)) {
             None | Some(Err(VaultError::Damaged { .. })) => refused += 1,
             Some(Err(other)) => panic!("bit {bit}: {other}"),
             Some(Ok(Loaded { records, damaged })) => {
                 assert_eq!(records.len() + damaged, RECORDS_SAVED, "bit {bit}");
-                for record in &records {
-                    let n: usize = record.key["record ".len()..].parse().unwrap();
-                    assert!(*record.value == value(n), "bit {bit}: {} is wrong", record.key);
+                for (key, found) in &records {
+                    let n: usize = key["record ".len()..].parse().unwrap();
+                    assert!(*found == value(n), "bit {bit}: {key} is wrong");
                 }
                 if damaged == 0 { intact += 1 } else { reported += 1 }
             }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use tempfile::TempDir;
 use valetkey_vault::{
-    KeyChoice, KeyProvider, Keyring, KeyringRefusal, OpenOptions, Opened, PassphraseCost,
+    KeyChoice, KeyProvider, Keyring, KeyringRefusal, Loaded, OpenOptions, Opened, PassphraseCost,
     Randomness, RandomnessUnavailable, RecordChange, Vault, VaultError, open,
 };
 use zeroize::Zeroizing;
@@ -121,11 +121,16 @@ pub fn remove(key: &str) -> RecordChange {
     RecordChange::Remove { key: key.into() }
 }
 
+/// What is in a partition, as keys and values.
+pub fn load(vault: &Vault, partition: &str) -> Result<Loaded<(String, Vec<u8>)>, VaultError> {
+    vault.load(partition, || |record| (record.key.to_owned(), record.value.to_vec()))
+}
+
 /// All records of a partition, by key.
 pub fn records(vault: &Vault, partition: &str) -> HashMap<String, Vec<u8>> {
-    let loaded = vault.load(partition).unwrap();
+    let loaded = load(vault, partition).unwrap();
     assert_eq!(loaded.damaged, 0, "records that do not open");
-    loaded.records.into_iter().map(|record| (record.key, record.value.to_vec())).collect()
+    loaded.records.into_iter().collect()
 }
 
 pub fn map<const N: usize>(expected: [(&str, &str); N]) -> HashMap<String, Vec<u8>> {
