@@ -11,6 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
+use valetkey_client::v1::{Grant, TokenRequest};
 use valetkey_testkit::entra::{Certificate, Client, EntraEmulator, Options};
 use valetkey_tests::{
     ALICE, Answer, Caller, Connection, Machine, Program, World, patiently, request,
@@ -342,6 +343,29 @@ async fn the_command_hands_a_secret_in_and_uses_it() {
     declare(&world, "programs = [\"/bin/true\"]", "secret = { vault = \"reports\" }");
     let (code, _, said) = run(&["token", "reports"], "").await;
     assert!(code == Some(4) && said.contains("to `programs` in [apps.reports]"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sdk_uses_it_over_all_of_its_connections_and_through_a_change() {
+    let world = start().await;
+    declare(&world, &this_program(), "secret = { file = \"@secret\" }");
+    let client = valetkey_client::Client::at(world.machine.endpoint().clone());
+    let app = client.open_named_app("reports").await.unwrap();
+    let request = TokenRequest { grant: Grant::ClientCredentials, ..TokenRequest::default() };
+    let ask_eight_times = async || {
+        let callers = (0..8).map(|_| {
+            let (app, request) = (app.clone(), request.clone());
+            tokio::spawn(async move { app.acquire_token(&request).await })
+        });
+        for caller in callers.collect::<Vec<_>>() {
+            caller.await.unwrap().unwrap();
+        }
+    };
+    ask_eight_times().await;
+    let key = format!("private_key = {{ file = \"@key\" }}\nthumbprint = \"{THUMBPRINT}\"");
+    declare(&world, &this_program(), &key);
+    world.machine.status().await;
+    ask_eight_times().await;
 }
 
 #[tokio::test]

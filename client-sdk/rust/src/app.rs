@@ -1,63 +1,34 @@
 //! `GET` and `POST /v1/apps`, `DELETE /v1/apps/{app}`: client applications, and the handle on an open one.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use valetkey_proto::v1::paths::route;
-use valetkey_proto::v1::{self, ErrorCode, OpenAppRequest};
+use valetkey_proto::v1::{self, OpenAppRequest};
 
 use crate::blocking;
 use crate::call::Call;
 use crate::client::Client;
+use crate::definition::{AssertionNeeded, Definition, Opening};
 use crate::error::Error;
 use crate::http1::fill;
+use crate::talk::Errand;
 
 /// An open client application. Cloning is cheap.
 ///
 /// A daemon that was started anew has forgotten which applications were open; the handle then opens its own again, once a
-/// call, and the caller notices nothing.
+/// call, and the caller notices nothing. One with a credential or a cache of its own is opened over each connection.
 #[derive(Clone, Debug)]
 pub struct App {
     pub(crate) client: Client,
-    definition: Arc<Definition>,
+    pub(crate) definition: Arc<Definition>,
 }
 
 /// As [`App`], for a thread that waits.
 #[derive(Clone, Debug)]
 pub struct BlockingApp {
     pub(crate) client: blocking::Client,
-    definition: Arc<Definition>,
-}
-
-/// What defines the application, and what the daemon made of it.
-#[derive(Debug)]
-struct Definition {
-    /// None for a handle on an application that somebody else defined.
-    request: Option<OpenAppRequest>,
-    opened: Mutex<Arc<v1::App>>,
-}
-
-impl Definition {
-    fn new(request: Option<OpenAppRequest>, opened: v1::App) -> Arc<Self> {
-        Arc::new(Self { request, opened: Mutex::new(Arc::new(opened)) })
-    }
-
-    fn opened(&self) -> Arc<v1::App> {
-        Arc::clone(&self.opened.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// How to open it again, if that is what the outcome asks for.
-    fn reopen_after<T>(&self, outcome: &Result<T, Error>) -> Option<Call<v1::App>> {
-        let is_forgotten = outcome.as_ref().is_err_and(|error| error.is(ErrorCode::UnknownApp));
-        self.request.as_ref().filter(|_| is_forgotten).map(open)
-    }
-
-    /// The id stays as it is, unless a configuration defines its name otherwise by now.
-    fn reopened(&self, opened: v1::App) -> Arc<v1::App> {
-        let opened = Arc::new(opened);
-        *self.opened.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&opened);
-        opened
-    }
+    pub(crate) definition: Arc<Definition>,
 }
 
 impl Client {
@@ -67,8 +38,26 @@ impl Client {
     /// # Errors
     /// When the definition is not acceptable.
     pub async fn open_app(&self, definition: OpenAppRequest) -> Result<App, Error> {
-        let opened = self.call(open(&definition)).await?;
-        Ok(App { client: self.clone(), definition: Definition::new(Some(definition), opened) })
+        self.open(Opening::new(definition, None)).await
+    }
+
+    /// As [`Client::open_app`], for an application that makes its client assertions itself (`assertion_callback`): `make` is
+    /// called whenever the daemon needs one, and must not wait for long. A program whose assertions take their time, or may
+    /// fail, asks without it, and repeats what was answered with `client_assertion_needed`.
+    ///
+    /// # Errors
+    /// When the definition is not acceptable.
+    pub async fn open_app_with_assertions(
+        &self,
+        definition: OpenAppRequest,
+        make: impl Fn(&AssertionNeeded) -> String + Send + Sync + 'static,
+    ) -> Result<App, Error> {
+        self.open(Opening::new(definition, Some(Box::new(make)))).await
+    }
+
+    async fn open(&self, opening: Opening) -> Result<App, Error> {
+        let opened = self.run(&Errand::Open(opening.call(), opening.key)).await?;
+        Ok(App { client: self.clone(), definition: Definition::new(Some(opening), opened) })
     }
 
     /// Opens the client application of this name in the daemon's configuration.
@@ -104,17 +93,14 @@ impl App {
     /// # Errors
     /// When the daemon does not confirm it.
     pub async fn close(self) -> Result<(), Error> {
-        self.client.call(close(&self.describe().app)).await
+        self.call(close).await
     }
 
     pub(crate) async fn call<T: DeserializeOwned>(
         &self,
-        build: impl Fn(&str) -> Call<T>,
+        build: impl Fn(&str) -> Call<T> + Sync,
     ) -> Result<T, Error> {
-        let outcome = self.client.call(build(&self.describe().app)).await;
-        let Some(reopen) = self.definition.reopen_after(&outcome) else { return outcome };
-        let opened = self.client.call(reopen).await?;
-        self.client.call(build(&self.definition.reopened(opened).app)).await
+        self.client.run(&Errand::OfApp(&self.definition, &build)).await
     }
 }
 
@@ -124,11 +110,24 @@ impl blocking::Client {
     /// # Errors
     /// When the definition is not acceptable.
     pub fn open_app(&self, definition: OpenAppRequest) -> Result<BlockingApp, Error> {
-        let opened = self.call(open(&definition))?;
-        Ok(BlockingApp {
-            client: self.clone(),
-            definition: Definition::new(Some(definition), opened),
-        })
+        self.open(Opening::new(definition, None))
+    }
+
+    /// As [`Client::open_app_with_assertions`].
+    ///
+    /// # Errors
+    /// When the definition is not acceptable.
+    pub fn open_app_with_assertions(
+        &self,
+        definition: OpenAppRequest,
+        make: impl Fn(&AssertionNeeded) -> String + Send + Sync + 'static,
+    ) -> Result<BlockingApp, Error> {
+        self.open(Opening::new(definition, Some(Box::new(make))))
+    }
+
+    fn open(&self, opening: Opening) -> Result<BlockingApp, Error> {
+        let opened = self.run(&Errand::Open(opening.call(), opening.key))?;
+        Ok(BlockingApp { client: self.clone(), definition: Definition::new(Some(opening), opened) })
     }
 
     /// As [`Client::open_named_app`].
@@ -164,22 +163,15 @@ impl BlockingApp {
     /// # Errors
     /// When the daemon does not confirm it.
     pub fn close(self) -> Result<(), Error> {
-        self.client.call(close(&self.describe().app))
+        self.call(close)
     }
 
     pub(crate) fn call<T: DeserializeOwned>(
         &self,
-        build: impl Fn(&str) -> Call<T>,
+        build: impl Fn(&str) -> Call<T> + Sync,
     ) -> Result<T, Error> {
-        let outcome = self.client.call(build(&self.describe().app));
-        let Some(reopen) = self.definition.reopen_after(&outcome) else { return outcome };
-        let opened = self.client.call(reopen)?;
-        self.client.call(build(&self.definition.reopened(opened).app))
+        self.client.run(&Errand::OfApp(&self.definition, &build))
     }
-}
-
-fn open(definition: &OpenAppRequest) -> Call<v1::App> {
-    Call::post(route::APPS, definition).repeatable()
 }
 
 fn named(name: &str) -> OpenAppRequest {

@@ -10,8 +10,10 @@ pub use crate::event::BlockingEvents as Events;
 
 use crate::call::Call;
 use crate::connection::{Broken, Connection, Pool};
-use crate::error::Error;
+use crate::error::{Error, ProtocolError};
+use crate::flow::Flows;
 use crate::start::{Starting, is_allowed_by_environment};
+use crate::talk::{Errand, Next, Talk};
 
 /// The way to the daemon. Cloning is cheap, and clones share their connections; any number of threads may use one.
 ///
@@ -23,6 +25,7 @@ struct Inner {
     endpoint: Endpoint,
     may_start: bool,
     idle: Pool<BlockingStream>,
+    flows: Flows,
     /// One start at a time in this process.
     starting: Mutex<()>,
 }
@@ -44,7 +47,13 @@ impl Client {
 
     fn build(endpoint: Endpoint, may_start: bool) -> Self {
         let starting = Mutex::new(());
-        Self(Arc::new(Inner { endpoint, may_start, idle: Pool::new(), starting }))
+        Self(Arc::new(Inner {
+            endpoint,
+            may_start,
+            idle: Pool::new(),
+            flows: Flows::default(),
+            starting,
+        }))
     }
 
     /// Where the daemon is looked for.
@@ -54,36 +63,60 @@ impl Client {
 
     /// Asks over a kept-alive connection; when that turns out to be closed, once more over a new one. A daemon that is just
     /// ending still takes new connections, and closes them unheard: what may be repeated is asked once more, of the next one.
-    pub(crate) fn call<T: DeserializeOwned>(&self, call: Call<T>) -> Result<T, Error> {
+    pub(crate) fn run<T: DeserializeOwned>(&self, errand: &Errand<'_, T>) -> Result<T, Error> {
         if let Some(idle) = self.0.idle.take() {
-            match self.exchange(idle, &call) {
+            let mut talk = Talk::begin(errand, &idle.opened);
+            match self.talk_over(idle, &mut talk) {
                 Err(Broken::Gone(_)) => self.0.idle.clear(),
                 outcome => return outcome?,
             }
         }
-        match self.call_anew(&call) {
-            Err(Broken::Gone(_)) if call.is_repeatable => self.call_anew(&call)?,
+        match self.talk_anew(errand) {
+            Err(Broken::Gone(_)) => self.talk_anew(errand)?,
             outcome => outcome?,
         }
     }
 
-    fn call_anew<T: DeserializeOwned>(&self, call: &Call<T>) -> Result<Result<T, Error>, Broken> {
-        let fresh = self.connect()?;
-        self.exchange(fresh, call)
+    pub(crate) fn call<T: DeserializeOwned>(&self, call: Call<T>) -> Result<T, Error> {
+        self.run(&Errand::Plain(call))
     }
 
-    fn exchange<T: DeserializeOwned>(
+    fn talk_anew<T: DeserializeOwned>(
+        &self,
+        errand: &Errand<'_, T>,
+    ) -> Result<Result<T, Error>, Broken> {
+        let fresh = self.connect()?;
+        let mut talk = Talk::begin(errand, &fresh.opened);
+        match self.talk_over(fresh, &mut talk) {
+            Err(Broken::Gone(error)) if !talk.is_repeatable() => Err(Broken::Failed(error)),
+            outcome => outcome,
+        }
+    }
+
+    fn talk_over<T: DeserializeOwned>(
         &self,
         mut connection: Connection<BlockingStream>,
-        call: &Call<T>,
+        talk: &mut Talk<'_, T>,
     ) -> Result<Result<T, Error>, Broken> {
-        let answer = connection.exchange_blocking(&call.request)?;
-        let keeps_alive = answer.keeps_alive;
-        let outcome = Call::read(answer);
-        if keeps_alive {
-            self.0.idle.put(connection);
+        loop {
+            let answer = connection.exchange_blocking(talk.request())?;
+            let keeps_alive = answer.keeps_alive;
+            let (next, opened) = talk.hear(answer);
+            connection.opened.extend(opened);
+            match next {
+                Next::Done(outcome) => {
+                    if keeps_alive {
+                        self.0.idle.put(connection);
+                    }
+                    return Ok(outcome);
+                }
+                // It will be closed, and nothing of what comes next has begun.
+                Next::Ask if !keeps_alive => {
+                    return Err(Broken::Gone(ProtocolError::HungUp.into()));
+                }
+                Next::Ask => {}
+            }
         }
-        Ok(outcome)
     }
 
     /// A new connection; the daemon is started if nobody listens.
@@ -112,6 +145,10 @@ impl Client {
             };
             std::thread::sleep(starting.next_wait()?);
         }
+    }
+
+    pub(crate) fn flows(&self) -> &Flows {
+        &self.0.flows
     }
 
     fn try_connect(&self) -> Result<Connection<BlockingStream>, ConnectError> {

@@ -7,8 +7,10 @@ use valetkey_ipc::{ConnectError, Endpoint, Stream};
 
 use crate::call::Call;
 use crate::connection::{Broken, Connection, Pool};
-use crate::error::Error;
+use crate::error::{Error, ProtocolError};
+use crate::flow::Flows;
 use crate::start::{Starting, is_allowed_by_environment};
+use crate::talk::{Errand, Next, Talk};
 
 /// The way to the daemon. Cloning is cheap, and clones share their connections.
 ///
@@ -23,6 +25,7 @@ struct Inner {
     endpoint: Endpoint,
     may_start: bool,
     idle: Pool<Stream>,
+    flows: Flows,
     /// One start at a time in this process.
     starting: tokio::sync::Mutex<()>,
 }
@@ -44,7 +47,13 @@ impl Client {
 
     fn build(endpoint: Endpoint, may_start: bool) -> Self {
         let starting = tokio::sync::Mutex::new(());
-        Self(Arc::new(Inner { endpoint, may_start, idle: Pool::new(), starting }))
+        Self(Arc::new(Inner {
+            endpoint,
+            may_start,
+            idle: Pool::new(),
+            flows: Flows::default(),
+            starting,
+        }))
     }
 
     /// Where the daemon is looked for.
@@ -54,39 +63,63 @@ impl Client {
 
     /// Asks over a kept-alive connection; when that turns out to be closed, once more over a new one. A daemon that is just
     /// ending still takes new connections, and closes them unheard: what may be repeated is asked once more, of the next one.
-    pub(crate) async fn call<T: DeserializeOwned>(&self, call: Call<T>) -> Result<T, Error> {
+    pub(crate) async fn run<T: DeserializeOwned>(
+        &self,
+        errand: &Errand<'_, T>,
+    ) -> Result<T, Error> {
         if let Some(idle) = self.0.idle.take() {
-            match self.exchange(idle, &call).await {
+            let mut talk = Talk::begin(errand, &idle.opened);
+            match self.talk_over(idle, &mut talk).await {
                 Err(Broken::Gone(_)) => self.0.idle.clear(),
                 outcome => return outcome?,
             }
         }
-        match self.call_anew(&call).await {
-            Err(Broken::Gone(_)) if call.is_repeatable => self.call_anew(&call).await?,
+        match self.talk_anew(errand).await {
+            Err(Broken::Gone(_)) => self.talk_anew(errand).await?,
             outcome => outcome?,
         }
     }
 
-    async fn call_anew<T: DeserializeOwned>(
-        &self,
-        call: &Call<T>,
-    ) -> Result<Result<T, Error>, Broken> {
-        let fresh = self.connect().await?;
-        self.exchange(fresh, call).await
+    pub(crate) async fn call<T: DeserializeOwned>(&self, call: Call<T>) -> Result<T, Error> {
+        self.run(&Errand::Plain(call)).await
     }
 
-    async fn exchange<T: DeserializeOwned>(
+    async fn talk_anew<T: DeserializeOwned>(
+        &self,
+        errand: &Errand<'_, T>,
+    ) -> Result<Result<T, Error>, Broken> {
+        let fresh = self.connect().await?;
+        let mut talk = Talk::begin(errand, &fresh.opened);
+        match self.talk_over(fresh, &mut talk).await {
+            Err(Broken::Gone(error)) if !talk.is_repeatable() => Err(Broken::Failed(error)),
+            outcome => outcome,
+        }
+    }
+
+    async fn talk_over<T: DeserializeOwned>(
         &self,
         mut connection: Connection<Stream>,
-        call: &Call<T>,
+        talk: &mut Talk<'_, T>,
     ) -> Result<Result<T, Error>, Broken> {
-        let answer = connection.exchange(&call.request).await?;
-        let keeps_alive = answer.keeps_alive;
-        let outcome = Call::read(answer);
-        if keeps_alive {
-            self.0.idle.put(connection);
+        loop {
+            let answer = connection.exchange(talk.request()).await?;
+            let keeps_alive = answer.keeps_alive;
+            let (next, opened) = talk.hear(answer);
+            connection.opened.extend(opened);
+            match next {
+                Next::Done(outcome) => {
+                    if keeps_alive {
+                        self.0.idle.put(connection);
+                    }
+                    return Ok(outcome);
+                }
+                // It will be closed, and nothing of what comes next has begun.
+                Next::Ask if !keeps_alive => {
+                    return Err(Broken::Gone(ProtocolError::HungUp.into()));
+                }
+                Next::Ask => {}
+            }
         }
-        Ok(outcome)
     }
 
     /// A new connection; the daemon is started if nobody listens.
@@ -115,6 +148,10 @@ impl Client {
             };
             tokio::time::sleep(starting.next_wait()?).await;
         }
+    }
+
+    pub(crate) fn flows(&self) -> &Flows {
+        &self.0.flows
     }
 
     async fn try_connect(&self) -> Result<Connection<Stream>, ConnectError> {

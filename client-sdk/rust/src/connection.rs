@@ -1,5 +1,6 @@
 //! A kept-alive connection, for tokio and for a thread that waits: both do the same few steps around `http1`.
 
+use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -10,6 +11,7 @@ use valetkey_ipc::{BlockingStream, Stream};
 use valetkey_proto::v1::paths::route;
 
 use crate::call::Call;
+use crate::definition::OpeningKey;
 use crate::error::{Error, ProtocolError};
 use crate::http1::{Answer, Framing, Incoming};
 
@@ -17,6 +19,26 @@ use crate::http1::{Answer, Framing, Incoming};
 pub(crate) struct Connection<S> {
     stream: S,
     incoming: Incoming,
+    pub(crate) opened: OpenedHere,
+}
+
+/// The applications that were opened over a connection, as far as that matters: by the last of them, since whoever goes
+/// through more than this many opens them again.
+#[derive(Default)]
+pub(crate) struct OpenedHere(VecDeque<OpeningKey>);
+
+impl OpenedHere {
+    pub(crate) fn contains(&self, key: OpeningKey) -> bool {
+        self.0.contains(&key)
+    }
+
+    pub(crate) fn extend(&mut self, key: Option<OpeningKey>) {
+        let Some(key) = key.filter(|key| !self.contains(*key)) else { return };
+        if self.0.len() == MAX_OPENED {
+            self.0.pop_front();
+        }
+        self.0.push_back(key);
+    }
 }
 
 /// Why there is no answer. The connection is of no more use.
@@ -29,7 +51,7 @@ pub(crate) enum Broken {
 
 impl Connection<Stream> {
     pub(crate) fn new(stream: Stream) -> Self {
-        Self { stream, incoming: Incoming::new() }
+        Self { stream, incoming: Incoming::new(), opened: OpenedHere::default() }
     }
 
     /// Sends a request and reads its answer.
@@ -85,7 +107,7 @@ impl Connection<BlockingStream> {
     pub(crate) fn new_blocking(stream: BlockingStream) -> Self {
         // Named pipes have no such limit; a daemon that hangs is then Ctrl-C's business.
         let _ = stream.set_read_timeout(Some(PATIENCE));
-        Self { stream, incoming: Incoming::new() }
+        Self { stream, incoming: Incoming::new(), opened: OpenedHere::default() }
     }
 
     /// Sends a request and reads its answer.
@@ -246,6 +268,9 @@ impl<S> Pool<S> {
 
 /// Longer than the longest wait of a long poll, and than the daemon gives any provider to answer.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// How many applications a connection remembers to have open.
+const MAX_OPENED: usize = 64;
 
 /// A burst opens more, which are closed after use.
 const MAX_IDLE: usize = 8;

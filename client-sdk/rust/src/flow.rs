@@ -3,8 +3,11 @@
 //! The daemon does the work (it polls for a device code, it listens for a redirect); the application shows what the
 //! person needs, or opens the browser, and waits. One that was `joined` has its page open already: do not open it again.
 
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
 use valetkey_proto::v1::paths::{MAX_WAIT_SECONDS, route};
 use valetkey_proto::v1::{CompleteFlowRequest, Flow, FlowState, StartFlowRequest, TokenResponse};
@@ -13,8 +16,10 @@ use crate::app::{App, BlockingApp};
 use crate::blocking;
 use crate::call::Call;
 use crate::client::Client;
+use crate::definition::Definition;
 use crate::error::Error;
 use crate::http1::fill;
+use crate::talk::Errand;
 
 impl App {
     /// Starts a flow, or joins the one that is open for the same sign-in.
@@ -22,7 +27,9 @@ impl App {
     /// # Errors
     /// When the request is not acceptable, or the provider cannot be asked.
     pub async fn start_flow(&self, request: &StartFlowRequest) -> Result<Flow, Error> {
-        self.call(|app| start(app, request)).await
+        let flow = self.call(|app| start(app, request)).await?;
+        self.client.flows().add(&flow, &self.definition);
+        Ok(flow)
     }
 }
 
@@ -32,7 +39,7 @@ impl Client {
     /// # Errors
     /// `unknown_flow` when it ended long ago, or before the daemon was started.
     pub async fn poll_flow(&self, flow: &str, wait: Duration) -> Result<Flow, Error> {
-        self.call(poll(flow, wait)).await
+        self.call_of_flow(flow, &|| poll(flow, wait)).await
     }
 
     /// Waits for the end of a flow, however long the person takes.
@@ -65,7 +72,12 @@ impl Client {
         flow: &str,
         request: &CompleteFlowRequest,
     ) -> Result<Flow, Error> {
-        self.call(complete(flow, request)).await
+        let outcome = self.call_of_flow(flow, &|| complete(flow, request)).await;
+        let assertion = self.flows().find(flow).and_then(|app| app.answer(&outcome));
+        let Some(client_assertion) = assertion else { return outcome };
+        let client_assertion = Some(client_assertion);
+        let request = CompleteFlowRequest { client_assertion, ..request.clone() };
+        self.call_of_flow(flow, &|| complete(flow, &request)).await
     }
 
     /// Cancels a flow for this caller. The sign-in goes on for others who joined it, or whom this one joined.
@@ -73,7 +85,19 @@ impl Client {
     /// # Errors
     /// When the daemon does not confirm it.
     pub async fn cancel_flow(&self, flow: &str) -> Result<(), Error> {
-        self.call(cancel(flow)).await
+        self.call_of_flow(flow, &|| cancel(flow)).await
+    }
+
+    /// A flow of an application that is opened over each connection is known there alone where it is open.
+    async fn call_of_flow<T: DeserializeOwned>(
+        &self,
+        flow: &str,
+        build: &(dyn Fn() -> Call<T> + Sync),
+    ) -> Result<T, Error> {
+        match self.flows().find(flow) {
+            Some(app) => self.run(&Errand::OfApp(&app, &|_: &str| build())).await,
+            None => self.call(build()).await,
+        }
     }
 }
 
@@ -83,7 +107,9 @@ impl BlockingApp {
     /// # Errors
     /// When the request is not acceptable, or the provider cannot be asked.
     pub fn start_flow(&self, request: &StartFlowRequest) -> Result<Flow, Error> {
-        self.call(|app| start(app, request))
+        let flow = self.call(|app| start(app, request))?;
+        self.client.flows().add(&flow, &self.definition);
+        Ok(flow)
     }
 }
 
@@ -93,7 +119,7 @@ impl blocking::Client {
     /// # Errors
     /// `unknown_flow` when it ended long ago, or before the daemon was started.
     pub fn poll_flow(&self, flow: &str, wait: Duration) -> Result<Flow, Error> {
-        self.call(poll(flow, wait))
+        self.call_of_flow(flow, &|| poll(flow, wait))
     }
 
     /// As [`Client::finish_flow`].
@@ -112,7 +138,12 @@ impl blocking::Client {
     /// # Errors
     /// When they are not this flow's.
     pub fn complete_flow(&self, flow: &str, request: &CompleteFlowRequest) -> Result<Flow, Error> {
-        self.call(complete(flow, request))
+        let outcome = self.call_of_flow(flow, &|| complete(flow, request));
+        let assertion = self.flows().find(flow).and_then(|app| app.answer(&outcome));
+        let Some(client_assertion) = assertion else { return outcome };
+        let client_assertion = Some(client_assertion);
+        let request = CompleteFlowRequest { client_assertion, ..request.clone() };
+        self.call_of_flow(flow, &|| complete(flow, &request))
     }
 
     /// As [`Client::cancel_flow`].
@@ -120,7 +151,41 @@ impl blocking::Client {
     /// # Errors
     /// When the daemon does not confirm it.
     pub fn cancel_flow(&self, flow: &str) -> Result<(), Error> {
-        self.call(cancel(flow))
+        self.call_of_flow(flow, &|| cancel(flow))
+    }
+
+    fn call_of_flow<T: DeserializeOwned>(
+        &self,
+        flow: &str,
+        build: &(dyn Fn() -> Call<T> + Sync),
+    ) -> Result<T, Error> {
+        match self.flows().find(flow) {
+            Some(app) => self.run(&Errand::OfApp(&app, &|_: &str| build())),
+            None => self.call(build()),
+        }
+    }
+}
+
+/// The flows of applications that are opened over each connection, for as long as a handle on their application is held: the
+/// last of them, since people abandon sign-ins and nobody tells.
+#[derive(Default)]
+pub(crate) struct Flows(Mutex<VecDeque<(String, Weak<Definition>)>>);
+
+impl Flows {
+    fn add(&self, flow: &Flow, app: &Arc<Definition>) {
+        if app.opening_of_each_connection().is_none() {
+            return;
+        }
+        let mut flows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if flows.len() == MAX_FLOWS {
+            flows.pop_front();
+        }
+        flows.push_back((flow.flow.clone(), Arc::downgrade(app)));
+    }
+
+    fn find(&self, flow: &str) -> Option<Arc<Definition>> {
+        let flows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        flows.iter().find(|(known, _)| known == flow).and_then(|(_, app)| app.upgrade())
     }
 }
 
@@ -170,6 +235,9 @@ fn complete(flow: &str, request: &CompleteFlowRequest) -> Call<Flow> {
 fn cancel(flow: &str) -> Call<()> {
     Call::delete(&fill(route::FLOW, &[flow]))
 }
+
+/// More than one user may have open.
+const MAX_FLOWS: usize = 1024;
 
 const LONGEST_WAIT: Duration = Duration::from_secs(MAX_WAIT_SECONDS);
 

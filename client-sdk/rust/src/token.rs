@@ -1,7 +1,7 @@
 //! `POST /v1/apps/{app}/token`: tokens that need no person.
 
 use valetkey_proto::v1::paths::route;
-use valetkey_proto::v1::{Grant, TokenRequest, TokenResponse};
+use valetkey_proto::v1::{Grant, SecretText, TokenRequest, TokenResponse};
 
 use crate::app::{App, BlockingApp};
 use crate::call::Call;
@@ -26,7 +26,19 @@ impl App {
     /// # Errors
     /// The provider's refusal, or why it could not be asked.
     pub async fn acquire_token(&self, request: &TokenRequest) -> Result<TokenResponse, Error> {
-        self.call(|app| acquire(app, request)).await
+        let outcome = self.call(|app| acquire(app, request)).await;
+        match asked_with(request, self.definition.answer(&outcome)) {
+            None => outcome,
+            Some(request) => self.call(|app| acquire(app, &request)).await,
+        }
+    }
+
+    /// Forgets the application's own tokens, those of no user.
+    ///
+    /// # Errors
+    /// When it has none by its kind, or the daemon does not confirm it.
+    pub async fn remove_own_tokens(&self) -> Result<(), Error> {
+        self.call(remove).await
     }
 }
 
@@ -44,8 +56,30 @@ impl BlockingApp {
     /// # Errors
     /// The provider's refusal, or why it could not be asked.
     pub fn acquire_token(&self, request: &TokenRequest) -> Result<TokenResponse, Error> {
-        self.call(|app| acquire(app, request))
+        let outcome = self.call(|app| acquire(app, request));
+        match asked_with(request, self.definition.answer(&outcome)) {
+            None => outcome,
+            Some(request) => self.call(|app| acquire(app, &request)),
+        }
     }
+
+    /// As [`App::remove_own_tokens`].
+    ///
+    /// # Errors
+    /// When it has none by its kind, or the daemon does not confirm it.
+    pub fn remove_own_tokens(&self) -> Result<(), Error> {
+        self.call(remove)
+    }
+}
+
+/// The same request with an assertion.
+fn asked_with(request: &TokenRequest, assertion: Option<SecretText>) -> Option<TokenRequest> {
+    let client_assertion = Some(assertion?);
+    Some(TokenRequest { client_assertion, ..request.clone() })
+}
+
+fn remove(app: &str) -> Call<()> {
+    Call::delete(&fill(route::TOKENS, &[app]))
 }
 
 fn acquire(app: &str, request: &TokenRequest) -> Call<TokenResponse> {

@@ -7,10 +7,25 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use valetkey_client::Error;
 use valetkey_client::blocking::{App, Client};
-use valetkey_client::v1::{CompleteFlowRequest, Flow, FlowKind, FlowState, StartFlowRequest};
+use valetkey_client::v1::{
+    ClientCredential, CompleteFlowRequest, Flow, FlowKind, FlowState, StartFlowRequest,
+};
 use valetkey_client::v1::{OpenAppRequest, TokenRequest};
 
-const FEATURES: [&str; 5] = ["silent", "accounts", "device_code", "auth_code", "interactive"];
+const FEATURES: [&str; 12] = [
+    "silent",
+    "accounts",
+    "device_code",
+    "auth_code",
+    "interactive",
+    "client_credentials",
+    "client_assertion",
+    "on_behalf_of",
+    "password",
+    "refresh_token",
+    "user_federated_credential",
+    "authorization_code",
+];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -65,7 +80,7 @@ fn every_vector_comes_out_as_it_says() {
             replayed += usize::from(replay(&path));
         }
     }
-    assert!(replayed >= 20, "{replayed}");
+    assert!(replayed >= 45, "{replayed}");
 }
 
 /// False for a file that is for a newer replayer.
@@ -135,14 +150,14 @@ impl Replayer {
     ) -> Outcome {
         let app = match self.app.clone() {
             Some(app) => app,
-            None => self.app.insert(self.client.open_app(definition.clone())?).clone(),
+            None => self.app.insert(open(&self.client, definition)?).clone(),
         };
         let arguments = &step.arguments;
         match step.call.as_str() {
-            "acquire_token_silent" => {
-                let request: TokenRequest =
-                    serde_json::from_value(arguments.clone().into()).unwrap();
-                Ok(("token", json!(app.acquire_token_silent(&request)?)))
+            "remove_tokens_for_client" => Ok(("nothing", json!(app.remove_own_tokens()?))),
+            call if grant_of(call).is_some() => {
+                let request = token_request(grant_of(call), arguments);
+                Ok(("token", json!(app.acquire_token(&request)?)))
             }
             "get_accounts" => {
                 let username = arguments.get("username").and_then(Value::as_str);
@@ -202,6 +217,42 @@ impl Replayer {
         }
         Ok(("token", json!(self.client.finish_flow(flow)?)))
     }
+}
+
+fn open(client: &Client, definition: &OpenAppRequest) -> Result<App, Error> {
+    match definition.credential {
+        Some(ClientCredential::AssertionCallback) => {
+            client.open_app_with_assertions(definition.clone(), |asked| {
+                let path = asked.fmi_path.as_deref().unwrap_or_default();
+                format!("{}|{}|{path}", asked.client_id, asked.token_endpoint)
+            })
+        }
+        _ => client.open_app(definition.clone()),
+    }
+}
+
+/// The wire's grant for MSAL's call.
+fn grant_of(call: &str) -> Option<&str> {
+    Some(match call {
+        "acquire_token_silent" => "silent",
+        "acquire_token_for_client" => "client_credentials",
+        "acquire_token_on_behalf_of" => "on_behalf_of",
+        "acquire_token_by_username_password" => "password",
+        "acquire_token_by_refresh_token" => "refresh_token",
+        "acquire_token_by_user_federated_identity_credential" => "user_federated_credential",
+        "acquire_token_by_authorization_code" => "authorization_code",
+        _ => return None,
+    })
+}
+
+fn token_request(grant: Option<&str>, arguments: &Map<String, Value>) -> TokenRequest {
+    let mut members = arguments.clone();
+    members.insert("grant".into(), json!(grant));
+    // The wire says what the assertion is for.
+    if let Some(assertion) = members.remove("assertion") {
+        members.insert("federated_credential".into(), assertion);
+    }
+    serde_json::from_value(members.into()).unwrap()
 }
 
 fn flow_request(kind: FlowKind, arguments: &Map<String, Value>) -> StartFlowRequest {
