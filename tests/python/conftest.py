@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,13 +21,11 @@ class World:
         self.programs: list[Program] = []
         self.providers: list[Provider] = []
 
-    def start_emulator(self, *flags: str) -> EntraEmulator:
-        return self._keep(EntraEmulator(*flags))
+    def start_emulator(self, *flags: str, tls: bool = False) -> EntraEmulator:
+        return self._keep(EntraEmulator(*flags, tls_folder=self._tls_folder() if tls else None))
 
     def start_certified_provider(self, *flags: str, tls: bool = False, issuer: str = "issuer") -> CertifiedProvider:
-        folder = self.home.folder / "tls"
-        folder.mkdir()
-        return self._keep(CertifiedProvider(*flags, issuer=issuer, tls_folder=folder if tls else None))
+        return self._keep(CertifiedProvider(*flags, issuer=issuer, tls_folder=self._tls_folder() if tls else None))
 
     def start(self, name: str, config: dict, module: str = "valetkey", **environment: str) -> Program:
         """A program of ``programs/``."""
@@ -59,6 +58,11 @@ class World:
         for provider in self.providers:
             provider.close()
         self.home.remove()
+
+    def _tls_folder(self) -> Path:
+        folder = self.home.folder / "tls"
+        folder.mkdir()
+        return folder
 
     def _keep(self, provider: Any) -> Any:
         self.providers.append(provider)

@@ -104,14 +104,23 @@ class EntraEmulator(Provider):
     scopes = ["User.Read"]
     _GATE = "refresh"
 
-    def __init__(self, *flags: str) -> None:
+    def __init__(self, *flags: str, tls_folder: Path | None = None) -> None:
         program = find_program("VALETKEY_ENTRA_EMULATOR", "entra-emulator")
+        if tls_folder:
+            certificate = str(tls_folder / "emulator.pem")
+            flags = ("--tls", certificate, *flags)
+            self.trust = dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"), certificate)
         super().__init__([program, "--device-interval", "1", *flags])
 
     @property
     def application(self) -> dict[str, Any]:
         # Microsoft's instance discovery would be asked about a host that it does not know.
         return {"authority": self.ready["authority"], "instance_discovery": False}
+
+    def application_of(self, tenant: str) -> dict[str, Any]:
+        """For a client whose tokens are one tenant's."""
+        authority = self.ready["authority"].removesuffix("common") + tenant
+        return {**self.application, "authority": authority}
 
     def username(self, user: str) -> str:
         return f"{user}@contoso.com"

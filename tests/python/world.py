@@ -116,12 +116,13 @@ class Program:
     """A program of ``programs/`` that runs, with ``msal`` or with valetkey in its place: one line is replaced, no more."""
 
     def __init__(self, home: Home, name: str, module: str, config: dict, **environment: str) -> None:
-        source = (PROGRAMS / f"{name}.py").read_text()
+        program = PROGRAMS / f"{name}.py"
+        source = program.read_text()
         assert source.count(_IMPORT) == 1
         changed = source if module == "msal" else source.replace(_IMPORT, f"import {module} as msal\n")
         # A folder for each, since programs of one name run at once.
         folder = Path(tempfile.mkdtemp(dir=home.folder / "programs"))
-        script, settings = folder / f"{name}.py", folder / "settings.json"
+        script, settings = folder / program.name, folder / "settings.json"
         script.write_text(changed)
         shutil.copy(PROGRAMS / "common.py", folder)
         settings.write_text(json.dumps(config))
@@ -143,9 +144,13 @@ class Program:
 
     def finish(self) -> dict:
         """The last thing that it shows, once it has ended well."""
+        return self.finish_all()[-1]
+
+    def finish_all(self) -> list[dict]:
+        """All that it shows from here on, once it has ended well."""
         output, errors = self._process.communicate(timeout=PATIENCE_SECONDS)
         assert self._process.returncode == 0, errors
-        return json.loads(output.splitlines()[-1])
+        return [json.loads(line) for line in output.splitlines()]
 
     def fail(self) -> str:
         """What it complains of, once it has ended badly."""

@@ -28,5 +28,17 @@ def save(cache, path):
         file.write(cache.serialize())
 
 
+def use(result, endpoint):
+    """Calls an API with the token, and shows what it answers; without a token, why there is none."""
+    if "access_token" not in result:
+        show(error=result.get("error"), error_description=result.get("error_description"))
+        return
+    # Only here: what never calls an API starts without this package.
+    import requests
+
+    answer = requests.get(endpoint, headers={"Authorization": "Bearer " + result["access_token"]})
+    show(token_source=result["token_source"], answer=answer.json())
+
+
 def show(**values):
     print(json.dumps(values), flush=True)
