@@ -2,8 +2,7 @@
 
     python -m oracle.compare [--module valetkey] [group/name ...]
 
-Prints the scenarios per group, those that cannot be run yet, and every difference that ``deviations.py`` does not explain;
-fails if there is one.
+Prints the scenarios per group, and every difference that ``deviations.py`` does not explain; fails if there is one.
 """
 
 from __future__ import annotations
@@ -13,17 +12,31 @@ import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
-from typing import Any, Iterator
+from typing import Any, Iterator, NamedTuple
 
-from .deviations import ABSENT, DEVIATIONS, NOT_YET, Deviation, is_not_yet
+from .deviations import ABSENT, DEVIATIONS, Deviation
 from .normalise import TIME_FIELDS, normalise
 from .run_one import run_apart, scenario_names
 
 _TOLERANCE_SECONDS = 30
 _WORKERS = 4
+_VERDICTS = ("equal", "differ on purpose", "differ")
 
 #: field, value of the reference, value of the other
 Difference = tuple[str, Any, Any]
+
+
+class Comparison(NamedTuple):
+    """Of one scenario: what nobody explains, and the deviations that explain the rest."""
+
+    unexplained: list[Difference]
+    deviations: set[Deviation]
+
+    @property
+    def verdict(self) -> str:
+        if self.unexplained:
+            return "differ"
+        return "differ on purpose" if self.deviations else "equal"
 
 
 def differences(reference: Any, other: Any, field: str = "") -> Iterator[Difference]:
@@ -44,10 +57,10 @@ def compare_records(reference: dict, other: dict) -> list[Difference]:
     return found + [("unexpected", [], [line]) for line in other["unexpected"]]
 
 
-def split_by_deviation(scenario: str, found: list[Difference]) -> tuple[list[Difference], set[Deviation]]:
-    """What nobody explains, and the deviations that explained the rest."""
+def split_by_deviation(scenario: str, found: list[Difference]) -> Comparison:
     rows = {difference[0]: [row for row in DEVIATIONS if row.covers(scenario, difference)] for difference in found}
-    return [difference for difference in found if not rows[difference[0]]], set(chain.from_iterable(rows.values()))
+    return Comparison(
+        [difference for difference in found if not rows[difference[0]]], set(chain.from_iterable(rows.values())))
 
 
 def run_all(module: str, names: list[str]) -> dict[str, dict]:
@@ -56,20 +69,24 @@ def run_all(module: str, names: list[str]) -> dict[str, dict]:
         return dict(zip(names, pool.map(lambda name: run_apart(module, name), names)))
 
 
-def compare_all(reference: dict[str, dict], other: dict[str, dict]) -> tuple[dict[str, list[Difference]], set[Deviation]]:
-    """The unexplained differences of each scenario that the other ran, and all deviations that occurred."""
-    unexplained, used = {}, set()
-    for name, record in other.items():
-        unexplained[name], rows = split_by_deviation(name, compare_records(reference[name], record))
-        used |= rows
-    return unexplained, used
+def compare_all(reference: dict[str, dict], other: dict[str, dict]) -> dict[str, Comparison]:
+    return {name: split_by_deviation(name, compare_records(reference[name], record)) for name, record in other.items()}
 
 
-def summary(names: list[str], unexplained: dict[str, list[Difference]]) -> Iterator[str]:
-    """One line for each group."""
-    for group, count in sorted(Counter(name.split("/")[0] for name in names).items()):
-        bad = sum(bool(found) for name, found in unexplained.items() if name.startswith(f"{group}/"))
-        yield f"{group:16} {count:3} scenarios, " + (f"not yet: {NOT_YET[group]}" if group in NOT_YET else f"{bad} differ")
+def used_deviations(comparisons: dict[str, Comparison]) -> set[Deviation]:
+    return set(chain.from_iterable(comparison.deviations for comparison in comparisons.values()))
+
+
+def summary(comparisons: dict[str, Comparison]) -> Iterator[str]:
+    """One line for each group, and one for all."""
+    verdicts: dict[str, Counter[str]] = {}
+    for name, comparison in sorted(comparisons.items()):
+        for group in (name.split("/")[0], "all"):
+            verdicts.setdefault(group, Counter())[comparison.verdict] += 1
+    # The last one, whatever the names of the groups are.
+    verdicts["all"] = verdicts.pop("all", Counter())
+    for group, counts in verdicts.items():
+        yield f"{group:16} {sum(counts.values()):3} scenarios: " + ", ".join(f"{counts[word]} {word}" for word in _VERDICTS)
 
 
 def _item(values: list, index: int) -> Any:
@@ -87,15 +104,15 @@ def main() -> int:
     parser.add_argument("scenarios", nargs="*")
     arguments = parser.parse_args()
     names = arguments.scenarios or scenario_names()
-    possible = [name for name in names if not is_not_yet(name)]
-    unexplained, used = compare_all(run_all("msal", possible), run_all(arguments.module, possible))
-    print("\n".join(summary(names, unexplained)))
-    for name, found in unexplained.items():
-        for field, expected, actual in found:
+    comparisons = compare_all(run_all("msal", names), run_all(arguments.module, names))
+    print("\n".join(summary(comparisons)))
+    for name, comparison in comparisons.items():
+        for field, expected, actual in comparison.unexplained:
             print(f"{name}: {field}\n    msal: {expected!r}\n    {arguments.module}: {actual!r}")
+    used = used_deviations(comparisons)
     for row in DEVIATIONS:
         print(f"{'deviation' if row in used else 'not seen '} {row.scenario} {row.field}: {row.reason}")
-    return int(any(unexplained.values()))
+    return int(any(comparison.unexplained for comparison in comparisons.values()))
 
 
 if __name__ == "__main__":

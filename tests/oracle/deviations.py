@@ -1,4 +1,4 @@
-"""Where valetkey differs from MSAL on purpose, and what it cannot do yet.
+"""Where valetkey differs from MSAL on purpose.
 
 Nothing is added here to make a test pass: each row says what a user gains, and ``CHANGELOG.md`` tells it to users. A row that
 no longer describes a difference makes the full comparison fail.
@@ -72,11 +72,3 @@ DEVIATIONS = [
     Deviation("confidential/region", "requests[0][0]", "a region that is named is not looked up as well", ours=ABSENT),
     Deviation("authority/generic_oidc", "results[*].environment", "issuers on one host are strangers to each other"),
 ]
-
-#: Groups of scenarios that valetkey cannot run, and why. They are not counted as passed.
-NOT_YET: dict[str, str] = {}
-
-
-def is_not_yet(scenario: str) -> bool:
-    """Whether valetkey cannot run it."""
-    return scenario.split("/")[0] in NOT_YET

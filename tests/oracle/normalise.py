@@ -113,7 +113,7 @@ class _Normaliser:
             return " ".join(sorted(value.split()))  # RFC 6749 section 3.3: the order does not matter
         if name == "id_token" and _JWT.fullmatch(value):
             return "<jwt>"
-        if name == "auth_uri":
+        if name in ("auth_uri", "get_authorization_request_url"):
             parts = urlsplit(value)
             return {"url": f"{parts.scheme}://{parts.netloc}{parts.path}", "query": self._fields(dict(parse_qsl(parts.query)))}
         return self._text(value)

@@ -6,7 +6,7 @@ import copy
 
 import pytest
 
-from .compare import compare_records, split_by_deviation
+from .compare import compare_records, split_by_deviation, summary
 from .deviations import ABSENT
 
 ID_A, ID_B = "3b241101-e2bb-4255-8caf-4136c566a962", "7d444840-9dc0-11d1-b245-5ffdce74fad2"
@@ -107,3 +107,16 @@ def test_a_deviation_explains_its_field_and_no_other():
 def test_a_deviation_explains_its_values_and_no_others():
     kept = ("results[1].returned.refresh_token", "RT", "RT")
     assert split_by_deviation("silent/hit", [kept]) == ([kept], set())
+
+
+def test_the_summary_counts_what_differs_on_purpose_apart():
+    token = ("results[1].returned.refresh_token", "RT", ABSENT)
+    comparisons = {
+        "silent/hit": split_by_deviation("silent/hit", [token]),
+        "silent/miss": split_by_deviation("silent/miss", []),
+        "accounts/none": split_by_deviation("accounts/none", [("ended", "well", "badly")]),
+    }
+    assert [line.split(None, 1)[1] for line in summary(comparisons)] == [
+        "1 scenarios: 0 equal, 0 differ on purpose, 1 differ",
+        "2 scenarios: 1 equal, 1 differ on purpose, 0 differ",
+        "3 scenarios: 1 equal, 1 differ on purpose, 1 differ"]

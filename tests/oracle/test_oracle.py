@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from .compare import compare_all, compare_records, run_all
-from .deviations import DEVIATIONS, is_not_yet
+from .compare import Comparison, compare_all, compare_records, run_all, used_deviations
+from .conftest import COMPARISONS
+from .deviations import DEVIATIONS
 from .normalise import normalise_requests, request_of_trace
 from .provider import code_challenge_of
 from .run_one import run_apart, scenario_names
@@ -23,8 +24,6 @@ TRACES = {trace["name"]: trace for trace in json.loads((VECTORS / "wire_traces.j
 #: Recorded flows that no scenario repeats, and why.
 NOT_REPEATED = {"get_accounts grouped": "it starts from a cache that no sign-in leaves; the cache vectors cover it"}
 
-#: Those that valetkey can run; ``conftest.py`` tells of the others.
-POSSIBLE = [name for name in scenario_names() if not is_not_yet(name)]
 ONE_OF_EACH_GROUP = list({name.split("/")[0]: name for name in scenario_names()}.values())
 
 
@@ -74,18 +73,19 @@ NEEDS_DAEMON = pytest.mark.skipif("VALETKEYD" not in os.environ, reason="VALETKE
 
 
 @pytest.fixture(scope="module")
-def comparison(records):
-    return compare_all(records, run_all("valetkey", POSSIBLE))
+def comparisons(records, request) -> dict[str, Comparison]:
+    comparisons = compare_all(records, run_all("valetkey", scenario_names()))
+    request.config.stash[COMPARISONS] = comparisons
+    return comparisons
 
 
 @NEEDS_DAEMON
-@pytest.mark.parametrize("name", POSSIBLE)
-def test_valetkey_differs_from_msal_only_on_purpose(comparison, name):
-    unexplained, _ = comparison
-    assert unexplained[name] == []
+@pytest.mark.parametrize("name", scenario_names())
+def test_valetkey_differs_from_msal_only_on_purpose(comparisons, name):
+    assert comparisons[name].unexplained == []
 
 
 @NEEDS_DAEMON
-def test_every_deviation_occurs(comparison):
-    _, used = comparison
+def test_every_deviation_occurs(comparisons):
+    used = used_deviations(comparisons)
     assert [row for row in DEVIATIONS if row not in used] == []

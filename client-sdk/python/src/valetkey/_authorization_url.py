@@ -14,7 +14,9 @@ from ._transport import ApiError
 logger = logging.getLogger(__name__)
 
 #: What ties a page to a flow of the broker's, which has the other half.
-_OF_THE_FLOW = frozenset({"code_challenge", "code_challenge_method", "state", "nonce", "response_type", "client_info"})
+_OF_THE_FLOW = frozenset(
+    {"code_challenge", "code_challenge_method", "state", "nonce", "response_type", "client_info", "X-AnchorMailbox"}
+)
 
 
 def build_authorization_url(

@@ -7,4 +7,4 @@ PROVIDER = [*entra(), Rule("/authorize", reply("<h1>closed</h1>"), method="GET")
 
 def run_scenario(msal, step):
     app = step(msal.PublicClientApplication, CLIENT_ID, authority=AUTHORITY)
-    step(app.acquire_token_interactive, ["User.Read"], timeout=4)
+    step(app.acquire_token_interactive, ["User.Read"], timeout=8)
