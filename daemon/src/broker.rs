@@ -10,7 +10,7 @@ use valetkey_engine::{
     ClientCredential, Definition, Engine, Error, Event, Flow, FlowStatus, FoundAccount,
     TokenAnswer, User,
 };
-use valetkey_model::{AccountId, Caller, CorrelationId, Partition};
+use valetkey_model::{AccountId, Caller, CorrelationId, Partition, Secret};
 use valetkey_policy::{Authorized, Denial, Subject, decide};
 use valetkey_proto::v1;
 use valetkey_proto::v1::ErrorCode;
@@ -343,6 +343,21 @@ impl Broker {
     ) -> Result<(), Failure> {
         let authorized = self.decide(session, AppTokensRequest { app })?;
         Ok(self.engine.remove_app_tokens(&user, &authorized).await?)
+    }
+
+    /// Signs a proof for a request that the caller makes with a token of the application's.
+    ///
+    /// # Errors
+    /// When the request cannot be, or no key of the application's is there to prove.
+    pub fn sign_proof(
+        &self,
+        session: &Session,
+        Opened { user, app }: Opened,
+        request: v1::ProofRequest,
+    ) -> Result<Secret, Failure> {
+        let request = from_wire::proof_request(app, request)?;
+        let authorized = self.decide(session, request)?;
+        Ok(self.engine.sign_dpop_proof(&user, &authorized)?)
     }
 
     /// What is in the application's private cache.

@@ -34,9 +34,11 @@ const MAX_TEXT: usize = 64 * 1024;
 mod credential;
 mod managed_identity;
 mod network;
+mod proof;
 mod token;
 
 pub use managed_identity::{managed_identity, resource_token_request};
+pub use proof::proof_request;
 pub use token::{TokenRequest, token_request};
 
 /// What defines the application that is to be opened.
@@ -81,6 +83,7 @@ pub fn definition(request: &v1::OpenAppRequest, now: UnixTime) -> Result<Definit
             Some(settings) => network::from_wire(settings)?.map(Arc::new),
             None => None,
         },
+        dpop: request.dpop,
         partition: None,
     };
     definition.check().map_err(|error| Failure::request(ErrorCode::BadRequest, error.to_string()))
@@ -120,6 +123,9 @@ fn refuse_members_of_other_kinds(request: &v1::OpenAppRequest) -> Result<(), Fai
 
 fn check_private_cache(request: &v1::OpenAppRequest) -> Result<(), Failure> {
     match &request.private_cache {
+        Some(_) if request.dpop => {
+            Err(Failure::bad_member("private_cache", "goes with no dpop, whose keys stay here"))
+        }
         Some(name) if !(16..=128).contains(&name.len()) => {
             Err(Failure::bad_member("private_cache", "must be 16 to 128 random characters"))
         }
@@ -168,6 +174,7 @@ pub fn flow_request(
 ) -> Result<FlowRequest, Failure> {
     refuse_foreign_members(&request)?;
     refuse_long_members(&request)?;
+    let auth_scheme = proof::auth_scheme(&app, request.auth_scheme)?;
     if let Some(param) =
         request.params.keys().find(|param| !AUTHORIZE_PARAMS.contains(&param.as_str()))
     {
@@ -205,6 +212,7 @@ pub fn flow_request(
             max_age: request.max_age,
             others: request.params,
         },
+        auth_scheme,
         correlation_id,
     })
 }

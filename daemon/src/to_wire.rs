@@ -54,6 +54,11 @@ pub fn token(answer: &TokenAnswer, now: UnixTime) -> v1::TokenResponse {
             id_token_claims: token.id_token_claims.clone(),
             others: without(&token.fields, &NAMED_TOKEN_MEMBERS),
         },
+        TokenAnswer::Signed(signed, answer) => v1::TokenResponse {
+            access_token: signed.expose().to_owned(),
+            token_type: "pop".to_owned(),
+            ..token(answer, now)
+        },
     }
 }
 
@@ -173,6 +178,7 @@ fn error(error: &Error, correlation_id: &CorrelationId) -> (u16, ErrorBody) {
         Error::Claims(_)
         | Error::BadValue { .. }
         | Error::NoOwnTokens
+        | Error::NotBound(_)
         | Error::NotCompletedByCaller(_)
         | Error::NotOffered(_) => Code::BadRequest,
         Error::CacheNotPrivate => Code::AccessDenied,

@@ -2,7 +2,7 @@
 //
 // The protocol is oidc-provider's own, certified code; nothing here changes what the specifications say.
 
-import { createHash, createPrivateKey, generateKeyPairSync, randomUUID } from 'node:crypto';
+import { createHash, createPrivateKey, generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto';
 import Provider, { errors, interactionPolicy } from 'oidc-provider';
 
 const CODE = 'authorization_code';
@@ -45,6 +45,7 @@ export function createProvider(issuer, { adapter, users, accessTokenTtl, rotate 
     features: {
       devInteractions: { enabled: true },
       deviceFlow: { enabled: true },
+      dPoP: { enabled: true, nonceSecret: randomBytes(32), requireNonce: () => true }, // for clients that bring a proof
       revocation: { enabled: true, allowedPolicy: () => true },
       resourceIndicators: {
         enabled: true,

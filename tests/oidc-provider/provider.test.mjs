@@ -25,6 +25,7 @@ for (const kind of ['issuer', 'tenant_issuer']) {
     const metadata = await discover(provider[kind]);
     assert.equal(metadata.issuer, provider[kind]);
     assert.equal(metadata.authorization_response_iss_parameter_supported, true);
+    assert.ok(metadata.dpop_signing_alg_values_supported.includes('ES256'));
     for (const endpoint of ['token', 'device_authorization', 'revocation', 'authorization']) {
       assert.ok(metadata[`${endpoint}_endpoint`].startsWith(provider[kind]), endpoint);
     }

@@ -108,6 +108,7 @@ function openEntry(issuer, ctx) {
     path: ctx.path,
     query: { ...ctx.query },
     authorization: ctx.get('authorization') || undefined,
+    dpop: ctx.get('dpop') || undefined,
     user_agent: ctx.get('user-agent') || undefined,
   };
 }

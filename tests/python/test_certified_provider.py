@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
+
 from .conftest import World
 from .providers import CertifiedProvider
 
@@ -96,3 +100,50 @@ def test_two_issuers_on_one_host_are_strangers(world):
     assert world.run("silent", with_path) == {"access_token": None}
     # Above all, the refresh token of the one was not shown to the other.
     assert provider.count("refresh_token") == (0, 0)
+
+
+def test_a_token_that_is_bound_to_a_key_is_good_with_a_proof_alone(world):
+    provider = start(world)
+    userinfo = provider._call("GET", f"{provider.issuer}/.well-known/openid-configuration")["userinfo_endpoint"]
+    # A scope of no API: oidc-provider's userinfo takes no token that is another resource's.
+    config = {**provider.config(), "scopes": ["email"], "userinfo": userinfo}
+    program = world.start("dpop", config)
+    provider.approve(program.read()["user_code"], "alice")
+    first = program.finish()
+    refused = {"without_proof": 401, "as_bearer": 401, "with_anothers_proof": 401}
+    expected = {"token_type": "DPoP", "status": 200, "subject": "alice", **refused}
+    assert {name: first[name] for name in expected} == expected
+    # The key outlives the daemon, and with it the refresh token that is bound to it.
+    world.daemon.kill()
+    world.daemon.start()
+    second = world.run("dpop", config)
+    assert {name: second[name] for name in expected} == expected
+    assert first["access_token"] != second["access_token"]
+    assert provider.count("refresh_token")[0] == 1
+    # The same client without DPoP does not try what it could not redeem.
+    asked = len(token_requests(provider, "refresh_token"))
+    assert world.run("silent", provider.config(force_refresh=True)) == {"access_token": None}
+    assert len(token_requests(provider, "refresh_token")) == asked
+
+
+def test_each_proof_of_the_daemon_is_for_one_request_and_has_the_nonce(world):
+    provider = start(world)
+    config = provider.config(application={**provider.application, "dpop": True})
+    signed_in = world.run("interactive", config, **provider.browser("alice"))
+    assert signed_in["username"] == "alice@example.test"
+    [page] = provider.requests("/auth")
+    first, second = token_requests(provider, "authorization_code")
+    assert (first["error"], second["status"]) == ("use_dpop_nonce", 200)
+    proofs = [read_proof(request["dpop"]) for request in (first, second)]
+    assert [sorted(claims) for _, claims in proofs] == [["htm", "htu", "iat", "jti"], ["htm", "htu", "iat", "jti", "nonce"]]
+    assert proofs[0][1]["jti"] != proofs[1][1]["jti"]
+    assert page["query"]["dpop_jkt"] == thumbprint_of(proofs[0][0]["jwk"])
+
+
+def read_proof(proof: str) -> list[dict]:
+    return [json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))) for part in proof.split(".")[:2]]
+
+
+def thumbprint_of(jwk: dict) -> str:
+    members = json.dumps({name: jwk[name] for name in ("crv", "kty", "x", "y")}, separators=(",", ":"))
+    return base64.urlsafe_b64encode(hashlib.sha256(members.encode()).digest()).decode().rstrip("=")

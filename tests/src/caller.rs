@@ -52,6 +52,11 @@ impl Caller {
         self.connection.try_ask(&post(&format!("/v1/apps/{}/token", self.app), &body)).await
     }
 
+    /// Signs a proof for a request to a resource.
+    pub async fn proof(&mut self, request: Value) -> Answer {
+        self.connection.post(&format!("/v1/apps/{}/proofs", self.app), &request).await
+    }
+
     /// Starts a flow: `request` beside the usual scope.
     pub async fn start_flow(&mut self, request: Value) -> Answer {
         let body = with_scope(request);

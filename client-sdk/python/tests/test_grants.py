@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -279,26 +278,45 @@ def test_a_scheme_is_checked_as_by_msal(http_method: Any, url: Any, nonce: Any) 
     assert outcome(msal.PopAuthScheme) == outcome(theirs.PopAuthScheme)
 
 
-@pytest.mark.parametrize(
-    ("told", "account"),
-    [
-        ({"client_info": base64.urlsafe_b64encode(b'{"uid":"u","utid":"t"}').decode().rstrip("=")}, "u.t"),
-        ({"id_token_claims": {"sub": "sub-1"}}, "sub-1"),
-        ({}, None),
-    ],
-)
-def test_a_sign_in_that_shall_prove_possession_is_followed_by_a_silent_call(
-    start_daemon: StartDaemon, told: Any, account: str | None
-) -> None:
-    done = {"flow": "f", "state": "completed", "auth_uri": "", "result": {**TOKEN, **told}}
+def test_a_sign_in_may_prove_possession_at_once(start_daemon: StartDaemon) -> None:
     proven = {"access_token": "signed", "token_type": "pop"}
-    daemon = start_daemon(after_opening(lambda r: answer(200, proven if r.target.endswith("/token") else done)))
+    done = {"flow": "f", "state": "completed", "auth_uri": "", "result": proven}
+    daemon = start_daemon(after_opening(lambda _: answer(200, done)))
     scheme = msal.PopAuthScheme("GET", "https://api.example/x", "n")
     app = public()
     assert app.is_pop_supported()
-    assert app.acquire_token_interactive(["s"], auth_scheme=scheme) == {**TOKEN, **told, **proven}
-    assert daemon.requests[-1].body.get("account") == account
+    assert app.acquire_token_interactive(["s"], auth_scheme=scheme) == proven
+    started = next(request for request in daemon.requests if request.target.endswith("/flows"))
+    assert started.body["auth_scheme"] == {"http_method": "GET", "url": "https://api.example/x", "nonce": "n"}
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_password_may_prove_possession_at_once(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon(after_opening(lambda _: answer(200, {"access_token": "signed", "token_type": "pop"})))
+    scheme = msal.PopAuthScheme("GET", "https://api.example/x", "n")
+    public().acquire_token_by_username_password("ada", "secret", ["s"], auth_scheme=scheme)
     assert daemon.requests[-1].body["auth_scheme"]["nonce"] == "n"
+
+
+def test_a_proof_is_signed_for_one_request(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon(after_opening(lambda _: answer(200, {"proof": "ey.ey.sig"})))
+    app = msal.PublicClientApplication("cid", oidc_authority="https://op.example", dpop=True)
+    assert msal.sign_dpop_proof(app, "at", "GET", "https://api.example/x") == "ey.ey.sig"
+    assert msal.sign_dpop_proof(app, "at", "GET", "https://api.example/x", nonce="n") == "ey.ey.sig"
+    opened, first, second = daemon.requests
+    assert opened.body["dpop"] is True
+    wanted = {"access_token": "at", "http_method": "GET", "url": "https://api.example/x"}
+    assert (first.body, second.body) == (wanted, {**wanted, "nonce": "n"})
+    assert first.target.endswith("/proofs")
+
+
+@pytest.mark.parametrize("arguments", [("", "GET", "https://a"), ("at", "", "https://a"), ("at", "GET", "")])
+def test_a_proof_needs_to_know_the_request(start_daemon: StartDaemon, arguments: Any) -> None:
+    daemon = start_daemon(lambda _: answer(200, {}))
+    app = msal.PublicClientApplication("cid", oidc_authority="https://op.example", dpop=True)
+    with pytest.raises(ValueError, match="are all needed"):
+        msal.sign_dpop_proof(app, *arguments)
+    assert not daemon.requests
 
 
 def test_confidential_clients_do_not_prove_possession_in_msal() -> None:

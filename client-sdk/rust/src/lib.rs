@@ -54,6 +54,7 @@ mod error;
 mod event;
 mod flow;
 mod http1;
+mod proof;
 mod secret;
 mod start;
 mod status;

@@ -138,6 +138,7 @@ fn user(number: usize) -> [Entry; 3] {
         secret: Secret::new("R".repeat(1200)),
         last_modified: UnixTime::from_seconds(1000),
         family_id: None,
+        key_id: None,
         extra: None,
     };
     let account = Account {

@@ -7,6 +7,7 @@ use crate::access_tokens::AccessTokens;
 use crate::apps::Apps;
 use crate::names::Names;
 use crate::owners::{Belongings, Owners};
+use crate::proof_keys::ProofKeys;
 use crate::{Change, Document, Entry, Foreign};
 
 /// What one user of the machine has. See the crate's head for how to change it.
@@ -17,6 +18,7 @@ pub struct TokenCache {
     pub(crate) names: Names,
     pub(crate) apps: Apps,
     pub(crate) documents: HashMap<Arc<str>, Arc<Document>>,
+    pub(crate) proof_keys: ProofKeys,
     foreign: HashMap<Arc<str>, Arc<Foreign>>,
     version: u64,
 }
@@ -58,7 +60,7 @@ impl TokenCache {
 
     /// Makes the changes, in order.
     pub fn apply(&mut self, changes: &[Change]) {
-        self.version += u64::from(changes.iter().any(|change| !change.entry().is_document()));
+        self.version += u64::from(changes.iter().any(|change| !change.entry().is_ours_alone()));
         for change in changes {
             match change {
                 Change::Put(entry) => self.put(entry.clone()),
@@ -67,9 +69,9 @@ impl TokenCache {
         }
     }
 
-    /// Puts other entries in the place of all that are there. Documents stay: they are nobody's tokens.
+    /// Puts other entries in the place of all that are there. Documents and keys stay: they are nobody's tokens.
     pub fn plan_replacement(&self, entries: Vec<Entry>) -> Vec<Change> {
-        let old = self.entries().filter(|entry| !entry.is_document());
+        let old = self.entries().filter(|entry| !entry.is_ours_alone());
         old.map(Change::Remove).chain(entries.into_iter().map(Change::Put)).collect()
     }
 
@@ -84,8 +86,9 @@ impl TokenCache {
         });
         let apps = self.apps.iter().cloned().map(Entry::AppMetadata);
         let documents = self.documents.values().cloned().map(Entry::Document);
+        let keys = self.proof_keys.iter().cloned().map(Entry::ProofKey);
         let foreign = self.foreign.values().cloned().map(Entry::Foreign);
-        access_tokens.chain(owned).chain(apps).chain(documents).chain(foreign)
+        access_tokens.chain(owned).chain(apps).chain(documents).chain(keys).chain(foreign)
     }
 
     /// How much is in it. Visits every account: for a status page, not for a token request.
@@ -112,6 +115,7 @@ impl TokenCache {
             Entry::Document(document) => {
                 self.documents.insert(Arc::clone(&document.url), document);
             }
+            Entry::ProofKey(key) => self.proof_keys.put(key),
             Entry::Foreign(foreign) => {
                 self.foreign.insert(Arc::clone(&foreign.section), foreign);
             }
@@ -126,6 +130,7 @@ impl TokenCache {
             Entry::Account(account) => self.owners.remove_account(account),
             Entry::AppMetadata(app) => self.apps.remove(app),
             Entry::Document(document) => drop(self.documents.remove(&document.url)),
+            Entry::ProofKey(key) => self.proof_keys.remove(key),
             Entry::Foreign(foreign) => drop(self.foreign.remove(&foreign.section)),
         }
     }

@@ -58,6 +58,8 @@ pub struct RefreshToken {
     pub last_modified: UnixTime,
     /// The family of client applications that may share it (Entra's `foci`).
     pub family_id: Option<Arc<str>>,
+    /// The key that it is bound to (RFC 9449 section 5): nobody can redeem it without.
+    pub key_id: Option<Arc<str>>,
     /// Unknown members.
     pub extra: Extra,
 }

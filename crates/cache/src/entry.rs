@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::key::EntryKey;
-use crate::{AccessToken, Account, AppMetadata, Document, Foreign, IdToken, RefreshToken};
+use crate::{AccessToken, Account, AppMetadata, Document, Foreign, IdToken, KeptKey, RefreshToken};
 
 /// One thing in the cache. Cloning shares it.
 #[derive(Clone, Debug)]
@@ -20,13 +20,16 @@ pub enum Entry {
     AppMetadata(Arc<AppMetadata>),
     /// A discovery document.
     Document(Arc<Document>),
+    /// A private key of an application's.
+    ProofKey(Arc<KeptKey>),
     /// Something of another library.
     Foreign(Arc<Foreign>),
 }
 
 impl Entry {
-    pub(crate) fn is_document(&self) -> bool {
-        matches!(self, Self::Document(_))
+    /// True for what MSAL's JSON knows nothing of, and so cannot change.
+    pub(crate) fn is_ours_alone(&self) -> bool {
+        matches!(self, Self::Document(_) | Self::ProofKey(_))
     }
 }
 

@@ -23,6 +23,8 @@ pub struct TokenEvent<'a> {
     pub extension: Option<&'a str>,
     /// The key that the token is bound to.
     pub key_id: Option<&'a str>,
+    /// Whether the refresh token is bound to that key as well.
+    pub binds_refresh_token: bool,
     /// The user name that was asked for (password and federated grants), for when the answer has none.
     pub username: Option<&'a str>,
     /// The account's identity inside the tenant, where it is known from elsewhere (another broker).
@@ -83,6 +85,7 @@ impl<'a> TokenEvent<'a> {
             scopes,
             extension: None,
             key_id: None,
+            binds_refresh_token: false,
             username: None,
             local_account_id: None,
             authority_type: None,

@@ -41,13 +41,18 @@ impl Entry {
                 token.extension.as_deref().unwrap_or_default(),
                 token.key_id.as_deref().unwrap_or_default(),
             ]),
-            Self::RefreshToken(token) => join_parts(&[
-                "rt",
-                &token.environment,
-                home_text(token.home_account_id.as_ref()),
-                &client_text(token.client_id.as_ref()),
-                token.scopes.target(),
-            ]),
+            Self::RefreshToken(token) => {
+                let client = client_text(token.client_id.as_ref());
+                let mut parts = vec![
+                    "rt",
+                    &token.environment,
+                    home_text(token.home_account_id.as_ref()),
+                    &client,
+                    token.scopes.target(),
+                ];
+                parts.extend(token.key_id.as_deref());
+                join_parts(&parts)
+            }
             Self::IdToken(token) => join_parts(&[
                 "idt",
                 &token.environment,
@@ -65,6 +70,12 @@ impl Entry {
                 join_parts(&["app", &app.environment, &client_text(app.client_id.as_ref())])
             }
             Self::Document(document) => join_parts(&["document", &document.url]),
+            Self::ProofKey(key) => join_parts(&[
+                "proof-key",
+                &key.environment,
+                &client_text(Some(&key.client_id)),
+                &key.method,
+            ]),
             Self::Foreign(foreign) => join_parts(&["foreign", &foreign.section]),
         };
         EntryKey(text.into())
@@ -116,6 +127,7 @@ impl Entry {
                 ["appmetadata", &app.environment, client_id].join("-")
             }
             Self::Document(document) => document.url.to_string(),
+            Self::ProofKey(key) => key.key_id.to_string(),
             Self::Foreign(foreign) => foreign.section.to_string(),
         }
     }

@@ -6,7 +6,9 @@ use valetkey_model::{AccountId, ClientId, ScopeSet, UnixTime};
 
 use crate::identity::Owner;
 use crate::key::is_same_client;
-use crate::{AccessToken, Account, AppMetadata, Document, IdToken, RefreshToken, TokenCache};
+use crate::{
+    AccessToken, Account, AppMetadata, Document, IdToken, KeptKey, RefreshToken, TokenCache,
+};
 
 /// Which access token is wanted.
 #[derive(Clone, Copy, Debug)]
@@ -89,6 +91,16 @@ impl TokenCache {
         client_id: Option<&ClientId>,
     ) -> Option<&Arc<AppMetadata>> {
         self.apps.find(environment, client_id)
+    }
+
+    /// The key of a client application's for this method.
+    pub fn proof_key(
+        &self,
+        environment: &str,
+        client_id: &ClientId,
+        method: &str,
+    ) -> Option<&Arc<KeptKey>> {
+        self.proof_keys.find(environment, client_id, method)
     }
 
     /// The discovery document that came from `url`.

@@ -8,7 +8,8 @@ use crate::identity::Owner;
 use crate::key::is_same_client;
 use crate::owners::is_same_refresh_token;
 use crate::{
-    AccessToken, Account, AppMetadata, Change, Entry, IdToken, RefreshToken, TokenCache, TokenEvent,
+    AccessToken, Account, AppMetadata, Change, Entry, IdToken, KeptKey, RefreshToken, TokenCache,
+    TokenEvent,
 };
 
 /// How many expired access tokens one merge drops at most. More than it adds, so that none pile up; few, so that a merge
@@ -29,6 +30,14 @@ impl TokenCache {
         plan.put_new_refresh_token();
         plan.put_app_metadata();
         plan.changes
+    }
+
+    /// Keeps a key, unless the application has one for this method: tokens that are out are bound to that.
+    pub fn plan_proof_key(&self, key: KeptKey) -> Vec<Change> {
+        match self.proof_key(&key.environment, &key.client_id, &key.method) {
+            Some(_) => Vec::new(),
+            None => vec![Change::Put(Entry::ProofKey(Arc::new(key)))],
+        }
     }
 
     /// What the answer to redeeming `used` changes. The refresh token rotates in place and no account is created. Empty
@@ -147,6 +156,7 @@ impl<'a> Plan<'a> {
             secret: secret.clone(),
             last_modified: self.now,
             family_id: self.event.family_id.map(|family| self.cache.names.get(family)),
+            key_id: self.refresh_key_id(),
             extra: None,
         });
     }
@@ -155,12 +165,22 @@ impl<'a> Plan<'a> {
     fn rotate_refresh_token(&mut self, stored: &RefreshToken) {
         let Some(secret) = self.event.refresh_token else { return };
         let family_id = self.event.family_id.map(|family| self.cache.names.get(family));
-        self.put_refresh_token(RefreshToken {
+        let successor = RefreshToken {
             secret: secret.clone(),
             last_modified: self.now,
             family_id: family_id.or_else(|| stored.family_id.clone()),
+            key_id: self.refresh_key_id().or_else(|| stored.key_id.clone()),
             ..stored.clone()
-        });
+        };
+        if successor.key_id != stored.key_id {
+            // It stands under another key then, and what was redeemed would stay.
+            self.changes.push(Change::Remove(Entry::RefreshToken(Arc::new(stored.clone()))));
+        }
+        self.put_refresh_token(successor);
+    }
+
+    fn refresh_key_id(&self) -> Option<Arc<str>> {
+        self.event.key_id.filter(|_| self.event.binds_refresh_token).map(Arc::from)
     }
 
     /// Puts the token, and drops those of the same client and account that can do no more than it can.
@@ -171,6 +191,7 @@ impl<'a> Plan<'a> {
             is_same_client(older.client_id.as_ref(), client)
                 && !is_same_refresh_token(older, &token)
                 && older.scopes.is_subset(&token.scopes)
+                && older.key_id == token.key_id
                 && (older.family_id.is_none() || older.family_id == token.family_id)
         };
         let older = self.cache.owners.get(&owner).into_iter().flat_map(|it| &it.refresh_tokens);

@@ -190,7 +190,9 @@ fn owner_of_id_token(token: &IdToken) -> Owner<'_> {
 
 /// True when both are one and the same for the same owner: the later one replaces the earlier one.
 pub(crate) fn is_same_refresh_token(one: &RefreshToken, other: &RefreshToken) -> bool {
-    is_same_client(one.client_id.as_ref(), other.client_id.as_ref()) && one.scopes == other.scopes
+    is_same_client(one.client_id.as_ref(), other.client_id.as_ref())
+        && one.scopes == other.scopes
+        && one.key_id == other.key_id
 }
 
 fn is_same_id_token(one: &IdToken, other: &IdToken) -> bool {

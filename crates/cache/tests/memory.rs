@@ -76,6 +76,7 @@ fn user(number: usize) -> [Entry; 4] {
         secret: Secret::new("R".repeat(1200)),
         last_modified: UnixTime::from_seconds(1000),
         family_id: Some("1".into()),
+        key_id: None,
         extra: None,
     };
     let id_token = IdToken {

@@ -13,6 +13,8 @@ pub enum TokenAnswer {
     Cached(Arc<AccessToken>),
     /// The provider just issued it.
     Issued(Arc<IssuedToken>),
+    /// A request that was signed for its caller alone, and the answer that it stands in the place of.
+    Signed(Secret, Box<TokenAnswer>),
 }
 
 /// A token as the provider issued it, without the refresh token that came along.

@@ -1,15 +1,17 @@
 //! Client applications as MSAL defines them: who asks the provider, and how.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use valetkey_model::{Authority, ClientId, Partition, RESERVED_SCOPES, ScopeSet, steers_display};
-use valetkey_oauth::{ProviderMetadata, Region, TelemetryLog};
+use valetkey_oauth::{ProofKey, ProviderMetadata, Region, TelemetryLog};
 use valetkey_policy::Subject;
 
 use crate::credential::{AssertionInUse, ClientCredential};
+use crate::possession::Method;
 use crate::route::Route;
 
 /// What defines a client application. The same definition is the same application, for every process.
@@ -37,6 +39,8 @@ pub struct Definition {
     pub client_claims: Option<Map<String, Value>>,
     /// Where the application's own tokens are asked for.
     pub region: Option<RegionWish>,
+    /// Whether its tokens are bound to a key of its own (RFC 9449); a provider that cannot is no provider for it.
+    pub dpop: bool,
     /// How its provider is reached, where that differs from the broker's own settings.
     pub route: Option<Arc<Route>>,
     /// Where its tokens are, when they are not in the cache that the user's programs share.
@@ -98,6 +102,7 @@ pub struct ClientApplication {
     metadata: Mutex<Option<Arc<ProviderMetadata>>>,
     telemetry: Mutex<TelemetryLog>,
     assertion: AssertionInUse,
+    proof_keys: Mutex<HashMap<Method, Arc<ProofKey>>>,
 }
 
 impl Definition {
@@ -115,6 +120,7 @@ impl Definition {
             credential: None,
             client_claims: None,
             region: None,
+            dpop: false,
             route: None,
             partition: None,
         }
@@ -164,7 +170,9 @@ impl Definition {
         ]
         .map(|text| text.unwrap_or("\0"));
         let capabilities = self.capabilities.iter().map(String::as_str);
-        AppId::of_texts(texts.into_iter().chain(options).chain(capabilities))
+        // No capability is written like this, and without it the id stays what it was.
+        let dpop = self.dpop.then_some("\0dpop");
+        AppId::of_texts(texts.into_iter().chain(options).chain(capabilities).chain(dpop))
     }
 }
 
@@ -207,6 +215,7 @@ impl ClientApplication {
             metadata: Mutex::default(),
             telemetry: Mutex::default(),
             assertion: AssertionInUse::default(),
+            proof_keys: Mutex::default(),
         }
     }
 
@@ -231,6 +240,16 @@ impl ClientApplication {
 
     pub(crate) fn remember_metadata(&self, metadata: &Arc<ProviderMetadata>) {
         *self.metadata.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(metadata));
+    }
+
+    /// The application's key for this method, once it was read.
+    pub(crate) fn known_proof_key(&self, method: Method) -> Option<Arc<ProofKey>> {
+        self.proof_keys.lock().unwrap_or_else(PoisonError::into_inner).get(&method).cloned()
+    }
+
+    pub(crate) fn remember_proof_key(&self, method: Method, key: &Arc<ProofKey>) {
+        let mut keys = self.proof_keys.lock().unwrap_or_else(PoisonError::into_inner);
+        keys.insert(method, Arc::clone(key));
     }
 
     pub(crate) fn assertion_in_use(&self) -> &AssertionInUse {

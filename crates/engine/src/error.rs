@@ -56,6 +56,9 @@ pub enum Error {
     /// The caller's: only a confidential client has tokens of its own.
     #[error("only a confidential client has tokens of its own")]
     NoOwnTokens,
+    /// The caller's: there is nothing to prove the possession of.
+    #[error("this application has no tokens that are bound to a key by DPoP: {0}")]
+    NotBound(&'static str),
     /// The caller's: refresh tokens of the user's other programs are in that cache.
     #[error("only a cache of the application's own is handed out; open it with `private_cache`")]
     CacheNotPrivate,

@@ -15,7 +15,7 @@ use http::header::RETRY_AFTER;
 use http::{HeaderMap, Method};
 use sha2::{Digest, Sha256};
 use valetkey_model::UnixTime;
-use valetkey_oauth::{Body, HttpRequest, HttpResponse, parse_retry_after};
+use valetkey_oauth::{Body, HttpRequest, HttpResponse, parse_retry_after, wants_dpop_nonce};
 
 use crate::route::Route;
 
@@ -173,9 +173,9 @@ fn rule_for(request: &HttpRequest, answer: &HttpResponse, now: UnixTime) -> Opti
             retry_after.map_or(THROTTLE_SECONDS, |seconds| seconds.min(LONGEST_THROTTLE_SECONDS));
         return (seconds > 0).then_some((throttle_key as Rule, seconds));
     }
-    let is_device_poll = request.form_value("device_code").is_some();
-    (answer.status == 400 && !is_device_poll)
-        .then_some((bad_request_key as Rule, BAD_REQUEST_SECONDS))
+    // The same form comes again, and with the nonce it is welcome.
+    let is_for_now = request.form_value("device_code").is_some() || wants_dpop_nonce(answer);
+    (answer.status == 400 && !is_for_now).then_some((bad_request_key as Rule, BAD_REQUEST_SECONDS))
 }
 
 /// True when an answer without `Retry-After` says nothing of the next request.

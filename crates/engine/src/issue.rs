@@ -18,6 +18,7 @@ use crate::error::Error;
 use crate::event::Happening;
 use crate::grant::on_behalf_of::is_pseudo_account;
 use crate::lease::Lease;
+use crate::possession::Possession;
 use crate::request::Extras;
 use crate::user::User;
 
@@ -32,13 +33,16 @@ pub(crate) const GRANT_REFRESH_TOKEN: &str = "refresh_token";
 pub(crate) struct Issue {
     pub(crate) response: TokenResponse,
     claims: Option<IdTokenClaims>,
+    possession: Possession,
 }
 
 impl Issue {
-    /// Reads the ID token. One that cannot be read is an error: an account must not be made of it.
-    pub(crate) fn read(response: TokenResponse) -> Result<Self, Error> {
+    /// Checks that the token is what was asked for, and reads the ID token. One that cannot be read is an error: an account
+    /// must not be made of it.
+    pub(crate) fn read(response: TokenResponse, possession: &Possession) -> Result<Self, Error> {
+        possession.check(&response.token_type)?;
         let claims = response.id_token.as_ref().map(decode_id_token).transpose()?;
-        Ok(Self { response, claims })
+        Ok(Self { response, claims, possession: possession.clone() })
     }
 
     /// Checks that the ID token answers this very sign-in. Providers other than Entra, whose tenants issue under many
@@ -115,6 +119,8 @@ impl Issue {
         TokenEvent {
             client_id: Some(&definition.client_id),
             grant_type,
+            key_id: self.possession.key_id(),
+            binds_refresh_token: self.possession.binds_refresh_tokens_of(definition),
             access_token: Some(&response.access_token),
             token_type: Some(&response.token_type),
             expires_in: Some(response.expires_in),
@@ -175,14 +181,15 @@ impl Engine {
         &self,
         user: &User,
         app: &ClientApplication,
+        possession: &Possession,
         call: &Call,
         request: HttpRequest,
         asked: &ScopeSet,
     ) -> Result<Issue, Error> {
-        let answer = self.send(user, app, request).await?;
+        let answer = self.send_for_token(user, app, possession, request).await?;
         let outcome = parse_token_response(&answer, asked, self.now());
         record_outcome(app, call, &outcome);
-        Issue::read(outcome?)
+        Issue::read(outcome?, possession)
     }
 
     /// Saves what a sign-in brought, and only then answers.

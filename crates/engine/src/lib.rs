@@ -10,6 +10,7 @@ mod accounts;
 mod answer;
 mod application;
 mod credential;
+mod dpop;
 mod engine;
 mod error;
 mod event;
@@ -24,12 +25,14 @@ mod managed_identity;
 mod open_apps;
 mod own_tokens;
 pub mod ports;
+mod possession;
 mod private_cache;
 mod provider;
 mod refresh;
 mod region;
 mod request;
 mod route;
+mod signed_request;
 mod silent;
 mod user;
 
@@ -51,7 +54,7 @@ pub use managed_identity::{
 pub use private_cache::CacheContent;
 pub use request::{
     AccountSelector, AccountsRequest, AppTokensRequest, CacheRequest, Extras, FlowKind,
-    FlowRequest, Grant, GrantRequest, Hints, SilentRequest,
+    FlowRequest, Grant, GrantRequest, Hints, ProofRequest, SilentRequest,
 };
 pub use route::{Proxied, Proxy, Route};
 pub use silent::MANDATORY_SECONDS;

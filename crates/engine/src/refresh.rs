@@ -24,6 +24,7 @@ use crate::grant::on_behalf_of::is_pseudo_account;
 use crate::issue::{GRANT_REFRESH_TOKEN, Issue, record_outcome};
 use crate::lease::Lease;
 use crate::managed_identity::ResourceTokenRequest;
+use crate::possession::{Binding, Possession};
 use crate::request::{GrantRequest, SilentRequest};
 use crate::silent::{Candidate, Decision, MANDATORY_SECONDS, RefreshPlan, decide};
 use crate::user::User;
@@ -41,6 +42,7 @@ pub(crate) struct FlightKey {
     claims: Option<String>,
     /// What is out of the ordinary, see [`crate::request::Extras`].
     extension: Option<String>,
+    binding: Binding,
     /// Who wants a new token must not be given what others were content with.
     force_refresh: bool,
 }
@@ -55,6 +57,7 @@ struct Errand<'a> {
     request: &'a SilentRequest,
     account: &'a AccountId,
     provider: &'a Arc<ProviderMetadata>,
+    possession: &'a Possession,
     reason: CacheReason,
 }
 
@@ -69,9 +72,18 @@ impl Engine {
         authorized: &Authorized<SilentRequest>,
     ) -> Result<TokenAnswer, Error> {
         let request = authorized.request();
-        if let Some(answer) = self.answer_at_once(user, request) {
-            return Ok(answer);
-        }
+        let answer = match self.answer_at_once(user, request) {
+            Some(answer) => answer,
+            None => self.acquire_unhurriedly(user, request).await?,
+        };
+        self.sign_request(user, &request.app, request.extras.auth_scheme.as_ref(), answer)
+    }
+
+    async fn acquire_unhurriedly(
+        self: &Arc<Self>,
+        user: &Arc<User>,
+        request: &SilentRequest,
+    ) -> Result<TokenAnswer, Error> {
         user.save_unsaved().await?;
         check_request(request)?;
         let authority = &request.app.definition().authority;
@@ -175,6 +187,8 @@ impl Engine {
         account: &AccountId,
     ) -> Result<TokenAnswer, Error> {
         let provider = self.discover(user, &request.app).await?;
+        let binding = Binding::of(request.app.definition(), &request.extras);
+        let possession = self.possess(user, &request.app, binding).await?;
         let (_redemptions, decision) = self.plan_alone(user, request, account, &provider).await?;
         let (RefreshPlan { candidates, reason }, at_hand) = match decision {
             Decision::Fresh(token) => return Ok(TokenAnswer::Cached(token)),
@@ -185,7 +199,8 @@ impl Engine {
                 return Err(Error::SignInNeeded(reason.for_account(account)));
             }
         };
-        let errand = Errand { user, request, account, provider: &provider, reason };
+        let (provider, possession) = (&provider, &possession);
+        let errand = Errand { user, request, account, provider, possession, reason };
         let outcome = self.redeem_first(&errand, &candidates).await;
         match (outcome, at_hand) {
             (Err(Error::SignInNeeded(SignInReason::NoAccount)), _) => {
@@ -257,7 +272,7 @@ impl Engine {
         errand: &Errand<'_>,
         candidate: &Candidate,
     ) -> Result<TokenAnswer, Error> {
-        let Errand { user, request, account, provider, reason } = *errand;
+        let Errand { user, request, account, provider, possession, reason } = *errand;
         let definition = request.app.definition();
         let proof = Proof { assertion: request.client_assertion.as_ref(), fmi_path: None };
         let authentication = self.authenticate(&request.app, provider, proof)?;
@@ -273,7 +288,7 @@ impl Engine {
             build_refresh_token_request(provider, &definition.client_id, &grant, &call)
                 .with_extra_fields(&request.extras.fields);
         let lease = self.lease(user).await?;
-        let answer = self.send(user, &request.app, redemption).await?;
+        let answer = self.send_for_token(user, &request.app, possession, redemption).await?;
         let outcome = parse_token_response(&answer, &grant.scopes, self.now());
         record_outcome(&request.app, &call, &outcome);
         let response = match outcome {
@@ -284,7 +299,7 @@ impl Engine {
                 return Err(error);
             }
         };
-        let issue = Issue::read(response)?;
+        let issue = Issue::read(response, possession)?;
         issue.check_refresh(definition, account)?;
         let now = self.now();
         let extension = request.extras.extension();
@@ -391,6 +406,7 @@ impl FlightKey {
             scopes: request.scopes.target().to_owned(),
             claims: request.claims_challenge.clone(),
             extension: request.extras.extension(),
+            binding: Binding::of(request.app.definition(), &request.extras),
             force_refresh: request.force_refresh,
         }
     }
@@ -403,6 +419,7 @@ impl FlightKey {
             scopes: request.scopes.target().to_owned(),
             claims: request.claims_challenge.clone(),
             extension: request.extras.extension(),
+            binding: Binding::of(request.app.definition(), &request.extras),
             force_refresh: request.force_refresh,
         }
     }
@@ -415,6 +432,7 @@ impl FlightKey {
             scopes: request.resource.clone(),
             claims: request.claims_challenge.clone(),
             extension: None,
+            binding: Binding::Bearer,
             force_refresh: request.force_refresh,
         }
     }

@@ -5,12 +5,15 @@ use std::sync::Arc;
 
 use valetkey_cache::extended_cache_key;
 use valetkey_model::{AccountId, Authority, CorrelationId, ScopeSet, Secret};
-use valetkey_oauth::{ClaimsError, ExtraFields, FederatedUser, merge_claims, overlay_claims};
+use valetkey_oauth::{
+    ClaimsError, DpopRequest, ExtraFields, FederatedUser, PopRequest, merge_claims, overlay_claims,
+};
 use valetkey_policy::Subject;
 
 use crate::application::{ClientApplication, Definition};
 
-/// What an application adds to a token request beyond the usual. All of it is a part of the token's place in the cache.
+/// What an application adds to a token request beyond the usual. All of it is a part of the token's place in the cache: of
+/// the request that is to be signed, that it asks for a token that is bound to the application's key.
 #[derive(Clone, Debug, Default)]
 pub struct Extras {
     /// Claims that the application passes on: JSON text, laid over those of the challenge.
@@ -19,6 +22,8 @@ pub struct Extras {
     pub fmi_path: Option<String>,
     /// Form fields of the application's own.
     pub fields: ExtraFields,
+    /// A request to sign with the token, in the place of the token.
+    pub auth_scheme: Option<PopRequest>,
 }
 
 impl Extras {
@@ -171,6 +176,8 @@ pub struct FlowRequest {
     pub claims_challenge: Option<String>,
     /// OIDC Core 3.1.2.1: `prompt`, `login_hint`, `max_age` and the like, and Entra's `domain_hint`.
     pub hints: Hints,
+    /// A request to sign with the token, in the place of the token.
+    pub auth_scheme: Option<PopRequest>,
     /// The call's identity in logs.
     pub correlation_id: CorrelationId,
 }
@@ -215,6 +222,17 @@ pub struct CacheRequest {
     pub app: Arc<ClientApplication>,
 }
 
+/// A proof for one request to a resource.
+#[derive(Clone)]
+pub struct ProofRequest {
+    /// Whose token goes with it.
+    pub app: Arc<ClientApplication>,
+    /// The request.
+    pub request: DpopRequest,
+    /// The token.
+    pub access_token: Secret,
+}
+
 macro_rules! subject {
     ($($request:ty),*) => {
         $(impl Subject for $request {
@@ -225,4 +243,12 @@ macro_rules! subject {
     };
 }
 
-subject!(SilentRequest, GrantRequest, FlowRequest, AccountsRequest, AppTokensRequest, CacheRequest);
+subject!(
+    SilentRequest,
+    GrantRequest,
+    FlowRequest,
+    AccountsRequest,
+    AppTokensRequest,
+    CacheRequest,
+    ProofRequest
+);

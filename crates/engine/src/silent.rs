@@ -12,6 +12,7 @@ use crate::accounts::hosts_of;
 use crate::application::Definition;
 use crate::error::SignInReason;
 use crate::issue::is_same_client;
+use crate::possession::Binding;
 use crate::request::SilentRequest;
 
 /// A token with less than this left counts as expired: the resource's clock may differ, and the request takes time.
@@ -112,6 +113,7 @@ pub(crate) struct Wanted<'a> {
     pub(crate) account: Option<&'a AccountId>,
     pub(crate) scopes: &'a ScopeSet,
     pub(crate) extension: Option<String>,
+    pub(crate) binding: Binding,
     /// None that is at hand would.
     pub(crate) must_be_new: bool,
     pub(crate) min_validity: u32,
@@ -124,6 +126,7 @@ impl<'a> Wanted<'a> {
             account: Some(account),
             scopes: &request.scopes,
             extension: request.extras.extension(),
+            binding: Binding::of(request.app.definition(), &request.extras),
             must_be_new: request.force_refresh || request.claims_challenge.is_some(),
             min_validity: request.min_validity,
         }
@@ -141,6 +144,7 @@ pub(crate) fn find_access_token(
         return (None, Some(CacheReason::ForceRefresh));
     }
     let definition = wanted.definition;
+    let key_id = wanted.binding.key_id(cache, definition);
     let query = AccessTokenQuery {
         environment: definition.authority.environment(),
         home_account_id: wanted.account,
@@ -148,7 +152,7 @@ pub(crate) fn find_access_token(
         realm,
         scopes: wanted.scopes,
         extension: wanted.extension.as_deref(),
-        key_id: None,
+        key_id: key_id.as_deref(),
     };
     // The own host's first; a token that came through another name of the provider is as good.
     let find = |remaining| {
@@ -184,12 +188,20 @@ fn find_candidates(
 ) -> Vec<Candidate> {
     let definition = request.app.definition();
     let client_id = &definition.client_id;
+    let key_id = Binding::of(definition, &request.extras).refresh_key_id(cache, definition);
     let metadata = cache.app_metadata(definition.authority.environment(), Some(client_id));
     // A client that was answered without `foci` is in no family; one that was never answered may be.
     let family = metadata.map_or(Some("1"), |metadata| metadata.family_id.as_deref());
     let mut candidates = Vec::new();
     for host in hosts_of(&definition.authority) {
-        let tokens = || cache.refresh_tokens(host, account);
+        // A provider takes a bound one that comes without its key for stolen. One from before the application asked for
+        // DPoP will do until there is one that is bound; it may be another definition's, which does not ask for it.
+        let all = || cache.refresh_tokens(host, account);
+        let is_bound = |token: &&Arc<RefreshToken>| token.key_id == key_id;
+        let has_bound = all().any(|token| is_bound(&token));
+        let is_redeemable =
+            |token: &&Arc<RefreshToken>| is_bound(token) || (!has_bound && token.key_id.is_none());
+        let tokens = || all().filter(is_redeemable);
         let is_own = |token: &RefreshToken| is_same_client(token.client_id.as_ref(), client_id);
         let add = |candidates: &mut Vec<Candidate>, token: &Arc<RefreshToken>, is_guess| {
             if !candidates.iter().any(|known| Arc::ptr_eq(&known.token, token)) {

@@ -12,6 +12,7 @@ use valetkey_oauth::ProviderMetadata;
 
 use crate::answer::TokenAnswer;
 use crate::application::{AppId, ClientApplication, Definition};
+use crate::dpop::DpopNonces;
 use crate::error::Error;
 use crate::event::Events;
 use crate::flight::Flights;
@@ -39,6 +40,7 @@ pub struct User {
     apps: OpenApps<ClientApplication>,
     managed_identities: OpenApps<ManagedIdentityApplication>,
     pub(crate) http_cache: Mutex<HttpCache>,
+    pub(crate) dpop_nonces: Mutex<DpopNonces>,
     pub(crate) flights: Arc<Flights<FlightKey, Result<TokenAnswer, Error>>>,
     pub(crate) discoveries: Arc<Flights<DiscoveryKey, Result<Arc<ProviderMetadata>, Error>>>,
     pub(crate) refresh_ahead: RefreshAhead,
@@ -59,6 +61,7 @@ impl User {
             apps: OpenApps::default(),
             managed_identities: OpenApps::default(),
             http_cache: Mutex::default(),
+            dpop_nonces: Mutex::default(),
             flights: Arc::default(),
             discoveries: Arc::default(),
             refresh_ahead: RefreshAhead::default(),

@@ -26,6 +26,8 @@ pub struct AuthorizationRequest<'a> {
     pub login_hint: Option<&'a str>,
     pub domain_hint: Option<&'a str>,
     pub max_age: Option<u32>,
+    /// RFC 9449 section 10: the key that the code's tokens will be bound to, so that a stolen code is of no use.
+    pub dpop_jkt: Option<&'a str>,
     /// `display`, `ui_locales`, `id_token_hint`, `acr_values` and what else a provider knows. None of them can take the
     /// place of a parameter above.
     pub others: &'a BTreeMap<String, String>,
@@ -47,7 +49,7 @@ pub fn build_authorization_url(
 }
 
 impl AuthorizationRequest<'_> {
-    fn parameters(&self) -> [(&'static str, String); 16] {
+    fn parameters(&self) -> [(&'static str, String); 17] {
         let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
         let anchor = self.login_hint.filter(|hint| !hint.is_empty());
         [
@@ -66,6 +68,7 @@ impl AuthorizationRequest<'_> {
             ("domain_hint", text(self.domain_hint)),
             ("claims", text(self.claims)),
             ("max_age", self.max_age.map(|seconds| seconds.to_string()).unwrap_or_default()),
+            ("dpop_jkt", text(self.dpop_jkt)),
             ("X-AnchorMailbox", anchor.map(|hint| format!("UPN:{hint}")).unwrap_or_default()),
         ]
     }

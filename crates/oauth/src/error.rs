@@ -75,6 +75,12 @@ pub enum Misbehaviour {
         /// The member's name.
         member: &'static str,
     },
+    /// A bearer token in the place of a bound one, or the reverse: worth less, or nothing, to who asked.
+    #[error("answer has a token of another type than {asked}, which was asked for")]
+    OtherTokenType {
+        /// The type that was asked for.
+        asked: &'static str,
+    },
     /// More than any honest provider has to say.
     #[error("answer is larger than {limit} bytes")]
     TooLarge {

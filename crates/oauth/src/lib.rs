@@ -73,7 +73,10 @@ pub use self::managed_identity::{
     detect_managed_identity_source, retry_after_attempt,
 };
 pub use self::pkce::{Nonce, PkceVerifier, State};
-pub use self::proof::{DpopProof, PopRequest, PopRequestError, ProofKey, ProofKeyError, PublicJwk};
+pub use self::proof::{
+    DpopProof, DpopRequest, PopRequest, ProofKey, ProofKeyError, ProofRequestError, PublicJwk,
+    dpop_nonce, wants_dpop_nonce,
+};
 pub use self::redirect::{
     AuthorizationCode, ExpectedRedirect, RedirectError, parse_authorization_response,
 };

@@ -217,6 +217,7 @@ impl TestWorld {
             scopes: ScopeSet::from_target(scopes),
             claims_challenge: None,
             hints: Hints::default(),
+            auth_scheme: None,
             correlation_id: self.engine.new_correlation_id(),
         }
     }
@@ -333,6 +334,9 @@ pub fn tell(outcome: &Result<TokenAnswer, Error>) -> String {
     match outcome {
         Ok(TokenAnswer::Cached(token)) => format!("cached {}", token.secret.expose()),
         Ok(TokenAnswer::Issued(token)) => format!("issued {}", token.access_token.expose()),
+        Ok(TokenAnswer::Signed(_, answer)) => {
+            format!("signed with {}", tell(&Ok(TokenAnswer::clone(answer))))
+        }
         Err(error) => error.to_string(),
     }
 }

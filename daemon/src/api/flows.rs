@@ -37,8 +37,11 @@ pub(super) async fn start(
     };
     match started.await {
         Ok((flow, joined)) => {
-            let status = if joined { StatusCode::OK } else { StatusCode::CREATED };
-            json(status, &to_wire::flow(&flow, &flow.status(), joined, api.broker.engine().now()))
+            let (code, now) = (
+                if joined { StatusCode::OK } else { StatusCode::CREATED },
+                api.broker.engine().now(),
+            );
+            json(code, &to_wire::flow(&flow, &flow.status(now), joined, now))
         }
         Err(failure) => failed(&failure, &correlation_id),
     }
@@ -66,7 +69,7 @@ pub(super) async fn wait(
             let status = tokio::select! {
                 status = api.broker.wait_for_flow(&user, &flow, patience) => status,
                 // The client asks again, and finds the next daemon.
-                () = stop.requested() => flow.status(),
+                () = stop.requested() => flow.status(api.broker.engine().now()),
             };
             json(StatusCode::OK, &to_wire::flow(&flow, &status, false, api.broker.engine().now()))
         }

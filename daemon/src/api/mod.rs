@@ -8,6 +8,7 @@ mod events;
 mod flows;
 pub mod guard;
 mod lock;
+mod proofs;
 mod secrets;
 mod status;
 mod token;
@@ -53,6 +54,7 @@ pub fn router(api: Arc<Api>) -> Router {
         .route(route::ACCOUNTS, get(accounts::get))
         .route(route::ACCOUNT, delete(accounts::delete))
         .route(route::TOKEN, post(token::post))
+        .route(route::PROOFS, post(proofs::post))
         .route(route::TOKENS, delete(tokens::delete))
         .route(route::CACHE, get(cache::get).put(cache::put))
         .route(route::FLOWS, post(flows::start))

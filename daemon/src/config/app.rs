@@ -38,6 +38,9 @@ pub struct AppConfig {
     pub app_name: Option<String>,
     /// Sent to the provider as `x-app-ver`.
     pub app_version: Option<String>,
+    /// True: tokens are bound to a key that stays in the daemon (RFC 9449); the provider must offer DPoP with ES256.
+    #[serde(default)]
+    pub dpop: bool,
     /// Confidential: how the application proves who it is. The daemon uses it; no program gets to see it.
     #[serde(default, deserialize_with = "read_credential")]
     pub credential: Option<CredentialConfig>,
@@ -123,6 +126,7 @@ impl AppConfig {
             exclude_scopes: self.exclude_scopes.clone(),
             app_name: self.app_name.clone(),
             app_version: self.app_version.clone(),
+            dpop: self.dpop,
             azure_region: self.azure_region.clone(),
             ..OpenAppRequest::default()
         }

@@ -9,7 +9,7 @@ use valetkey_model::{CorrelationId, Secret};
 use valetkey_oauth::{ExtraFields, FederatedUser};
 use valetkey_proto::v1;
 
-use super::{scopes, short};
+use super::{proof, scopes, short};
 use crate::failure::Failure;
 
 /// A token request, as the engine takes it.
@@ -33,14 +33,10 @@ pub fn token_request(
         return Err(Failure::bad_member("scopes", "name at least one"));
     }
     refuse_members_of_other_grants(&request)?;
-    if request.auth_scheme.is_some() {
-        // A bearer token in the place of a bound one would be the wrong token, in silence.
-        return Err(Failure::bad_member("auth_scheme", "this daemon signs no requests"));
-    }
     let scopes = scopes("scopes", &request.scopes)?;
     let claims_challenge = text("claims_challenge", request.claims_challenge.take())?;
     let client_assertion = secret("client_assertion", request.client_assertion.take())?;
-    let extras = extras(&mut request)?;
+    let extras = extras(&app, &mut request)?;
     let force_refresh = request.force_refresh;
     if request.grant == v1::Grant::Silent {
         return Ok(TokenRequest::Silent(SilentRequest {
@@ -113,12 +109,16 @@ fn grant(request: v1::TokenRequest) -> Result<Grant, Failure> {
     })
 }
 
-fn extras(request: &mut v1::TokenRequest) -> Result<Extras, Failure> {
-    let fields = std::mem::take(&mut request.data);
+fn extras(app: &ClientApplication, request: &mut v1::TokenRequest) -> Result<Extras, Failure> {
+    let fields = ExtraFields::new(std::mem::take(&mut request.data))
+        .map_err(|error| Failure::bad_member("data", error))?;
+    let auth_scheme = proof::auth_scheme(app, request.auth_scheme.take())?;
+    proof::check_one_key(app, auth_scheme.as_ref(), &fields)?;
     Ok(Extras {
         forwarded_claims: text("forwarded_client_claims", request.forwarded_client_claims.take())?,
         fmi_path: text("fmi_path", request.fmi_path.take())?,
-        fields: ExtraFields::new(fields).map_err(|error| Failure::bad_member("data", error))?,
+        fields,
+        auth_scheme,
     })
 }
 
@@ -132,7 +132,7 @@ fn refuse_members_of_other_grants(request: &v1::TokenRequest) -> Result<(), Fail
         ("account", request.account.is_some(), &[Silent][..]),
         ("force_refresh", request.force_refresh, &[Silent, ClientCredentials, OnBehalfOf]),
         ("min_validity", request.min_validity.is_some(), &[Silent]),
-        ("auth_scheme", request.auth_scheme.is_some(), &[Silent]),
+        ("auth_scheme", request.auth_scheme.is_some(), &[Silent, Password]),
         ("fmi_path", request.fmi_path.is_some(), &[ClientCredentials]),
         // A managed identity's alone.
         ("resource", request.resource.is_some(), &[]),

@@ -6,8 +6,8 @@ use crate::v1::ErrorCode::{self, *};
 use crate::v1::paths::route;
 use crate::v1::{
     Accounts, App, Apps, Cache, CacheVersion, CompleteFlowRequest, Event, Flow, OpenAppRequest,
-    PutSecretRequest, ReplaceCacheRequest, StartFlowRequest, Status, TokenRequest, TokenResponse,
-    UnlockRequest,
+    Proof, ProofRequest, PutSecretRequest, ReplaceCacheRequest, StartFlowRequest, Status,
+    TokenRequest, TokenResponse, UnlockRequest,
 };
 
 pub(super) type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
@@ -151,6 +151,19 @@ pub(super) const OPERATIONS: &[Operation] = &[
             ProviderUnavailable,
             StoreUnavailable,
         ],
+        ..NOTHING
+    },
+    Operation {
+        method: "post",
+        path: route::PROOFS,
+        id: "signProof",
+        summary: "Signs a proof of possession for one request to a resource (RFC 9449), with the application's key.",
+        description: "For tokens of applications that were opened with `dpop`. Send the token after `Authorization: DPoP` and \
+            the proof as `DPoP`; when the resource answers 401 with a new `DPoP-Nonce`, sign once more with that. The token \
+            endpoint is the daemon's alone.",
+        request: Some(schema::<ProofRequest>),
+        answers: &[json::<Proof>(200, "The proof, good for this request and for a moment.")],
+        errors: &[BadRequest, UnknownApp, StoreLocked],
         ..NOTHING
     },
     Operation {

@@ -115,6 +115,11 @@ pub struct OpenAppRequest {
     /// closed or the program ends. Without it they are in the cache that the user's programs share.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub private_cache: Option<String>,
+    /// True: tokens are bound to a key that stays in the daemon (RFC 9449), refresh tokens too; a provider that does not offer
+    /// DPoP with ES256 is refused. `POST …/proofs` signs the proof for each request. Goes with no `private_cache`, which would
+    /// hand out refresh tokens without their key.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dpop: bool,
     /// How the provider is reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<NetworkSettings>,

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::credential::SecretText;
 use super::error::ErrorBody;
-use super::token::TokenResponse;
+use super::token::{PopScheme, TokenResponse};
 
 /// Which flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,6 +71,9 @@ pub struct StartFlowRequest {
     /// `display`, `ui_locales`, `id_token_hint`, `acr_values`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub params: BTreeMap<String, String>,
+    /// Of a public client at Microsoft Entra ID: a signed request instead of a bearer token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth_scheme: Option<PopScheme>,
 }
 
 impl StartFlowRequest {
@@ -92,6 +95,7 @@ impl StartFlowRequest {
             port: None,
             timeout: None,
             params: BTreeMap::new(),
+            auth_scheme: None,
         }
     }
 }

@@ -8,6 +8,7 @@ mod error;
 mod event;
 mod flow;
 pub mod paths;
+mod proof;
 mod secret;
 mod status;
 mod token;
@@ -23,6 +24,7 @@ pub use credential::{
 pub use error::{ERROR_CODES, ErrorBody, ErrorCode, ErrorCodeRow};
 pub use event::{Event, EventKind};
 pub use flow::{AuthResponse, CompleteFlowRequest, Flow, FlowKind, FlowState, StartFlowRequest};
+pub use proof::{Proof, ProofRequest};
 pub use secret::PutSecretRequest;
 pub use status::{ConfigurationStatus, Counts, KeyStatus, Status, StoreStatus, UnlockRequest};
 pub use token::{Grant, PopScheme, TokenRequest, TokenResponse, TokenSource};

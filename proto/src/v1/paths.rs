@@ -34,6 +34,8 @@ pub mod route {
     pub const ACCOUNT: &str = "/v1/apps/{app}/accounts/{home_account_id}";
     /// `POST`
     pub const TOKEN: &str = "/v1/apps/{app}/token";
+    /// `POST`
+    pub const PROOFS: &str = "/v1/apps/{app}/proofs";
     /// `DELETE`
     pub const TOKENS: &str = "/v1/apps/{app}/tokens";
     /// `GET`, `PUT`

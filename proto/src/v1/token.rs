@@ -30,14 +30,15 @@ pub enum Grant {
     AuthorizationCode,
 }
 
-/// A signed request instead of a bearer token: MSAL's `PopAuthScheme`. The key stays in the daemon.
+/// A signed request instead of a bearer token: MSAL's `PopAuthScheme`. `access_token` of the answer is what follows
+/// `Authorization: PoP`, signed anew in each answer, and `token_type` is `pop`. The key stays in the daemon.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PopScheme {
     /// `GET`, `POST`, `PUT`, `DELETE` or `PATCH`.
     pub http_method: String,
-    /// The request's URL.
+    /// The request's URL, absolute and without a fragment.
     pub url: String,
     /// What the resource server wants to see again.
     pub nonce: String,
@@ -115,7 +116,7 @@ pub struct TokenRequest {
     /// The answer to `client_assertion_needed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_assertion: Option<SecretText>,
-    /// `silent`: a signed request instead of a bearer token.
+    /// `silent`, `password`, of a public client at Microsoft Entra ID: a signed request instead of a bearer token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth_scheme: Option<PopScheme>,
     /// Fields to add to the provider's form; they are a part of the token's place in the cache. None that a grant has already.

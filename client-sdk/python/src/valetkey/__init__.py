@@ -8,6 +8,7 @@ HTTP over the broker's socket and opens a browser; it holds no token, refreshes 
 from ._credential import AutoRefresher
 from .application import ClientApplication, ConfidentialClientApplication, PublicClientApplication
 from .auth_scheme import PopAuthScheme
+from .dpop import sign_dpop_proof
 from .exceptions import (
     BrokerError,
     BrokerUnreachableError,
@@ -51,4 +52,5 @@ __all__ = [
     "TokenCache",
     "UserAssignedManagedIdentity",
     "__version__",
+    "sign_dpop_proof",
 ]

@@ -65,6 +65,14 @@ class App:
             request, lambda body: self._request("POST", "/token", body, is_repeatable=is_repeatable)
         )
 
+    def sign_proof(self, access_token: str, http_method: str, url: str, nonce: str | None) -> str:
+        """``POST …/proofs``."""
+        request = {"access_token": access_token, "http_method": http_method, "url": url}
+        if nonce is not None:
+            request["nonce"] = nonce
+        proof: str = self._request("POST", "/proofs", request, is_repeatable=True)["proof"]
+        return proof
+
     def start_flow(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """``POST …/flows``."""
         return self._request("POST", "/flows", request)

@@ -45,6 +45,8 @@ class ClientApplication:
     ATTEMPT_REGION_DISCOVERY = True
     DISABLE_MSAL_FORCE_REGION = False
 
+    _wants_dpop = False
+
     def __init__(
         self,
         client_id: str,
@@ -97,6 +99,7 @@ class ClientApplication:
             client_claims=client_claims,
             azure_region=region,
             network=network_settings(verify, proxies, timeout),
+            dpop=self._wants_dpop or None,
         )
         self._app = App(definition, make_assertion, private_cache)
 
@@ -306,8 +309,6 @@ class ClientApplication:
                 "person; use acquire_token_interactive or initiate_device_flow",
                 DeprecationWarning,
             )
-        if auth_scheme:
-            raise ValueError("auth_scheme: sign in first, then give it to acquire_token_silent")
         request = token_request(
             "password",
             scope_list(scopes),
@@ -315,6 +316,7 @@ class ClientApplication:
             claims_challenge=claims_challenge,
             username=username,
             password=password,
+            auth_scheme=scheme_on_wire(auth_scheme),
         )
         return self._acquire(request)
 

@@ -10,7 +10,7 @@ from typing import Any, Callable
 from ._arguments import check_keywords, prompt_text, scope_list, warn, without_none
 from ._client import ClientApplication
 from ._flows import await_device_flow, run_interactive_flow, start_device_flow
-from .auth_scheme import home_account_id_of, scheme_on_wire
+from .auth_scheme import scheme_on_wire
 
 _PAGE_PARAMETERS = ("display", "ui_locales", "id_token_hint", "acr_values")
 
@@ -35,6 +35,8 @@ class PublicClientApplication(ClientApplication):
     ) -> None:
         if client_credential is not None:
             raise ValueError("client_credential: a public client has none; construct a ConfidentialClientApplication")
+        # No parameter of MSAL's: refresh and access tokens are bound to a key of the broker's (see ``valetkey.dpop``).
+        self._wants_dpop = bool(kwargs.pop("dpop", False))
         # The flags choose Microsoft's brokers in MSAL; here every platform has the same one.
         super().__init__(client_id, **kwargs)
 
@@ -59,7 +61,6 @@ class PublicClientApplication(ClientApplication):
         Several programs that need the same sign-in share one window. ``auth_uri_callback`` is called with the page's
         address when no browser could be opened.
         """
-        scheme = scheme_on_wire(auth_scheme)
         on_no_browser = kwargs.pop("auth_uri_callback", None)
         params = without_none(**{name: kwargs.pop(name, None) for name in _PAGE_PARAMETERS})
         check_keywords(kwargs)
@@ -75,14 +76,9 @@ class PublicClientApplication(ClientApplication):
             extra_scopes_to_consent=scope_list(extra_scopes_to_consent) if extra_scopes_to_consent else None,
             max_age=max_age,
             params=params or None,
+            auth_scheme=scheme_on_wire(auth_scheme),
         )
-        result = run_interactive_flow(self._app, request, timeout, on_before_launching_ui, on_no_browser)
-        if scheme is None or "error" in result:
-            return result
-        # A sign-in brings a bearer token; what was signed in then brings the other one.
-        account = home_account_id_of(result)
-        proven = self._acquire(without_none(scopes=request["scopes"], account=account, auth_scheme=scheme))
-        return proven if "error" in proven else {**result, **proven}
+        return run_interactive_flow(self._app, request, timeout, on_before_launching_ui, on_no_browser)
 
     def initiate_device_flow(
         self, scopes: Collection[str] | None = None, *, claims_challenge: str | None = None, **kwargs: Any

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
-from collections.abc import Mapping
-from typing import Any
-
 
 class PopAuthScheme:
     """The request that an access token is to be good for. The key that signs stays in the broker."""
@@ -35,13 +30,3 @@ def scheme_on_wire(auth_scheme: object) -> dict[str, str] | None:
     if not isinstance(auth_scheme, PopAuthScheme):
         raise ValueError("auth_scheme must be a PopAuthScheme")
     return {"http_method": auth_scheme._http_method, "url": auth_scheme._url, "nonce": auth_scheme._nonce}
-
-
-def home_account_id_of(result: Mapping[str, Any]) -> str | None:
-    """Who signed in: Entra tells it in ``client_info``, others by the ID token's ``sub``."""
-    info = result.get("client_info")
-    if info:
-        fields = json.loads(base64.urlsafe_b64decode(info + "=" * (-len(info) % 4)))
-        return f"{fields['uid']}.{fields['utid']}"
-    subject: str | None = (result.get("id_token_claims") or {}).get("sub")
-    return subject

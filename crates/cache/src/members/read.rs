@@ -9,7 +9,9 @@ use valetkey_model::{AccountId, ClientId, ScopeSet, Secret, UnixTime};
 use super::{ADDED_AT, section};
 use crate::credential::Extra;
 use crate::shared::Shared;
-use crate::{AccessToken, Account, AppMetadata, Document, Entry, Foreign, IdToken, RefreshToken};
+use crate::{
+    AccessToken, Account, AppMetadata, Document, Entry, Foreign, IdToken, KeptKey, RefreshToken,
+};
 
 /// What is wrong with a member.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -73,6 +75,7 @@ impl<'a, 's> Members<'a, 's> {
                 self.into_app_metadata().map(|it| Entry::AppMetadata(it.into()))
             }
             section::DOCUMENT => self.into_document().map(|it| Entry::Document(it.into())),
+            section::PROOF_KEY => self.into_proof_key().map(|it| Entry::ProofKey(it.into())),
             section::FOREIGN => self.into_foreign().map(|it| Entry::Foreign(it.into())),
             _ => return None,
         })
@@ -114,6 +117,7 @@ impl<'a, 's> Members<'a, 's> {
             secret: self.take_secret("secret")?,
             last_modified: self.take_time("last_modification_time")?.unwrap_or_default(),
             family_id: self.take_name("family_id")?,
+            key_id: self.take_text("key_id")?.map(Arc::from),
             extra: self.into_extra("RefreshToken"),
         })
     }
@@ -157,6 +161,16 @@ impl<'a, 's> Members<'a, 's> {
             url: require(self.take_text("url")?, "url")?.into(),
             fetched_at: self.take_time("fetched_at")?.unwrap_or_default(),
             body: self.take_text("body")?.unwrap_or_default().into(),
+        })
+    }
+
+    fn into_proof_key(mut self) -> Result<KeptKey, MemberError> {
+        Ok(KeptKey {
+            environment: self.take_environment()?,
+            client_id: require(self.take_client_id()?, "client_id")?,
+            method: require(self.take_name("method")?, "method")?,
+            key_id: require(self.take_text("key_id")?, "key_id")?.into(),
+            secret: self.take_secret("secret")?,
         })
     }
 

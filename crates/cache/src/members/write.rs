@@ -4,7 +4,9 @@ use valetkey_model::{AccountId, ClientId};
 
 use super::{ADDED_AT, Member, section};
 use crate::credential::Extra;
-use crate::{AccessToken, Account, AppMetadata, Document, Entry, Foreign, IdToken, RefreshToken};
+use crate::{
+    AccessToken, Account, AppMetadata, Document, Entry, Foreign, IdToken, KeptKey, RefreshToken,
+};
 
 /// An entry's members in MSAL's order.
 type Named<'a> = Vec<(&'a str, Member<'a>)>;
@@ -19,6 +21,7 @@ impl Entry {
             Self::Account(_) => section::ACCOUNT,
             Self::AppMetadata(_) => section::APP_METADATA,
             Self::Document(_) => section::DOCUMENT,
+            Self::ProofKey(_) => section::PROOF_KEY,
             Self::Foreign(_) => section::FOREIGN,
         }
     }
@@ -32,6 +35,7 @@ impl Entry {
             Self::Account(it) => account(it),
             Self::AppMetadata(app) => app_metadata(app),
             Self::Document(it) => document(it),
+            Self::ProofKey(key) => proof_key(key),
             Self::Foreign(it) => foreign(it),
         }
     }
@@ -66,6 +70,7 @@ fn refresh_token(token: &RefreshToken) -> Named<'_> {
         ("last_modification_time", Member::Time(token.last_modified)),
     ];
     members.extend(token.family_id.as_deref().map(|id| ("family_id", Member::Text(id))));
+    members.extend(token.key_id.as_deref().map(|id| ("key_id", Member::Text(id))));
     with_extra(members, &token.extra)
 }
 
@@ -112,6 +117,16 @@ fn document(document: &Document) -> Named<'_> {
         ("url", Member::Text(&document.url)),
         ("fetched_at", Member::Time(document.fetched_at)),
         ("body", Member::Text(&document.body)),
+    ]
+}
+
+fn proof_key(key: &KeptKey) -> Named<'_> {
+    vec![
+        ("secret", Member::Text(key.secret.expose())),
+        ("environment", Member::Text(&key.environment)),
+        ("client_id", client(Some(&key.client_id))),
+        ("method", Member::Text(&key.method)),
+        ("key_id", Member::Text(&key.key_id)),
     ]
 }
 

@@ -60,6 +60,7 @@ pub fn refresh_token(token: &str, target: &str) -> RefreshToken {
         secret: secret(token),
         last_modified: at(1000),
         family_id: None,
+        key_id: None,
         extra: None,
     }
 }

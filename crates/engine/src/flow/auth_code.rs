@@ -9,7 +9,7 @@ use valetkey_oauth::{
     ApiId, AuthorizationCode, AuthorizationCodeGrant, AuthorizationRequest, CacheReason,
     ExpectedRedirect, Nonce, PkceVerifier, ProviderMetadata, RedirectError, State,
     build_authorization_code_request, build_authorization_url, decorate_scopes, merge_claims,
-    parse_authorization_response, parse_token_response,
+    parse_authorization_response,
 };
 
 use super::{Invitation, Progress, SignIn, Visit};
@@ -17,7 +17,8 @@ use crate::answer::TokenAnswer;
 use crate::credential::Proof;
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::issue::{GRANT_AUTHORIZATION_CODE, Issue, Origin, record_outcome};
+use crate::issue::{GRANT_AUTHORIZATION_CODE, Origin};
+use crate::possession::Possession;
 use crate::request::{FlowKind, FlowRequest};
 use crate::user::User;
 
@@ -54,6 +55,8 @@ pub(super) struct VisitPlan {
     pub(super) state: Option<String>,
     pub(super) response_mode: Option<String>,
     pub(super) extra_scopes: ScopeSet,
+    /// RFC 9449 section 10.
+    pub(super) dpop_jkt: Option<String>,
 }
 
 impl Engine {
@@ -61,6 +64,7 @@ impl Engine {
         self: &Arc<Self>,
         user: &Arc<User>,
         request: &FlowRequest,
+        possession: Possession,
     ) -> Result<Arc<SignIn>, Error> {
         let FlowKind::AuthCode { redirect_uri, state, response_mode } = &request.kind else {
             return Err(Error::Bug("not an auth code flow"));
@@ -70,13 +74,14 @@ impl Engine {
             state: state.clone(),
             response_mode: response_mode.clone(),
             extra_scopes: ScopeSet::default(),
+            dpop_jkt: possession.dpop_jkt().map(str::to_owned),
         };
         let metadata = self.discover(user, &request.app).await?;
         let (visit, scopes, expectation) = self.plan_visit(request, plan, metadata)?;
         let expires_at = self.now().plus_seconds(AUTH_CODE_SECONDS);
         let progress = Progress::AuthCode(PendingCode(Mutex::new(Some(expectation))));
         let invitation = Invitation::AuthCode(visit);
-        let sign_in = SignIn::new(request, scopes, expires_at, invitation, progress);
+        let sign_in = SignIn::new(request, scopes, expires_at, invitation, progress, possession);
         let (this, running) = (Arc::clone(self), Arc::clone(&sign_in));
         tokio::spawn(async move { this.await_deadline(&running).await });
         Ok(sign_in)
@@ -129,6 +134,7 @@ impl Engine {
                 login_hint: hints.login_hint.as_deref(),
                 domain_hint: hints.domain_hint.as_deref(),
                 max_age: hints.max_age,
+                dpop_jkt: plan.dpop_jkt.as_deref(),
                 others: &hints.others,
             },
         );
@@ -188,10 +194,9 @@ impl Engine {
         let redemption =
             build_authorization_code_request(provider, &definition.client_id, &grant, &call);
         let lease = self.lease(user).await?;
-        let answer = self.send(user, app, redemption).await?;
-        let outcome = parse_token_response(&answer, &grant.scopes, self.now());
-        record_outcome(app, &call, &outcome);
-        let issue = Issue::read(outcome?)?;
+        let possession = &sign_in.possession;
+        let issue =
+            self.ask_for_token(user, app, possession, &call, redemption, &grant.scopes).await?;
         // Before anything is stored: an answer to somebody else's sign-in must leave no trace (MSAL checks afterwards).
         issue.check_sign_in(
             definition,

@@ -18,6 +18,7 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::issue::{GRANT_DEVICE_CODE, Issue, Origin, record_outcome};
 use crate::lease::Lease;
+use crate::possession::Possession;
 use crate::request::FlowRequest;
 use crate::user::User;
 
@@ -40,6 +41,7 @@ impl Engine {
         self: &Arc<Self>,
         user: &Arc<User>,
         request: &FlowRequest,
+        possession: Possession,
     ) -> Result<Arc<SignIn>, Error> {
         let definition = request.app.definition();
         let scopes = decorate_scopes(&request.scopes, &definition.exclude_scopes)?;
@@ -75,7 +77,8 @@ impl Engine {
         let grant = DeviceCodeGrant { device_code: authorization.device_code, claims };
         let polling = DevicePolling { grant, interval_seconds, started };
         let invitation = Invitation::Device(authorization.fields);
-        Ok(SignIn::new(request, scopes, expires_at, invitation, Progress::Device(polling)))
+        let progress = Progress::Device(polling);
+        Ok(SignIn::new(request, scopes, expires_at, invitation, progress, possession))
     }
 
     /// Begins to poll, once. From then on the flow goes on whether its starter waits or not.
@@ -154,7 +157,8 @@ impl Engine {
             Ok(lease) => lease,
             Err(error) => return Poll::of_error(error),
         };
-        let answer = match self.send(user, app, poll).await {
+        let possession = &sign_in.possession;
+        let answer = match self.send_for_token(user, app, possession, poll).await {
             Ok(answer) => answer,
             Err(error) => return Poll::of_error(error),
         };
@@ -169,7 +173,8 @@ impl Engine {
             PollOutcome::SlowDown | PollOutcome::Done => {}
         }
         record_outcome(app, &call, &parsed);
-        match parsed.map_err(Error::from).and_then(Issue::read) {
+        let issue = parsed.map_err(Error::from);
+        match issue.and_then(|response| Issue::read(response, possession)) {
             Ok(issue) => Poll::Done(Ok(Box::new(Approval { metadata, issue, lease }))),
             Err(error) => Poll::of_error(error),
         }

@@ -10,6 +10,7 @@ use super::{Invitation, Progress, SignIn};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::ports::{Listening, Page, Redirect};
+use crate::possession::Possession;
 use crate::request::{FlowKind, FlowRequest};
 use crate::user::User;
 
@@ -18,6 +19,7 @@ impl Engine {
         self: &Arc<Self>,
         user: &Arc<User>,
         request: &FlowRequest,
+        possession: Possession,
     ) -> Result<Arc<SignIn>, Error> {
         let FlowKind::Interactive { port, timeout_seconds, extra_scopes } = &request.kind else {
             return Err(Error::Bug("not an interactive flow"));
@@ -31,6 +33,7 @@ impl Engine {
             state: None,
             response_mode: preferred_response_mode(&request.app.definition().authority, &metadata),
             extra_scopes: extra_scopes.clone(),
+            dpop_jkt: possession.dpop_jkt().map(str::to_owned),
         };
         let (visit, scopes, expectation) = self.plan_visit(request, plan, metadata)?;
         let expires_at = self.now().plus_seconds(i64::from(*timeout_seconds));
@@ -40,6 +43,7 @@ impl Engine {
             expires_at,
             Invitation::Interactive(visit),
             Progress::Interactive,
+            possession,
         );
         let (this, user, running) = (Arc::clone(self), Arc::clone(user), Arc::clone(&sign_in));
         tokio::spawn(

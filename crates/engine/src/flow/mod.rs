@@ -14,7 +14,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tokio::sync::watch;
-use valetkey_model::{ScopeSet, Secret};
+use valetkey_model::{ScopeSet, Secret, UnixTime};
 use valetkey_policy::Authorized;
 
 use self::registry::JoinKey;
@@ -23,7 +23,9 @@ pub use self::sign_in::{FlowStatus, Invitation, SignIn, Visit};
 use crate::credential::Proof;
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::possession::Binding;
 use crate::request::{FlowKind, FlowRequest};
+use crate::signed_request::Signer;
 use crate::user::User;
 
 /// An unguessable name; good for the user who started the flow, and nobody else.
@@ -36,19 +38,27 @@ pub struct Flow {
     pub id: FlowId,
     sign_in: Arc<SignIn>,
     is_cancelled: watch::Sender<bool>,
+    /// Signs what its caller wants to have signed; each has a request of its own.
+    signer: Option<Signer>,
 }
 
 impl Flow {
-    fn new(engine: &Engine, sign_in: Arc<SignIn>) -> Arc<Self> {
+    fn new(engine: &Engine, sign_in: Arc<SignIn>, signer: Option<Signer>) -> Arc<Self> {
         let id = URL_SAFE_NO_PAD.encode(engine.random::<16>());
-        Arc::new(Self { id, sign_in, is_cancelled: watch::Sender::new(false) })
+        Arc::new(Self { id, sign_in, is_cancelled: watch::Sender::new(false), signer })
     }
 
     /// Where it stands for its caller.
-    pub fn status(&self) -> FlowStatus {
-        match *self.is_cancelled.borrow() {
+    pub fn status(&self, now: UnixTime) -> FlowStatus {
+        let status = match *self.is_cancelled.borrow() {
             true => FlowStatus::Failed(Error::FlowCancelled),
             false => self.sign_in.status.borrow().clone(),
+        };
+        match (status, &self.signer) {
+            (FlowStatus::Completed(answer), Some(signer)) => {
+                FlowStatus::Completed(signer.sign(answer, now))
+            }
+            (status, _) => status,
         }
     }
 
@@ -93,21 +103,25 @@ impl Engine {
     ) -> Result<(Arc<Flow>, bool), Error> {
         let request = authorized.request();
         let key = JoinKey::of(request);
+        let possession = self.possess(user, &request.app, Binding::of_flow(request)).await?;
+        let signer = Signer::new(&possession, request.auth_scheme.as_ref());
         let _starting = user.flows.starting(&key).await;
         user.flows.make_room(self.now())?;
         if let Some(sign_in) = user.flows.join_open(&key, self.now()) {
-            let flow = Flow::new(self, sign_in);
+            let flow = Flow::new(self, sign_in, signer);
             user.flows.insert(&flow);
             return Ok((flow, true));
         }
         user.flows.check_may_begin(&key)?;
         let sign_in = match &request.kind {
-            FlowKind::DeviceCode => self.start_device_code(user, request).await?,
-            FlowKind::AuthCode { .. } => self.start_auth_code(user, request).await?,
-            FlowKind::Interactive { .. } => self.start_interactive(user, request).await?,
+            FlowKind::DeviceCode => self.start_device_code(user, request, possession).await?,
+            FlowKind::AuthCode { .. } => self.start_auth_code(user, request, possession).await?,
+            FlowKind::Interactive { .. } => {
+                self.start_interactive(user, request, possession).await?
+            }
         };
         user.flows.begin(key, &sign_in);
-        let flow = Flow::new(self, sign_in);
+        let flow = Flow::new(self, sign_in, signer);
         user.flows.insert(&flow);
         Ok((flow, false))
     }
@@ -145,7 +159,7 @@ impl Engine {
             () = flow.ended() => {}
             () = patience => {}
         }
-        flow.status()
+        flow.status(self.now())
     }
 
     /// Hands in the redirect's parameters of an auth code flow. A redirect that belongs to another sign-in leaves the flow
@@ -176,7 +190,7 @@ impl Engine {
         let task =
             tokio::spawn(async move { this.finish_code(&user, &running, code, scopes).await });
         task.await.map_err(|_| Error::Bug("a code redemption died"))?;
-        Ok(flow.status())
+        Ok(flow.status(self.now()))
     }
 
     /// Cancels a flow for its caller. The sign-in ends when nobody is left in it; one that has ended stays as it ended.

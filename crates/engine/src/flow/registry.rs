@@ -10,6 +10,7 @@ use super::{Flow, FlowId, SignIn};
 use crate::application::AppId;
 use crate::error::Error;
 use crate::keyed_lock::KeyedLocks;
+use crate::possession::Binding;
 use crate::request::{FlowKind, FlowRequest, Hints};
 
 /// How many sign-ins one user may have open: a person signs in to one at a time.
@@ -31,6 +32,7 @@ pub(crate) struct JoinKey {
     scopes: String,
     claims: Option<String>,
     hints: Hints,
+    binding: Binding,
 }
 
 /// The flows of one user, by id, and the sign-ins that they take part in, by what these are for.
@@ -56,6 +58,7 @@ impl JoinKey {
             scopes: request.scopes.target().to_owned(),
             claims: request.claims_challenge.clone(),
             hints: request.hints.clone(),
+            binding: Binding::of_flow(request),
         }
     }
 
@@ -95,7 +98,7 @@ impl FlowRegistry {
         }
         flows.retain(|_, flow| now < flow.expires_at.plus_seconds(REMEMBER_SECONDS));
         if flows.len() >= MAX_FLOWS {
-            flows.retain(|_, flow| flow.status().is_pending());
+            flows.retain(|_, flow| flow.status(now).is_pending());
         }
         match flows.len() < MAX_FLOWS {
             true => Ok(()),

@@ -12,6 +12,7 @@ use super::device_code::DevicePolling;
 use crate::answer::TokenAnswer;
 use crate::application::ClientApplication;
 use crate::error::Error;
+use crate::possession::Possession;
 use crate::request::FlowRequest;
 
 /// What all callers of one sign-in share.
@@ -27,6 +28,7 @@ pub struct SignIn {
     /// What its callers need to know.
     pub invitation: Invitation,
     pub(super) progress: Progress,
+    pub(super) possession: Possession,
     pub(super) status: watch::Sender<FlowStatus>,
     /// Those who have not cancelled.
     callers: AtomicUsize,
@@ -88,6 +90,7 @@ impl SignIn {
         expires_at: UnixTime,
         invitation: Invitation,
         progress: Progress,
+        possession: Possession,
     ) -> Arc<Self> {
         Arc::new(Self {
             app: Arc::clone(&request.app),
@@ -96,6 +99,7 @@ impl SignIn {
             correlation_id: request.correlation_id.clone(),
             invitation,
             progress,
+            possession,
             status: watch::Sender::new(FlowStatus::Pending { polls: 0 }),
             callers: AtomicUsize::new(1),
         })

@@ -11,6 +11,7 @@ use crate::answer::TokenAnswer;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::flight::Landed;
+use crate::possession::Binding;
 use crate::refresh::{FlightKey, answer_from_cache, good_until};
 use crate::request::GrantRequest;
 use crate::silent::{Wanted, find_access_token};
@@ -65,6 +66,7 @@ impl Engine {
             account: None,
             scopes: &request.scopes,
             extension: request.extras.extension(),
+            binding: Binding::of(request.app.definition(), &request.extras),
             must_be_new: request.must_be_new(),
             min_validity: 0,
         };
@@ -133,8 +135,12 @@ impl Engine {
         if let Some(region) = self.region_of(definition).await {
             asking.url = region.move_url(&asking.url);
         }
+        let binding = Binding::of(definition, &request.extras);
+        let possession = self.possess(user, &request.app, binding).await?;
         let lease = self.lease(user).await?;
-        let issue = self.ask_for_token(user, &request.app, &call, asking, &grant.scopes).await?;
+        let issue = self
+            .ask_for_token(user, &request.app, &possession, &call, asking, &grant.scopes)
+            .await?;
         let (now, extension) = (self.now(), request.extras.extension());
         let event = TokenEvent {
             extension: extension.as_deref(),

@@ -33,10 +33,12 @@ impl Engine {
             Grant::ClientCredentials => self.acquire_token_for_client(user, request).await,
             Grant::OnBehalfOf { .. } => self.acquire_token_on_behalf_of(user, request).await,
             _ => {
-                let (this, user, request) = (Arc::clone(self), Arc::clone(user), request.clone());
+                let (this, owner, redeemed) = (Arc::clone(self), Arc::clone(user), request.clone());
                 // A task of its own: what is redeemed may be good for one use, and a caller who hangs up must not waste it.
-                let task = tokio::spawn(async move { this.redeem_grant(&user, &request).await });
-                task.await.unwrap_or(Err(Error::Bug("a redemption died")))
+                let task = tokio::spawn(async move { this.redeem_grant(&owner, &redeemed).await });
+                let answer = task.await.unwrap_or(Err(Error::Bug("a redemption died")))?;
+                let signed = request.extras.auth_scheme.as_ref();
+                self.sign_request(user, &request.app, signed, answer)
             }
         }
     }

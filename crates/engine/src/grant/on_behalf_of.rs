@@ -17,6 +17,7 @@ use crate::answer::TokenAnswer;
 use crate::engine::Engine;
 use crate::error::{Error, SignInReason};
 use crate::flight::Landed;
+use crate::possession::Binding;
 use crate::refresh::FlightKey;
 use crate::request::{AccountSelector, Grant, GrantRequest, SilentRequest};
 use crate::user::User;
@@ -90,8 +91,12 @@ impl Engine {
         };
         let asking = build_on_behalf_of_request(&provider, &definition.client_id, &grant, &call)
             .with_extra_fields(&request.extras.fields);
+        let binding = Binding::of(definition, &request.extras);
+        let possession = self.possess(user, &request.app, binding).await?;
         let lease = self.lease(user).await?;
-        let issue = self.ask_for_token(user, &request.app, &call, asking, &grant.scopes).await?;
+        let issue = self
+            .ask_for_token(user, &request.app, &possession, &call, asking, &grant.scopes)
+            .await?;
         let (now, extension) = (self.now(), request.extras.extension());
         let event = issue.event(definition, &provider, GRANT_ON_BEHALF_OF);
         let event = TokenEvent {

@@ -16,6 +16,7 @@ use crate::answer::TokenAnswer;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::issue::{GRANT_AUTHORIZATION_CODE, GRANT_REFRESH_TOKEN, Issue, Origin};
+use crate::possession::{Binding, Possession};
 use crate::request::{Grant, GrantRequest};
 use crate::user::User;
 
@@ -26,6 +27,7 @@ pub(super) struct Redemption<'a> {
     pub(super) user: &'a Arc<User>,
     pub(super) request: &'a GrantRequest,
     pub(super) provider: &'a ProviderMetadata,
+    pub(super) possession: &'a Possession,
     /// Decorated.
     pub(super) scopes: ScopeSet,
     pub(super) claims: Option<String>,
@@ -42,7 +44,10 @@ impl Engine {
         let scopes = decorate_scopes(&request.scopes, &definition.exclude_scopes)?;
         let claims = request.extras.claims(definition, request.claims_challenge.as_deref())?;
         let provider = self.discover(user, &request.app).await?;
-        let redemption = Redemption { user, request, provider: &provider, scopes, claims };
+        let binding = Binding::of(definition, &request.extras);
+        let possession = &self.possess(user, &request.app, binding).await?;
+        let redemption =
+            Redemption { user, request, provider: &provider, possession, scopes, claims };
         match &request.grant {
             Grant::Password { username, password } => {
                 self.redeem_password(&redemption, username, password).await
@@ -78,10 +83,11 @@ impl Engine {
         origin: Origin<'_>,
         prepare: impl FnOnce(Issue) -> Result<Issue, Error>,
     ) -> Result<TokenAnswer, Error> {
-        let Redemption { user, request, provider, scopes, .. } = redemption;
+        let Redemption { user, request, provider, possession, scopes, .. } = redemption;
         let asking = asking.with_extra_fields(&request.extras.fields);
         let lease = self.lease(user).await?;
-        let issue = self.ask_for_token(user, &request.app, call, asking, scopes).await?;
+        let issue =
+            self.ask_for_token(user, &request.app, possession, call, asking, scopes).await?;
         issue.check_issuer(request.app.definition(), provider)?;
         let origin = Origin { extras: Some(&request.extras), ..origin };
         self.admit_sign_in(user, &lease, &request.app, provider, origin, prepare(issue)?).await

@@ -16,6 +16,7 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::flight::Landed;
 use crate::issue::Issue;
+use crate::possession::Possession;
 use crate::refresh::{FlightKey, good_until};
 use crate::silent::is_aging;
 use crate::user::User;
@@ -123,7 +124,7 @@ impl Engine {
         };
         let lease = self.lease(user).await?;
         user.commit(&lease, |cache| cache.plan_token_response(&event, now)).await?;
-        Ok(Issue::read(response)?.into_answer(None, now))
+        Ok(Issue::read(response, &Possession::Bearer)?.into_answer(None, now))
     }
 
     async fn fetch(

@@ -53,6 +53,7 @@ fn refresh_token(name: &str, client_id: &str) -> RefreshToken {
         secret: Secret::new(name.to_owned()),
         last_modified: at(NOW),
         family_id: None,
+        key_id: None,
         extra: None,
     }
 }

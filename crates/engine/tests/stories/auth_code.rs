@@ -109,7 +109,7 @@ fn any_other_redirect_is_the_only_one() {
         run(async {
             let story = Story::begin(|it| it.sends_iss = true, Hints::default()).await;
             assert_eq!(story.complete_with(changes).await, expected);
-            assert_eq!(tell_status(&story.flow.status()), expected);
+            assert_eq!(tell_status(&story.flow.status(START)), expected);
             assert_eq!(story.complete_with(&[]).await, CLOSED);
             assert_eq!(story.world.http.count(&code_grant()), 0);
             story.nothing_is_stored().await;
@@ -187,7 +187,7 @@ fn a_caller_that_hangs_up_wastes_no_code() {
         assert!(caller.await.is_err());
         gate.open();
         settle().await;
-        assert_eq!(tell_status(&story.flow.status()), "issued at-1");
+        assert_eq!(tell_status(&story.flow.status(START)), "issued at-1");
         assert_eq!(story.world.token(&story.app, "a").await, "cached at-1");
     });
 }

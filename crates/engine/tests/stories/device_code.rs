@@ -272,7 +272,7 @@ fn a_flow_finishes_though_nobody_waits() {
         story.begin_to_poll().await;
         story.approve("ada");
         story.world.clock.advance(5).await;
-        assert!(matches!(story.flow.status(), FlowStatus::Completed(_)));
+        assert!(matches!(story.flow.status(START), FlowStatus::Completed(_)));
         assert_eq!(story.world.token(&story.app, "a").await, "cached at-1");
     });
 }

@@ -10,7 +10,7 @@ use valetkey_engine::ports::Page;
 use valetkey_engine::{ClientApplication, Error, Flow, FlowKind};
 use valetkey_model::ScopeSet;
 use valetkey_testkit::http::On;
-use valetkey_testkit::world::{TestWorld, run, settle, tell_status, visit_of};
+use valetkey_testkit::world::{START, TestWorld, run, settle, tell_status, visit_of};
 
 const PORT: u16 = 49152;
 const PENDING: &str = "pending after 0";
@@ -52,7 +52,7 @@ impl Story {
     }
 
     fn status(&self) -> String {
-        tell_status(&self.flow.status())
+        tell_status(&self.flow.status(START))
     }
 }
 
@@ -135,13 +135,13 @@ fn who_cancels_leaves_the_sign_in_to_those_who_joined_it() {
         // Once more is no second caller's.
         engine.cancel_flow(&story.flow);
         assert_eq!(story.status(), "the sign-in was cancelled");
-        assert_eq!((tell_status(&joined.status()).as_str(), user.open_flows()), (PENDING, 1));
+        assert_eq!((tell_status(&joined.status(START)).as_str(), user.open_flows()), (PENDING, 1));
         let (late, is_joined) = start(&story.world, &story.app, None).await.unwrap();
         assert!(is_joined);
         let browser = story.come_back(story.redirect.clone());
         assert_eq!(browser.await.unwrap(), Some(Page::SignedIn));
         for flow in [&joined, &late] {
-            assert_eq!(tell_status(&flow.status()), "issued at-1");
+            assert_eq!(tell_status(&flow.status(START)), "issued at-1");
         }
         assert_eq!(story.status(), "the sign-in was cancelled");
     });
@@ -155,7 +155,7 @@ fn the_last_one_to_cancel_ends_the_sign_in() {
         for (flow, open_ports) in [(&joined, &[PORT][..]), (&story.flow, &[])] {
             story.world.engine.cancel_flow(flow);
             settle().await;
-            assert_eq!(tell_status(&flow.status()), "the sign-in was cancelled");
+            assert_eq!(tell_status(&flow.status(START)), "the sign-in was cancelled");
             assert_eq!(story.world.redirects.open_ports(), open_ports);
         }
         assert_eq!(story.world.user().await.open_flows(), 0);

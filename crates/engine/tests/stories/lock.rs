@@ -2,7 +2,9 @@
 
 use valetkey_engine::{FlowKind, SilentRequest};
 use valetkey_testkit::http::On;
-use valetkey_testkit::world::{TestWorld, auth_code, run, settle, tell, tell_status, visit_of};
+use valetkey_testkit::world::{
+    START, TestWorld, auth_code, run, settle, tell, tell_status, visit_of,
+};
 
 const FULL: &str = "store cannot be written: disk full";
 const BUSY: &str = "not while a provider is being asked for tokens, which must be saved first";
@@ -149,7 +151,7 @@ fn a_sign_in_that_waits_for_its_person_ends_with_the_lock() {
         }
         world.lock().await.unwrap();
         for flow in flows {
-            assert_eq!(tell_status(&flow.status()), "store is locked: it was locked");
+            assert_eq!(tell_status(&flow.status(START)), "store is locked: it was locked");
         }
     });
 }

@@ -12,6 +12,7 @@ mod grants;
 mod interactive;
 mod lock;
 mod managed_identity;
+mod possession;
 mod refresh_faults;
 mod rotation;
 mod sign_out;

@@ -128,6 +128,7 @@ impl Story {
         let token = match outcome {
             Ok(TokenAnswer::Cached(token)) => token.secret.expose(),
             Ok(TokenAnswer::Issued(token)) => token.access_token.expose(),
+            Ok(TokenAnswer::Signed(..)) => panic!("nobody asked for a signed request"),
             Err(Error::Bug(defect)) => panic!("{defect}"),
             Err(_) => return,
         };

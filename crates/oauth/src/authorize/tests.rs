@@ -29,6 +29,7 @@ fn check(endpoint: &str, adjust: impl FnOnce(&mut AuthorizationRequest<'_>), exp
         login_hint: None,
         domain_hint: None,
         max_age: None,
+        dpop_jkt: None,
         others: &others,
     };
     adjust(&mut request);

@@ -36,6 +36,8 @@ pub struct ProviderMetadata {
     pub code_challenge_methods_supported: Option<Vec<String>>,
     /// How the redirect may carry its parameters; none when the provider does not say.
     pub response_modes_supported: Option<Vec<String>>,
+    /// RFC 9449 section 5.1; none when the provider has no DPoP.
+    pub dpop_signing_alg_values_supported: Option<Vec<String>>,
 }
 
 impl ProviderMetadata {
@@ -54,10 +56,16 @@ impl ProviderMetadata {
         let modes = self.response_modes_supported.as_deref().unwrap_or_default();
         modes.iter().any(|mode| mode == "form_post")
     }
+
+    /// True when the provider takes DPoP proofs that [`crate::ProofKey`] signs.
+    pub fn supports_dpop(&self) -> bool {
+        let algorithms = self.dpop_signing_alg_values_supported.as_deref().unwrap_or_default();
+        algorithms.iter().any(|algorithm| algorithm == "ES256")
+    }
 }
 
 /// What is read of a provider's metadata. The rest, which may be of any size, is nowhere kept.
-const MEMBERS: [&str; 9] = [
+const MEMBERS: [&str; 10] = [
     "issuer",
     "authorization_endpoint",
     "token_endpoint",
@@ -67,6 +75,7 @@ const MEMBERS: [&str; 9] = [
     "authorization_response_iss_parameter_supported",
     "code_challenge_methods_supported",
     "response_modes_supported",
+    "dpop_signing_alg_values_supported",
 ];
 
 /// How large these may be together, in bytes of JSON. Entra's are below 1 KiB.
@@ -190,6 +199,10 @@ pub fn parse_provider_metadata(
             .is_some_and(|supported| supported == true),
         code_challenge_methods_supported: read_texts(&members, "code_challenge_methods_supported"),
         response_modes_supported: read_texts(&members, "response_modes_supported"),
+        dpop_signing_alg_values_supported: read_texts(
+            &members,
+            "dpop_signing_alg_values_supported",
+        ),
     };
     check_issuer(authority, metadata.issuer.as_deref())?;
     check_pkce(&metadata)?;

@@ -6,10 +6,12 @@
 mod dpop;
 mod key;
 mod shr;
+mod target;
 
-pub use self::dpop::DpopProof;
+pub use self::dpop::{DpopProof, DpopRequest, dpop_nonce, wants_dpop_nonce};
 pub use self::key::{ProofKey, ProofKeyError, PublicJwk};
-pub use self::shr::{PopRequest, PopRequestError};
+pub use self::shr::PopRequest;
+pub use self::target::ProofRequestError;
 
 #[cfg(test)]
 mod tests;

@@ -11,6 +11,10 @@ use url::Url;
 use valetkey_model::{Secret, UnixTime};
 
 use super::ProofKey;
+use super::target::{ProofRequestError, check_nonce, parse_url};
+use crate::HttpRequest;
+use crate::grant::push;
+use crate::http::Body;
 
 /// The request that a token is bound to. Host, path, method and nonce always are; query, headers and body if wanted.
 #[derive(Clone, Debug)]
@@ -19,32 +23,15 @@ pub struct PopRequest {
     url: Url,
 }
 
-/// Why a request cannot be signed. MSAL's `PopAuthScheme` refuses the same.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PopRequestError {
-    /// Lower case is not the same method (RFC 9110 section 9.1).
-    #[error("http method is none of GET, POST, PUT, DELETE and PATCH")]
-    UnknownMethod,
-    /// Relative, or of another scheme.
-    #[error("url is no absolute http or https URL")]
-    InvalidUrl,
-    /// The resource gave none, or it was not passed on.
-    #[error("nonce is empty")]
-    NonceMissing,
-}
-
 impl PopRequest {
     /// # Errors
     /// When one of them is missing or not of its kind.
-    pub fn new(method: &str, url: &str, nonce: &str) -> Result<Self, PopRequestError> {
+    pub fn new(method: &str, url: &str, nonce: &str) -> Result<Self, ProofRequestError> {
         if !METHODS.contains(&method) {
-            return Err(PopRequestError::UnknownMethod);
+            return Err(ProofRequestError::UnknownMethod);
         }
-        let url = Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-        let url = url.ok_or(PopRequestError::InvalidUrl)?;
-        if nonce.is_empty() {
-            return Err(PopRequestError::NonceMissing);
-        }
+        let url = parse_url(url)?;
+        check_nonce(nonce)?;
         let mut claims = Map::new();
         claims.insert("m".to_owned(), json!(method));
         claims.insert("u".to_owned(), json!(host_and_port(&url)));
@@ -107,6 +94,18 @@ impl ProofKey {
         payload["ts"] = json!(now.seconds());
         payload["cnf"] = json!({"jwk": self.jwk()});
         self.sign(&header, &payload)
+    }
+}
+
+impl HttpRequest {
+    /// The same token request, for a token that is bound to `key`.
+    #[must_use]
+    pub fn bound_to(mut self, key: &ProofKey) -> Self {
+        if let Body::Form(form) = &mut self.body {
+            push(form, "token_type", "pop");
+            push(form, "req_cnf", &key.req_cnf());
+        }
+        self
     }
 }
 

@@ -10,6 +10,7 @@ use valetkey_model::{Secret, UnixTime};
 use zeroize::Zeroizing;
 
 use super::*;
+use crate::HttpResponse;
 
 const NOW: UnixTime = UnixTime::from_seconds(1_800_000_000);
 
@@ -128,7 +129,7 @@ fn a_signed_http_request_binds_the_token_to_the_request() {
     for (request, expected) in [
         (bind("https://www.contoso.com"), json!({"u": "www.contoso.com", "p": "/"})),
         (
-            bind("http://[2001:db8::1]:5555/p%C3%A4th?q#f"),
+            bind("http://[2001:db8::1]:5555/p%C3%A4th?q"),
             json!({"u": "[2001:db8::1]:5555", "p": "/p%C3%A4th"}),
         ),
         (
@@ -168,15 +169,79 @@ fn a_request_is_refused_as_by_msal() {
     for method in ["GET", "POST", "PUT", "DELETE", "PATCH"] {
         assert!(PopRequest::new(method, "https://contoso.com/", "n").is_ok(), "{method}");
     }
-    for (method, url, nonce, expected) in [
-        ("", "https://contoso.com/", "n", PopRequestError::UnknownMethod),
-        ("get", "https://contoso.com/", "n", PopRequestError::UnknownMethod),
-        ("HEAD", "https://contoso.com/", "n", PopRequestError::UnknownMethod),
-        ("GET", "", "n", PopRequestError::InvalidUrl),
-        ("GET", "/path", "n", PopRequestError::InvalidUrl),
-        ("GET", "file:///etc/passwd", "n", PopRequestError::InvalidUrl),
-        ("GET", "https://contoso.com/", "", PopRequestError::NonceMissing),
+    for (method, nonce, expected) in [
+        ("", "n", ProofRequestError::UnknownMethod),
+        ("get", "n", ProofRequestError::UnknownMethod),
+        ("HEAD", "n", ProofRequestError::UnknownMethod),
+        ("GET", "", ProofRequestError::NonceMissing),
     ] {
-        assert_eq!(PopRequest::new(method, url, nonce).err(), Some(expected), "{method} {url}");
+        let refused = PopRequest::new(method, "https://contoso.com/", nonce);
+        assert_eq!(refused.err(), Some(expected), "{method} {nonce}");
+    }
+}
+
+#[test]
+fn a_dpop_proof_is_for_any_method_of_http() {
+    let sign = |method: &str| DpopRequest::new(method, "https://contoso.com/", None).map(drop);
+    for method in ["GET", "HEAD", "OPTIONS", "PROPFIND", "VERSION-CONTROL"] {
+        assert_eq!(sign(method), Ok(()), "{method}");
+    }
+    for method in ["", "get", "GET /", "GET\r\nX: y", "GÉT", &"A".repeat(33)] {
+        assert_eq!(sign(method), Err(ProofRequestError::InvalidMethod), "{method}");
+    }
+}
+
+#[test]
+fn what_cannot_be_a_request_is_signed_by_neither_method() {
+    let long_url = format!("https://contoso.com/{}", "a".repeat(8 * 1024));
+    let long_nonce = "n".repeat(4 * 1024 + 1);
+    for (url, nonce, expected) in [
+        ("", "n", ProofRequestError::InvalidUrl),
+        ("/path", "n", ProofRequestError::InvalidUrl),
+        ("contoso.com/path", "n", ProofRequestError::InvalidUrl),
+        ("file:///etc/passwd", "n", ProofRequestError::InvalidUrl),
+        ("javascript:alert(1)", "n", ProofRequestError::InvalidUrl),
+        ("https://", "n", ProofRequestError::InvalidUrl),
+        ("https://contoso.com/a\r\nHost: evil", "n", ProofRequestError::UrlCharacter),
+        ("https://contoso.com/a\tb", "n", ProofRequestError::UrlCharacter),
+        ("https://contoso.com/a b", "n", ProofRequestError::UrlCharacter),
+        ("https://contoso.com/#top", "n", ProofRequestError::Fragment),
+        ("https://contoso.com/#", "n", ProofRequestError::Fragment),
+        ("https://ada@contoso.com/", "n", ProofRequestError::Credentials),
+        ("https://:word@contoso.com/", "n", ProofRequestError::Credentials),
+        (&long_url, "n", ProofRequestError::UrlTooLong),
+        ("https://contoso.com/", "", ProofRequestError::NonceMissing),
+        ("https://contoso.com/", &long_nonce, ProofRequestError::NonceTooLong),
+        ("https://contoso.com/", "n\r\nX: y", ProofRequestError::NonceCharacter),
+        ("https://contoso.com/", "a b", ProofRequestError::NonceCharacter),
+        ("https://contoso.com/", "a\"b", ProofRequestError::NonceCharacter),
+        ("https://contoso.com/", "ñ", ProofRequestError::NonceCharacter),
+    ] {
+        let signed = PopRequest::new("GET", url, nonce).map(drop);
+        assert_eq!(signed, Err(expected.clone()), "{url} {nonce}");
+        let proven = DpopRequest::new("GET", url, Some(nonce)).map(drop);
+        assert_eq!(proven, Err(expected), "{url} {nonce}");
+    }
+}
+
+#[test]
+fn a_server_asks_for_its_nonce_by_the_error_of_rfc_9449() {
+    let answer = |status, nonce: Option<&str>, body: &str| {
+        let mut answer = HttpResponse::test(status, body);
+        if let Some(nonce) = nonce {
+            answer.headers.insert("dpop-nonce", nonce.parse().unwrap());
+        }
+        answer
+    };
+    let error = r#"{"error":"use_dpop_nonce"}"#;
+    for (answer, expected) in [
+        (answer(400, Some("n"), error), (true, Some("n"))),
+        (answer(401, None, error), (true, None)),
+        (answer(200, Some("next"), "{}"), (false, Some("next"))),
+        (answer(400, Some("n"), r#"{"error":"invalid_grant"}"#), (false, Some("n"))),
+        (answer(400, Some("a b"), "use_dpop_nonce"), (false, None)),
+        (answer(500, Some(&"n".repeat(5000)), error), (false, None)),
+    ] {
+        assert_eq!((wants_dpop_nonce(&answer), dpop_nonce(&answer)), expected, "{answer:?}");
     }
 }

@@ -106,6 +106,7 @@ To see and change it while it runs, with JSON:
                                the page would end in
   POST /_emulator/clients     {\"id\": \"ID\", \"secret\": \"SECRET\"}
   POST /_emulator/assertions  claims, to be signed as a federated issuer would
+  POST /_emulator/signed-requests  {\"signed\": \"...\"}: what a resource makes of a PoP token
   POST /_emulator/faults      {\"endpoint\": \"managed_identity\", \"times\": 2,
                                \"effect\": {\"answer\": {\"status\": 500}}}
 

@@ -7,6 +7,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::authorize::{self, Redirect, Step};
+use super::confirmation::{self, SignedRequest};
 use super::device;
 use super::error::Refusal;
 use super::faults::Fault;
@@ -133,6 +134,11 @@ impl Control {
     /// Refuses a device.
     pub fn decline_device(&self, user_code: &str) -> Result<(), ControlError> {
         Ok(device::decline(&mut self.shared.lock(), user_code)?)
+    }
+
+    /// What a resource makes of a signed request, the text after `Authorization: PoP`.
+    pub fn open_signed_request(&self, signed: &str) -> Result<SignedRequest, ControlError> {
+        Ok(confirmation::open_signed_request(&self.shared.lock(), signed)?)
     }
 
     /// Ends a user's browser sessions and refresh tokens, as an administrator would; returns how many grants died.

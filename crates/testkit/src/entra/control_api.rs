@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use super::authorize::Redirect;
 use super::client::Client;
+use super::confirmation::SignedRequest;
 use super::control::{Browser, Control, ControlError, Person};
 use super::faults::Fault;
 use super::federation::FederatedDomain;
@@ -43,6 +44,7 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
         .route("/_emulator/clients", get(list_clients).post(register_client))
         .route("/_emulator/assertions", post(sign_assertion))
         .route("/_emulator/federated-domains", get(list_federated_domains).post(federate_domain))
+        .route("/_emulator/signed-requests", post(open_signed_request))
         .route("/_emulator/machine", get(get_machine).put(put_machine))
         .route("/_emulator/settings", get(get_settings).put(put_settings).patch(patch_settings))
         .route("/_emulator/clock", get(get_clock))
@@ -224,6 +226,20 @@ async fn sign_assertion(
     Json(claims): Json<serde_json::Map<String, Value>>,
 ) -> Json<Value> {
     Json(json!({"assertion": control(shared).sign_assertion(claims)}))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SignedRequestBody {
+    signed: String,
+}
+
+/// What a resource makes of what stood after `Authorization: PoP`.
+async fn open_signed_request(
+    Extract(shared): Context,
+    Json(body): Json<SignedRequestBody>,
+) -> Result<Json<SignedRequest>, ControlError> {
+    control(shared).open_signed_request(&body.signed).map(Json)
 }
 
 async fn register_client(Extract(shared): Context, Json(client): Json<Client>) -> StatusCode {

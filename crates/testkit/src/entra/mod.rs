@@ -53,6 +53,7 @@ use tokio_rustls::TlsAcceptor;
 pub use authorize::{Redirect, ResponseMode};
 pub use certificate::{Certificate, NotACertificate};
 pub use client::{Client, EXCHANGE_AUDIENCE, FederatedCredential};
+pub use confirmation::SignedRequest;
 pub use control::{Browser, Control, ControlError, Person};
 pub use faults::{Effect, Fault};
 pub use federation::{FederatedDomain, SamlVersion};

@@ -12,6 +12,7 @@ use url::Url;
 use valetkey_oauth::{HttpRequest, HttpResponse};
 
 use super::{Host, message};
+use crate::proof::open_proof;
 
 /// Which provider it plays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +40,8 @@ pub struct Manners {
     pub id_token: Value,
     /// `iss` in redirects (RFC 9207), and the announcement of it.
     pub sends_iss: bool,
+    /// The nonce that DPoP proofs must have, and the announcement of DPoP (RFC 9449).
+    pub dpop_nonce: Option<String>,
 }
 
 /// A provider in memory.
@@ -60,6 +63,8 @@ pub struct Holder {
     pub scopes: String,
     /// The sign-in that it goes back to.
     pub sign_in: u64,
+    /// The key that its tokens are bound to, by its thumbprint.
+    pub key: Option<String>,
 }
 
 struct State {
@@ -95,6 +100,7 @@ impl TinyProvider {
             auth_time: None,
             id_token: json!({}),
             sends_iss: false,
+            dpop_nonce: None,
         };
         let state = State {
             manners,
@@ -184,6 +190,9 @@ impl TinyProvider {
             "device_authorization_endpoint": format!("{base}/devicecode"),
             "authorization_response_iss_parameter_supported": self.lock().manners.sends_iss,
         });
+        if self.lock().manners.dpop_nonce.is_some() {
+            metadata["dpop_signing_alg_values_supported"] = json!(["RS256", "ES256"]);
+        }
         if self.dialect == Dialect::Oidc {
             metadata["revocation_endpoint"] = format!("{base}/revoke").into();
         }
@@ -192,16 +201,21 @@ impl TinyProvider {
 
     fn redeem(&self, request: &HttpRequest) -> Result<Value, Refusal> {
         let mut state = self.lock();
+        let bound = state.read_binding(request)?;
         let text = |name| request.form_value(name).unwrap_or_default();
         let client = text("client_id");
         let mut nonce = None;
-        let holder = match text("grant_type") {
+        let mut holder = match text("grant_type") {
             "authorization_code" => {
                 let (holder, query) = state.take_code(text("code"), text("code_verifier"))?;
                 nonce = query.get("nonce").cloned();
                 holder
             }
-            "client_credentials" => return Ok(state.issue_to_application()),
+            "client_credentials" => {
+                let mut answer = state.issue_to_application();
+                answer["token_type"] = bound.as_ref().map_or("Bearer", |(kind, _)| kind).into();
+                return Ok(answer);
+            }
             // The assertion is `<person>:<whatever tells calls apart>`, and the password is the person's name backwards.
             "urn:ietf:params:oauth:grant-type:jwt-bearer" => {
                 let person = text("assertion").split(':').next().unwrap_or_default();
@@ -214,13 +228,21 @@ impl TinyProvider {
                 }
                 state.new_holder(person, client.to_owned(), text("scope").to_owned())
             }
-            "refresh_token" => state.redeem(text("refresh_token"), client, text("scope"))?,
+            "refresh_token" => {
+                let key = bound.as_ref().map(|(_, key)| key.as_str());
+                state.redeem(text("refresh_token"), client, text("scope"), key)?
+            }
             _ => state.poll(text("device_code"))?,
         };
         if holder.client != client {
             return Err(("invalid_grant", json!({})));
         }
-        Ok(self.issue(&mut state, holder, nonce))
+        let kind = bound.as_ref().map_or("Bearer", |(kind, _)| *kind);
+        // Entra binds the access token alone.
+        holder.key = bound.map(|(_, key)| key).filter(|_| kind == "DPoP").or(holder.key);
+        let mut answer = self.issue(&mut state, holder, nonce);
+        answer["token_type"] = kind.into();
+        Ok(answer)
     }
 
     fn issue(&self, state: &mut State, holder: Holder, nonce: Option<String>) -> Value {
@@ -278,6 +300,31 @@ impl TinyProvider {
 }
 
 impl State {
+    /// The token type and the key that a request asks for.
+    fn read_binding(
+        &self,
+        request: &HttpRequest,
+    ) -> Result<Option<(&'static str, String)>, Refusal> {
+        let proof = request.headers.get("dpop").and_then(|value| value.to_str().ok());
+        match (proof, request.form_value("req_cnf")) {
+            (Some(proof), _) => {
+                let refuse = |error| move || (error, json!({}));
+                let proof = open_proof(proof).ok_or_else(refuse("invalid_dpop_proof"))?;
+                let is_for_it = proof.claims["htm"] == request.method.as_str()
+                    && proof.claims["htu"] == request.url.as_str()
+                    && proof.claims.get("ath").is_none();
+                is_for_it.then_some(()).ok_or_else(refuse("invalid_dpop_proof"))?;
+                let nonce = proof.claims["nonce"].as_str().map(str::to_owned);
+                match nonce == self.manners.dpop_nonce {
+                    true => Ok(Some(("DPoP", proof.thumbprint))),
+                    false => Err(("use_dpop_nonce", json!({}))),
+                }
+            }
+            (None, Some(key)) => Ok(Some(("pop", key.to_owned()))),
+            (None, None) => Ok(None),
+        }
+    }
+
     fn issue_to_application(&mut self) -> Value {
         self.issued += 1;
         json!({
@@ -288,7 +335,7 @@ impl State {
 
     fn new_holder(&mut self, person: &str, client: String, scopes: String) -> Holder {
         self.sign_ins += 1;
-        Holder { person: person.to_owned(), client, scopes, sign_in: self.sign_ins }
+        Holder { person: person.to_owned(), client, scopes, sign_in: self.sign_ins, key: None }
     }
 
     fn take_code(
@@ -304,11 +351,20 @@ impl State {
         Ok((holder, query))
     }
 
-    fn redeem(&mut self, token: &str, client: &str, scopes: &str) -> Result<Holder, Refusal> {
+    fn redeem(
+        &mut self,
+        token: &str,
+        client: &str,
+        scopes: &str,
+        key: Option<&str>,
+    ) -> Result<Holder, Refusal> {
         let dead = || ("invalid_grant", json!({"error_description": "revoked"}));
         let (holder, is_spent) = self.refresh_tokens.get_mut(token).ok_or_else(dead)?;
         if self.ended.contains(&holder.sign_in) {
             return Err(dead());
+        }
+        if holder.key.is_some() && holder.key.as_deref() != key {
+            return Err(("invalid_grant", json!({"error_description": "bound to another key"})));
         }
         let family = &self.manners.family;
         let is_kin = family.iter().any(|it| it == client) && family.contains(&holder.client);
@@ -349,7 +405,12 @@ impl Host for TinyProvider {
                 Ok(answer) => message::json_answer(200, &answer),
                 Err((error, mut members)) => {
                     members["error"] = error.into();
-                    message::json_answer(400, &members)
+                    let mut answer = message::json_answer(400, &members);
+                    let nonce = self.lock().manners.dpop_nonce.clone();
+                    if let Some(nonce) = nonce.and_then(|nonce| nonce.parse().ok()) {
+                        answer.headers.insert("dpop-nonce", nonce);
+                    }
+                    answer
                 }
             }
         } else {

@@ -1,6 +1,9 @@
 //! The grants without a page: an application's own, passwords, on behalf of, and agents' users.
 
 use serde_json::{Value, json};
+use valetkey_model::{Secret, UnixTime};
+use valetkey_oauth::{PopRequest, ProofKey};
+use zeroize::Zeroizing;
 
 use super::http::{ALICE, Answer, Fields, decode_claims, encode, form, get, post, send, start};
 use crate::entra::{CONTOSO, Client, EXCHANGE_AUDIENCE, EntraEmulator, PASSWORD, Scenario};
@@ -320,5 +323,47 @@ async fn a_token_is_bound_to_the_key_that_was_named() {
                 assert_eq!(claims["cnf"], json!({"kid": "a-thumbprint"}));
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn a_signed_request_is_taken_with_the_key_of_its_token_alone() {
+    let emulator = start_with_api().await;
+    let key = |byte| ProofKey::from_random(&Zeroizing::new([byte; 32])).unwrap();
+    let (own, other) = (key(1), key(2));
+    let confirmation = own.req_cnf();
+    let fields = [
+        ("username", ALICE),
+        ("password", PASSWORD),
+        ("scope", "https://graph.microsoft.com/.default"),
+        ("token_type", "pop"),
+        ("req_cnf", confirmation.as_str()),
+    ];
+    let answer = ask(&emulator, "password", &fields).await.json();
+    let token = Secret::new(answer["access_token"].as_str().unwrap().to_owned());
+    let control = emulator.control();
+    let now = UnixTime::from_seconds(control.now());
+    let request = PopRequest::new("GET", "https://api.contoso.com/mail", "n").unwrap();
+    let sign = |key: &ProofKey, token: &Secret, now: UnixTime| {
+        let signed = key.sign_http_request(&request, token, now);
+        control.open_signed_request(signed.expose()).map_err(|error| error.description)
+    };
+    let opened = sign(&own, &token, now).unwrap();
+    assert_eq!(
+        opened.request,
+        json!({"m": "GET", "u": "api.contoso.com", "p": "/mail", "nonce": "n"})
+    );
+    assert_eq!(opened.token["preferred_username"], ALICE);
+    let foreign = Secret::new("e30.e30.c2ln".to_owned());
+    for (refused, expected) in [
+        (sign(&other, &token, now), "The token is bound to another key."),
+        (sign(&own, &foreign, now), "The token is none of this tenant's."),
+        (sign(&own, &token, now.plus_seconds(-301)), "The request was not signed just now."),
+    ] {
+        let description = refused.unwrap_err();
+        assert!(description.ends_with(expected), "{description}");
+    }
+    for hostile in [token.expose(), "", "a.b.c", "..", "ä.ö.ü"] {
+        assert!(control.open_signed_request(hostile).is_err(), "{hostile}");
     }
 }

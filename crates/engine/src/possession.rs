@@ -1,0 +1,256 @@
+//! What tokens are bound to, and the keys of applications.
+//!
+//! Each application has a key of its own for each method, made when a request first needs it and kept with the user's tokens.
+//! One for all would tell every provider and resource that it is the same person's machine, and one for both methods would
+//! leave a token's kind in doubt. It lives as long as the store: refresh tokens may be bound to it.
+
+use std::sync::Arc;
+
+use valetkey_cache::{KeptKey, TokenCache};
+use valetkey_model::AuthorityKind;
+use valetkey_oauth::{ExtraFields, HttpRequest, Misbehaviour, ProofKey, TokenResponseError};
+use zeroize::Zeroizing;
+
+use crate::application::{ClientApplication, Definition};
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::request::{Extras, FlowRequest};
+use crate::user::User;
+
+/// No key is called so: what is bound to a key that is still to be made is nowhere.
+const NO_KEY: &str = "";
+
+/// A way of proving that one has the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Method {
+    /// Signed HTTP requests, Entra's `token_type=pop`.
+    SignedRequest,
+    /// RFC 9449.
+    Dpop,
+}
+
+/// What the tokens of a request are to be bound to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Binding {
+    /// Nothing.
+    Bearer,
+    /// The application's key for this method.
+    Own(Method),
+    /// A key of the program's own, which it names in the request's form.
+    Foreign(String),
+}
+
+/// The same, with the key at hand.
+#[derive(Clone, Debug)]
+pub(crate) enum Possession {
+    Bearer,
+    SignedRequest(Arc<ProofKey>),
+    Dpop(Arc<ProofKey>),
+    Foreign(String),
+}
+
+impl Method {
+    /// The `token_type` of its tokens, and the name that its keys are kept under.
+    pub(crate) const fn token_type(self) -> &'static str {
+        match self {
+            Self::SignedRequest => "pop",
+            Self::Dpop => "DPoP",
+        }
+    }
+}
+
+impl Binding {
+    /// What a token request of `definition` is for.
+    pub(crate) fn of(definition: &Definition, extras: &Extras) -> Self {
+        match (definition.dpop, &extras.auth_scheme) {
+            (true, _) => Self::Own(Method::Dpop),
+            (false, Some(_)) => Self::Own(Method::SignedRequest),
+            (false, None) => foreign_key(&extras.fields).map_or(Self::Bearer, Self::Foreign),
+        }
+    }
+
+    /// What a sign-in is for.
+    pub(crate) fn of_flow(request: &FlowRequest) -> Self {
+        match (request.app.definition().dpop, &request.auth_scheme) {
+            (true, _) => Self::Own(Method::Dpop),
+            (false, Some(_)) => Self::Own(Method::SignedRequest),
+            (false, None) => Self::Bearer,
+        }
+    }
+
+    /// The key's name, as cached tokens have it; none for bearer tokens.
+    pub(crate) fn key_id(&self, cache: &TokenCache, definition: &Definition) -> Option<Arc<str>> {
+        match self {
+            Self::Bearer => None,
+            Self::Own(method) => Some(match kept_key(cache, definition, *method) {
+                Some(key) => Arc::clone(&key.key_id),
+                None => NO_KEY.into(),
+            }),
+            Self::Foreign(key_id) => Some(key_id.as_str().into()),
+        }
+    }
+
+    /// The key that a refresh token must be bound to, if it is bound at all.
+    pub(crate) fn refresh_key_id(
+        &self,
+        cache: &TokenCache,
+        definition: &Definition,
+    ) -> Option<Arc<str>> {
+        match self {
+            Self::Own(Method::Dpop) => self.key_id(cache, definition),
+            _ => None,
+        }
+    }
+}
+
+impl Possession {
+    /// The key's name; none for bearer tokens.
+    pub(crate) fn key_id(&self) -> Option<&str> {
+        match self {
+            Self::Bearer => None,
+            Self::SignedRequest(key) | Self::Dpop(key) => Some(key.thumbprint()),
+            Self::Foreign(key_id) => Some(key_id),
+        }
+    }
+
+    /// RFC 9449 section 10.
+    pub(crate) fn dpop_jkt(&self) -> Option<&str> {
+        match self {
+            Self::Dpop(key) => Some(key.thumbprint()),
+            _ => None,
+        }
+    }
+
+    /// RFC 9449 section 5: a public client's refresh tokens are bound as well. A confidential one's need its credential.
+    pub(crate) fn binds_refresh_tokens_of(&self, definition: &Definition) -> bool {
+        matches!(self, Self::Dpop(_)) && definition.credential.is_none()
+    }
+
+    /// What the request's form says of the key.
+    pub(crate) fn bind(&self, request: HttpRequest) -> HttpRequest {
+        match self {
+            Self::SignedRequest(key) => request.bound_to(key),
+            Self::Bearer | Self::Dpop(_) | Self::Foreign(_) => request,
+        }
+    }
+
+    /// Checks that the provider did bind the token, and did so only when it was asked to.
+    pub(crate) fn check(&self, token_type: &str) -> Result<(), Error> {
+        let is = |method: Method| token_type.eq_ignore_ascii_case(method.token_type());
+        let (asked, is_right) = match self {
+            Self::Bearer => ("Bearer", !is(Method::SignedRequest) && !is(Method::Dpop)),
+            Self::SignedRequest(_) => ("pop", is(Method::SignedRequest)),
+            Self::Dpop(_) => ("DPoP", is(Method::Dpop)),
+            Self::Foreign(_) => return Ok(()),
+        };
+        match is_right {
+            true => Ok(()),
+            false => Err(TokenResponseError::from(Misbehaviour::OtherTokenType { asked }).into()),
+        }
+    }
+}
+
+impl Engine {
+    /// What a request is for, with the application's key, which is made if need be. To be called without a lease.
+    ///
+    /// # Errors
+    /// When the provider has no such method, or the key cannot be kept.
+    pub(crate) async fn possess(
+        self: &Arc<Self>,
+        user: &Arc<User>,
+        app: &Arc<ClientApplication>,
+        binding: Binding,
+    ) -> Result<Possession, Error> {
+        Ok(match binding {
+            Binding::Bearer => Possession::Bearer,
+            Binding::Foreign(key_id) => Possession::Foreign(key_id),
+            Binding::Own(Method::SignedRequest) => {
+                if !binds_signed_requests(app.definition()) {
+                    return Err(Error::NotOffered("signed requests; only Microsoft Entra ID does"));
+                }
+                Possession::SignedRequest(self.proof_key(user, app, Method::SignedRequest).await?)
+            }
+            Binding::Own(Method::Dpop) => {
+                if !self.discover(user, app).await?.supports_dpop() {
+                    return Err(Error::NotOffered("DPoP with ES256"));
+                }
+                Possession::Dpop(self.proof_key(user, app, Method::Dpop).await?)
+            }
+        })
+    }
+
+    async fn proof_key(
+        &self,
+        user: &User,
+        app: &ClientApplication,
+        method: Method,
+    ) -> Result<Arc<ProofKey>, Error> {
+        if let Some(key) = self.find_proof_key(user, app, method)? {
+            return Ok(key);
+        }
+        let made = self.make_proof_key();
+        let definition = app.definition();
+        let key = KeptKey {
+            environment: definition.authority.environment().into(),
+            client_id: definition.client_id.clone(),
+            method: method.token_type().into(),
+            key_id: made.thumbprint().into(),
+            secret: made.to_pkcs8_pem(),
+        };
+        let lease = self.lease(user).await?;
+        user.commit(&lease, |cache| cache.plan_proof_key(key)).await?;
+        // Another request may have been first: then that one's key it is.
+        self.find_proof_key(user, app, method)?.ok_or(Error::Bug("a key that was kept is gone"))
+    }
+
+    /// The application's key, if it has one.
+    pub(crate) fn find_proof_key(
+        &self,
+        user: &User,
+        app: &ClientApplication,
+        method: Method,
+    ) -> Result<Option<Arc<ProofKey>>, Error> {
+        if let Some(known) = app.known_proof_key(method) {
+            return Ok(Some(known));
+        }
+        let Some(kept) = kept_key(&user.cache(), app.definition(), method).cloned() else {
+            return Ok(None);
+        };
+        let key = ProofKey::from_pkcs8_pem(&kept.secret)
+            .map_err(|_| Error::Bug("a key that was kept cannot be read"))?;
+        let key = Arc::new(key);
+        app.remember_proof_key(method, &key);
+        Ok(Some(key))
+    }
+
+    fn make_proof_key(&self) -> ProofKey {
+        loop {
+            if let Some(key) = ProofKey::from_random(&Zeroizing::new(self.random())) {
+                return key;
+            }
+        }
+    }
+}
+
+/// Where else it is asked for, a provider that does not know it would issue a bearer token and rotate the refresh token.
+fn binds_signed_requests(definition: &Definition) -> bool {
+    matches!(definition.authority.kind(), AuthorityKind::Entra | AuthorityKind::Ciam)
+}
+
+fn kept_key<'a>(
+    cache: &'a TokenCache,
+    definition: &Definition,
+    method: Method,
+) -> Option<&'a Arc<KeptKey>> {
+    let environment = definition.authority.environment();
+    cache.proof_key(environment, &definition.client_id, method.token_type())
+}
+
+/// The name of a key that the program named in the request's form: by name, else by what it confirmed.
+fn foreign_key(fields: &ExtraFields) -> Option<String> {
+    let value = |name: &str| fields.iter().find(|(it, _)| *it == name).map(|(_, value)| value);
+    let key_id = value("key_id").or_else(|| value("req_cnf"));
+    // With neither, the token is of a type that no other request brings.
+    let token_type = || value("token_type").filter(|it| !it.eq_ignore_ascii_case("bearer"));
+    key_id.or_else(token_type).map(str::to_owned)
+}
