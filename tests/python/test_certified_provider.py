@@ -110,7 +110,7 @@ def test_a_token_that_is_bound_to_a_key_is_good_with_a_proof_alone(world):
     program = world.start("dpop", config)
     provider.approve(program.read()["user_code"], "alice")
     first = program.finish()
-    refused = {"without_proof": 401, "as_bearer": 401, "with_anothers_proof": 401}
+    refused = {"without_proof": 400, "as_bearer": 401, "with_anothers_proof": 401}
     expected = {"token_type": "DPoP", "status": 200, "subject": "alice", **refused}
     assert {name: first[name] for name in expected} == expected
     # The key outlives the daemon, and with it the refresh token that is bound to it.
