@@ -15,6 +15,7 @@ mod engine;
 mod error;
 mod event;
 mod flight;
+mod flight_key;
 mod flow;
 mod grant;
 mod http_cache;

@@ -14,38 +14,23 @@ use valetkey_policy::Authorized;
 
 use crate::accounts::{is_signed_in, select_account};
 use crate::answer::TokenAnswer;
-use crate::application::{AppId, ClientApplication};
+use crate::application::ClientApplication;
 use crate::credential::Proof;
 use crate::engine::Engine;
 use crate::error::{Error, SignInReason};
 use crate::event::Happening;
 use crate::flight::Landed;
+use crate::flight_key::FlightKey;
 use crate::grant::on_behalf_of::is_pseudo_account;
 use crate::issue::{GRANT_REFRESH_TOKEN, Issue, record_outcome};
 use crate::lease::Lease;
-use crate::managed_identity::ResourceTokenRequest;
 use crate::possession::{Binding, Possession};
-use crate::request::{GrantRequest, SilentRequest};
+use crate::request::SilentRequest;
 use crate::silent::{Candidate, Decision, MANDATORY_SECONDS, RefreshPlan, decide};
 use crate::user::User;
 
 /// After a refresh ahead of need has failed, the next one waits this long: the token at hand is still good.
 const AHEAD_PAUSE_SECONDS: i64 = 60;
-
-/// What makes two requests the same flight. Whose it is goes without saying: each user has flights of their own.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(crate) struct FlightKey {
-    app: AppId,
-    /// None for the application's own token.
-    account: Option<AccountId>,
-    scopes: String,
-    claims: Option<String>,
-    /// What is out of the ordinary, see [`crate::request::Extras`].
-    extension: Option<String>,
-    binding: Binding,
-    /// Who wants a new token must not be given what others were content with.
-    force_refresh: bool,
-}
 
 /// When refreshes ahead of need may be tried again.
 #[derive(Default)]
@@ -396,46 +381,6 @@ pub(crate) fn good_until(
 
 fn is_asked_for_anew(request: &SilentRequest) -> bool {
     request.force_refresh || request.claims_challenge.is_some()
-}
-
-impl FlightKey {
-    fn of(request: &SilentRequest, account: &AccountId) -> Self {
-        Self {
-            app: request.app.id().clone(),
-            account: Some(account.clone()),
-            scopes: request.scopes.target().to_owned(),
-            claims: request.claims_challenge.clone(),
-            extension: request.extras.extension(),
-            binding: Binding::of(request.app.definition(), &request.extras),
-            force_refresh: request.force_refresh,
-        }
-    }
-
-    /// The key of a grant whose answer is cached under `account`, or under none.
-    pub(crate) fn of_grant(request: &GrantRequest, account: Option<&AccountId>) -> Self {
-        Self {
-            app: request.app.id().clone(),
-            account: account.cloned(),
-            scopes: request.scopes.target().to_owned(),
-            claims: request.claims_challenge.clone(),
-            extension: request.extras.extension(),
-            binding: Binding::of(request.app.definition(), &request.extras),
-            force_refresh: request.force_refresh,
-        }
-    }
-
-    /// The key of a managed identity's token.
-    pub(crate) fn of_resource(request: &ResourceTokenRequest) -> Self {
-        Self {
-            app: request.app.id().clone(),
-            account: None,
-            scopes: request.resource.clone(),
-            claims: request.claims_challenge.clone(),
-            extension: None,
-            binding: Binding::Bearer,
-            force_refresh: request.force_refresh,
-        }
-    }
 }
 
 impl RefreshAhead {

@@ -16,6 +16,7 @@ use crate::dpop::DpopNonces;
 use crate::error::Error;
 use crate::event::Events;
 use crate::flight::Flights;
+use crate::flight_key::FlightKey;
 use crate::flow::registry::FlowRegistry;
 use crate::http_cache::HttpCache;
 use crate::keyed_lock::KeyedLocks;
@@ -23,7 +24,7 @@ use crate::lease::Lease;
 use crate::managed_identity::{ManagedIdentityApplication, ManagedIdentityDefinition};
 use crate::open_apps::OpenApps;
 use crate::ports::{StoreError, TokenStore};
-use crate::refresh::{FlightKey, RefreshAhead};
+use crate::refresh::RefreshAhead;
 use crate::route::Route;
 
 /// What makes two discoveries the same: the authority, whether Microsoft is asked about its host, and how both are reached.

@@ -17,8 +17,8 @@ use crate::answer::TokenAnswer;
 use crate::engine::Engine;
 use crate::error::{Error, SignInReason};
 use crate::flight::Landed;
+use crate::flight_key::FlightKey;
 use crate::possession::Binding;
-use crate::refresh::FlightKey;
 use crate::request::{AccountSelector, Grant, GrantRequest, SilentRequest};
 use crate::user::User;
 

@@ -15,9 +15,10 @@ use crate::answer::TokenAnswer;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::flight::Landed;
+use crate::flight_key::FlightKey;
 use crate::issue::Issue;
 use crate::possession::Possession;
-use crate::refresh::{FlightKey, good_until};
+use crate::refresh::good_until;
 use crate::silent::is_aging;
 use crate::user::User;
 
