@@ -27,7 +27,7 @@ fn signing(world: &TestWorld, app: &Arc<ClientApplication>, nonce: &str) -> Sile
 
 fn open(answer: &TokenAnswer) -> OpenedProof {
     let TokenAnswer::Signed(signed, _) = answer else { panic!("not signed") };
-    open_proof(signed.expose()).expect("the key made the signature")
+    open_proof(signed.expose()).unwrap()
 }
 
 async fn dpop_app(world: &TestWorld, client_id: &str) -> Arc<ClientApplication> {
