@@ -110,7 +110,7 @@ async fn a_proof_is_refused_for_what_has_no_key() {
         (json!({"access_token": "at", "http_method": "GET", "url": format!("{url}#a")}), "url"),
         (json!({"access_token": "at", "http_method": "GET", "url": url, "nonce": "a b"}), "nonce"),
         (json!({"http_method": "GET", "url": url}), "access_token"),
-        (json!([]), "expected"),
+        (json!([]), "must be a JSON object"),
     ] {
         let answer = caller.proof(request.clone()).await;
         assert_eq!(answer.refusal(), (400, "bad_request".to_owned()), "{request}");
