@@ -25,6 +25,7 @@ use crate::session::{self, Declared, Session};
 
 mod declared;
 mod managed_identity;
+mod shared_cache;
 
 pub use declared::describe_unopened;
 pub use managed_identity::OpenedIdentity;

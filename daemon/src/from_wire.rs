@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use valetkey_cache::{Entry, TokenCache};
+use valetkey_cache::{Entry, Reading, TokenCache};
 use valetkey_engine::{
     ClientApplication, ClientType, Definition, FlowKind, FlowRequest, Hints, InstanceDiscovery,
     RegionWish,
@@ -266,6 +266,15 @@ fn refuse_long_members(request: &v1::StartFlowRequest) -> Result<(), Failure> {
 /// When a section, an entry or a member cannot be.
 pub fn cache_entries(request: v1::ReplaceCacheRequest) -> Result<Vec<Entry>, Failure> {
     TokenCache::entries_from_msal_sections(request.cache)
+        .map_err(|error| Failure::bad_member("cache", error))
+}
+
+/// What is to be taken over of another library's cache.
+///
+/// # Errors
+/// When it is no cache.
+pub fn foreign_cache(request: v1::ImportCacheRequest) -> Result<Reading, Failure> {
+    TokenCache::read_msal_sections(request.cache)
         .map_err(|error| Failure::bad_member("cache", error))
 }
 

@@ -13,11 +13,12 @@ use tokio::sync::{mpsc, oneshot};
 use valetkey_cache::{Change, Entry};
 use valetkey_engine::ports::{BoxFuture, StoreError, TokenStore};
 use valetkey_model::{Partition, Secret};
+use valetkey_proto::v1::ErrorCode;
 use valetkey_vault::{KeyProvider, OpenOptions, RecordChange, VaultError};
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
-use attempts::Attempts;
+use attempts::{Attempt, Attempts};
 use worker::{Command, Worker};
 
 /// Reads the time in Unix seconds, for the names of what has to be set aside.
@@ -82,13 +83,34 @@ impl VaultStore {
     /// # Errors
     /// When the passphrase is wrong, the key still cannot be had, or it is too soon after a wrong one.
     pub async fn unlock(&self, passphrase: Secret) -> Result<(), Failure> {
-        let attempt = self.attempts.begin((self.now)()).map_err(|seconds| Failure::Later {
+        let attempt = self.begin_attempt()?;
+        let passphrase = Zeroizing::new(passphrase.expose().to_owned());
+        self.ask(|answer| Command::Unlock { passphrase, attempt, answer }).await
+    }
+
+    /// Makes sure that whoever asks knows the passphrase, where one protects the store; of others none is asked.
+    ///
+    /// # Errors
+    /// When it is missing or wrong, or it is too soon after a wrong one.
+    pub async fn check_passphrase(&self, passphrase: Option<Secret>) -> Result<(), Failure> {
+        if self.report().key_provider != KeyProvider::Passphrase.to_string() {
+            return Ok(());
+        }
+        let Some(passphrase) = passphrase else {
+            let text = "passphrase: missing; the store is protected by one, and so is this";
+            return Err(Failure::request(ErrorCode::AccessDenied, text));
+        };
+        let attempt = self.begin_attempt()?;
+        let passphrase = Zeroizing::new(passphrase.expose().to_owned());
+        self.ask(|answer| Command::CheckPassphrase { passphrase, attempt, answer }).await
+    }
+
+    fn begin_attempt(&self) -> Result<Attempt, Failure> {
+        self.attempts.begin((self.now)()).map_err(|seconds| Failure::Later {
             description: "one passphrase is tried at a time, and a wrong one costs a pause"
                 .to_owned(),
             seconds,
-        })?;
-        let passphrase = Zeroizing::new(passphrase.expose().to_owned());
-        self.ask(|answer| Command::Unlock { passphrase, attempt, answer }).await
+        })
     }
 
     /// Closes the store and forgets its keys, until it is unlocked.

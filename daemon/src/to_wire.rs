@@ -2,6 +2,7 @@
 //! sees both.
 
 use serde_json::{Map, Value};
+use valetkey_cache::{Import, Skipped};
 use valetkey_engine::ports::StoreError;
 use valetkey_engine::{
     CacheContent, Error, Event, Flow, FlowStatus, FoundAccount, Happening, Invitation, TokenAnswer,
@@ -80,9 +81,36 @@ pub fn account(account: &FoundAccount) -> v1::Account {
 /// # Errors
 /// When it is no JSON, which is a defect.
 pub fn cache(content: &CacheContent) -> Result<v1::Cache, Failure> {
-    let cache = serde_json::from_str(&content.json)
-        .map_err(|_| Error::Bug("a cache was written that cannot be read"))?;
-    Ok(v1::Cache { version: content.version, cache })
+    Ok(v1::Cache { version: content.version, cache: sections(&content.json)? })
+}
+
+/// What was written as MSAL's unified JSON.
+///
+/// # Errors
+/// When it is none, which is a defect.
+pub fn sections(json: &str) -> Result<Map<String, Value>, Failure> {
+    serde_json::from_str(json)
+        .map_err(|_| Error::Bug("a cache was written that cannot be read").into())
+}
+
+/// What was taken over of another library's cache, and what was not; `unreadable` of it made no sense.
+pub fn cache_import(import: &Import, unreadable: &[Skipped]) -> v1::CacheImport {
+    let taken = &import.taken;
+    let skipped = import.skipped.iter().chain(unreadable).map(|skipped| v1::SkippedEntries {
+        section: skipped.section.to_string(),
+        reason: skipped.reason.to_string(),
+        count: skipped.count,
+    });
+    v1::CacheImport {
+        taken: v1::CacheCounts {
+            accounts: taken.accounts,
+            refresh_tokens: taken.refresh_tokens,
+            access_tokens: taken.access_tokens,
+            id_tokens: taken.id_tokens,
+            app_metadata: taken.app_metadata,
+        },
+        skipped: skipped.collect(),
+    }
 }
 
 /// A flow as it stands.

@@ -139,4 +139,4 @@ const JSON: &str = "application/json";
 const DESCRIPTION: &str = "The local OAuth token broker. Who calls is known from the socket, so there are no credentials in \
     any request, and no request is answered that a browser sent (`Origin`, `Referer`, `Sec-Fetch-*`, a foreign `Host`). \
     Members that a request does not define are an error; members that an answer has beyond these are to be ignored. Refresh \
-    tokens never leave the daemon.";
+    tokens never leave the daemon, but for a program's own `private_cache` and a person's `POST /v1/cache/export`.";

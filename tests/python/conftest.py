@@ -1,15 +1,19 @@
-"""The fixture ``world``: a home, a daemon in it, and what a test starts there. It is taken down, and searched for secrets."""
+"""The fixture ``world``: a home, a daemon in it, and what a test starts there. It is taken down, and searched for secrets.
+The fixture ``emulator`` adds a provider whose tokens MSAL and valetkey file in the same way."""
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from oracle.recorder import Recorder
 
 from .providers import CertifiedProvider, EntraEmulator, Provider
-from .world import Daemon, Home, Program
+from .relay import SITE, Relay
+from .world import Daemon, Home, Program, find_program
 
 
 class World:
@@ -42,6 +46,13 @@ class World:
         program = self.start("device_flow", provider.config(**config), module)
         provider.approve(program.read()["user_code"], user)
         return program.finish()
+
+    def valetkey(self, *words: object, exit_code: int = 0, **streams: Any) -> str:
+        """The command: what it prints, or what it complains of when it is to fail."""
+        command = [find_program("VALETKEY", "valetkey"), *map(str, words)]
+        ended = subprocess.run(command, env=self.home.environment, capture_output=True, text=True, stdin=subprocess.DEVNULL, **streams)
+        assert ended.returncode == exit_code, (command, ended)
+        return ended.stdout if exit_code == 0 else ended.stderr
 
     def check_for_secrets(self) -> None:
         """Neither the log nor the store may hold a token or code in clear."""
@@ -79,3 +90,17 @@ def world() -> Iterator[World]:
             world.check_for_secrets()
     finally:
         world.close()
+
+
+@pytest.fixture
+def emulator(world: World) -> Iterator[EntraEmulator]:
+    """In Microsoft's place, with refresh tokens that work once."""
+    emulator = world.start_emulator("--public-url", SITE, "--rotate", "0")
+    emulator.ready["authority"] = f"{SITE}/common"
+    folder = world.home.folder / "tls"
+    folder.mkdir()
+    recorder = Recorder(folder, Relay(emulator))
+    world.home.environment.update(recorder.environment())
+    world.daemon.start()
+    yield emulator
+    recorder.close()

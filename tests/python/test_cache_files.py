@@ -3,53 +3,12 @@
 from __future__ import annotations
 
 import json
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlencode
 
 import pytest
-from oracle.recorder import Recorder, Request, Response
 
 from .conftest import World
 from .providers import EntraEmulator
-from .world import PATIENCE_SECONDS
-
-#: MSAL files tokens under the host alone, valetkey under an unusual port as well: both take this for the usual one.
-SITE = "https://login.microsoftonline.com"
-
-
-class Relay:
-    """Passes requests for `SITE` on to the emulator."""
-
-    def __init__(self, emulator: EntraEmulator) -> None:
-        self._base_url = emulator.ready["base_url"]
-        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-    def __call__(self, asked: Request) -> Response:
-        query = f"?{urlencode(asked.query)}" if asked.query else ""
-        form = urlencode(asked.form).encode() if asked.method == "POST" else None
-        request = urllib.request.Request(self._base_url + asked.path + query, form)
-        try:
-            with self._opener.open(request, timeout=PATIENCE_SECONDS) as answer:
-                return Response(json.load(answer))
-        except urllib.error.HTTPError as refusal:
-            return Response(json.load(refusal), refusal.code)
-
-
-@pytest.fixture
-def emulator(world: World) -> Iterator[EntraEmulator]:
-    """In Microsoft's place, with refresh tokens that work once."""
-    emulator = world.start_emulator("--public-url", SITE, "--rotate", "0")
-    emulator.ready["authority"] = f"{SITE}/common"
-    folder = world.home.folder / "tls"
-    folder.mkdir()
-    recorder = Recorder(folder, Relay(emulator))
-    world.home.environment.update(recorder.environment())
-    world.daemon.start()
-    yield emulator
-    recorder.close()
 
 
 def run(world: World, emulator: EntraEmulator, module: str, **config: Any) -> dict[str, Any]:

@@ -50,6 +50,8 @@ const COMMANDS: &[(&str, Proof)] = &[
     ),
     ("cargo install --locked --path crates/testkit", Proof::Package("entra-emulator")),
     ("entra-emulator", Proof::Prints("\"authority\":\"http://127.0.0.1:")),
+    ("valetkey cache import --from azure-cli", Proof::Prints("Took 1 account")),
+    ("valetkey cache export --unencrypted --yes msal-cache.json", Proof::Prints("msal-cache.json")),
     ("mkdir -p ~/.config/systemd/user/valetkeyd.service.d", Proof::Units),
     ("cp packaging/systemd/user/* ~/.config/systemd/user/", Proof::Units),
     (
@@ -58,6 +60,11 @@ const COMMANDS: &[(&str, Proof)] = &[
     ),
     ("systemctl --user enable --now valetkeyd.socket", Proof::Units),
 ];
+
+/// Somebody used the Azure CLI here.
+const AZURE_CACHE: &str = r#"{"Account": {"a": {
+    "home_account_id": "u.t", "environment": "login.microsoftonline.com", "realm": "t", "username": "ada@contoso.com",
+    "authority_type": "MSSTS", "local_account_id": "u"}}}"#;
 
 #[tokio::test]
 async fn each_command_of_the_readme_does_what_it_says() {
@@ -166,6 +173,7 @@ impl Reader {
             )
             .replace("scopes", "validate_authority = false\nscopes");
         world.machine.write("config.toml", config);
+        world.machine.write("home/.azure/msal_token_cache.json", AZURE_CACHE);
         let config = world.machine.folder().join("config.toml");
         world.machine.set("VALETKEY_CONFIG", config);
         world.machine.launch().await;

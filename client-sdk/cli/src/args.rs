@@ -1,5 +1,7 @@
 //! What a person types.
 
+use std::path::PathBuf;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
@@ -43,6 +45,9 @@ pub enum Command {
     Lock,
     /// Hand in the store's passphrase, from the terminal or from standard input
     Unlock,
+    /// Move tokens in from another library, or out to one
+    #[command(subcommand)]
+    Cache(CacheCommand),
     /// Print a completion script
     Completions {
         /// For which shell
@@ -172,6 +177,53 @@ pub struct LogoutArgs {
     /// Sign everybody out
     #[arg(long)]
     pub all: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum CacheCommand {
+    /// Take over what MSAL, Azure CLI or an Azure Identity library cached; without arguments, list what is found and ask
+    Import(CacheImportArgs),
+    /// Write all tokens that programs share, in clear, as MSAL's libraries read them
+    Export(CacheExportArgs),
+}
+
+#[derive(Args, Debug)]
+pub struct CacheImportArgs {
+    /// File that the other library keeps
+    #[arg(conflicts_with_all = ["from", "keyring"])]
+    pub file: Option<PathBuf>,
+    /// Take every cache of this product that is found
+    #[arg(long, value_enum, value_name = "PRODUCT", conflicts_with = "keyring")]
+    pub from: Option<KnownProduct>,
+    /// Attribute of the keyring item that the other library keeps; repeat it
+    #[arg(long, value_name = "NAME=VALUE", value_parser = attribute)]
+    pub keyring: Vec<(String, String)>,
+}
+
+/// Whose caches can be found by themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum KnownProduct {
+    AzureCli,
+    AzureIdentity,
+}
+
+#[derive(Args, Debug)]
+pub struct CacheExportArgs {
+    /// File to write, which must not exist yet; else standard output
+    pub file: Option<PathBuf>,
+    /// Know that the tokens are written in clear; there is no other way
+    #[arg(long, required = true)]
+    pub unencrypted: bool,
+    /// Do not ask once more
+    #[arg(long)]
+    pub yes: bool,
+}
+
+fn attribute(text: &str) -> Result<(String, String), String> {
+    let parts = text.split_once('=').filter(|(name, _)| !name.is_empty());
+    parts
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .ok_or_else(|| "write it as NAME=VALUE".to_owned())
 }
 
 /// What defines an application that is not in the configuration.

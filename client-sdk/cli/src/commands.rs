@@ -2,6 +2,7 @@
 
 mod accounts;
 mod apps;
+mod cache;
 mod completions;
 mod events;
 mod lock;
@@ -31,6 +32,7 @@ pub(crate) fn run(command: Command, console: &Console) -> Result<(), Failure> {
         Command::Accounts(arguments) => accounts::run(&client, &arguments, console),
         Command::Logout(arguments) => logout::run(&client, &arguments, console),
         Command::Apps(arguments) => apps::run(&client, &arguments, console),
+        Command::Cache(command) => cache::run(&client, &command, console),
         Command::Status => status::run(&client, console),
         Command::Events => events::run(&client, console),
         Command::Lock => lock::lock(&client, console),

@@ -29,7 +29,7 @@ pub(crate) struct Failure {
 pub(crate) const FAILED: u8 = 1;
 pub(crate) const USAGE: u8 = 2;
 const SIGN_IN_NEEDED: u8 = 3;
-const DENIED: u8 = 4;
+pub(crate) const DENIED: u8 = 4;
 const NO_DAEMON: u8 = 5;
 pub(crate) const INTERRUPTED: u8 = 130;
 
@@ -58,6 +58,11 @@ impl Failure {
     /// Says what to do next.
     pub(crate) fn advise(self, next: String) -> Self {
         Self { next, ..self }
+    }
+
+    /// Says with what it happened.
+    pub(crate) fn about(self, thing: &impl std::fmt::Display) -> Self {
+        Self { what: format!("{thing}: {}", self.what), ..self }
     }
 
     /// Says what may have been meant, before what to do next.

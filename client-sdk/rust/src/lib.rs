@@ -33,7 +33,8 @@
 //! route. A call goes over a kept-alive connection, is repeated once when that had been closed meanwhile, and starts
 //! `valetkeyd` when nobody listens ([`Client::new`]).
 //!
-//! This crate has no policy, no cache and no retries of its own: all of that is the daemon's. It never sees a refresh token.
+//! This crate has no policy, no cache and no retries of its own: all of that is the daemon's. It sees a refresh token
+//! only when a person moves a cache in or out (`blocking::Client::import_cache`, `export_cache`).
 //!
 //! # Why HTTP by hand
 //!
@@ -46,6 +47,7 @@ mod account;
 mod app;
 pub mod blocking;
 pub mod browser;
+mod cache;
 mod call;
 mod client;
 mod connection;

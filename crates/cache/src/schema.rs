@@ -21,6 +21,11 @@ pub enum ImportError {
     /// Not JSON.
     #[error("token cache is no JSON: {0}")]
     NotJson(#[from] serde_json::Error),
+    /// None of the schema's sections is there, and something else is.
+    #[error(
+        "this is no token cache of MSAL: it has none of its sections (AccessToken, RefreshToken, …)"
+    )]
+    NoCache,
     /// The whole is not an object of sections.
     #[error("token cache is no JSON object")]
     NoObject,
@@ -82,36 +87,46 @@ impl TokenCache {
     pub fn entries_from_msal_sections(
         sections: Map<String, Value>,
     ) -> Result<Vec<Entry>, ImportError> {
-        let (mut newest, mut shared) = (BTreeMap::new(), Shared::default());
-        for (name, value) in sections {
-            match section::OF_MSAL.into_iter().find(|known| **known == *name) {
-                Some(_) if value.is_null() => {}
-                Some(section) => read_section(section, value, &mut shared, &mut newest)?,
-                None => keep_newer(&mut newest, read_foreign(&name, &value)),
-            }
-        }
-        Ok(newest.into_values().collect())
+        read_sections(sections, |section, number, source| {
+            Err(ImportError::Member { section, number, source })
+        })
     }
 }
 
-fn read_section(
+/// The entries; `on_unreadable` hears of each that is not as it must be, by section and number, and may end the reading.
+pub(crate) fn read_sections(
+    sections: Map<String, Value>,
+    mut on_unreadable: impl FnMut(&'static str, usize, MemberError) -> Result<(), ImportError>,
+) -> Result<Vec<Entry>, ImportError> {
+    let (mut newest, mut shared) = (BTreeMap::new(), Shared::default());
+    for (name, value) in sections {
+        let Some(section) = section::OF_MSAL.into_iter().find(|known| **known == *name) else {
+            keep_newer(&mut newest, read_foreign(&name, &value));
+            continue;
+        };
+        for (number, members) in (1..).zip(entries_of(section, value)?) {
+            let Value::Object(members) = members else {
+                return Err(ImportError::Entry { section, number });
+            };
+            match read_entry(section, members, &mut shared) {
+                Ok(entry) => keep_newer(&mut newest, entry),
+                Err(source) => on_unreadable(section, number, source)?,
+            }
+        }
+    }
+    Ok(newest.into_values().collect())
+}
+
+/// A section that is null has none.
+fn entries_of(
     section: &'static str,
     value: Value,
-    shared: &mut Shared,
-    newest: &mut BTreeMap<EntryKey, Entry>,
-) -> Result<(), ImportError> {
-    let Value::Object(entries) = value else { return Err(ImportError::Section { section }) };
-    for (number, value) in (1..).zip(entries.into_values()) {
-        let Value::Object(members) = value else {
-            return Err(ImportError::Entry { section, number });
-        };
-        let entry = read_entry(section, members, shared);
-        keep_newer(
-            newest,
-            entry.map_err(|source| ImportError::Member { section, number, source })?,
-        );
+) -> Result<impl Iterator<Item = Value>, ImportError> {
+    match value {
+        Value::Object(entries) => Ok(Some(entries).into_iter().flat_map(Map::into_values)),
+        Value::Null => Ok(None.into_iter().flat_map(Map::into_values)),
+        _ => Err(ImportError::Section { section }),
     }
-    Ok(())
 }
 
 fn read_entry(

@@ -33,6 +33,7 @@ mod refresh;
 mod region;
 mod request;
 mod route;
+mod shared_cache;
 mod signed_request;
 mod silent;
 mod user;
@@ -58,5 +59,6 @@ pub use request::{
     FlowRequest, Grant, GrantRequest, Hints, ProofRequest, SilentRequest,
 };
 pub use route::{Proxied, Proxy, Route};
+pub use shared_cache::{ExportCacheRequest, ImportCacheRequest};
 pub use silent::MANDATORY_SECONDS;
 pub use user::User;

@@ -55,6 +55,9 @@ pub trait MachineSubject {
     fn check_endpoint(&self, listed_hosts: &[String]) -> Result<(), String>;
 }
 
+/// What can be asked for of the caller's own cache as a whole, for which no provider is spoken to.
+pub trait CacheSubject {}
+
 /// A request that the policy let pass, and for whom.
 #[derive(Clone, Debug)]
 pub struct Authorized<T> {
@@ -159,6 +162,11 @@ pub fn decide_on_machine<T: MachineSubject>(
 ) -> Result<Authorized<T>, Denial> {
     request.check_endpoint(&policy.managed_identity_hosts).map_err(Denial::Endpoint)?;
     Ok(Authorized { caller: caller.clone(), request })
+}
+
+/// Lets `caller` have `request` done with the cache that is the caller's own; whose that is, the kernel said.
+pub fn decide_on_cache<T: CacheSubject>(caller: &Caller, request: T) -> Authorized<T> {
+    Authorized { caller: caller.clone(), request }
 }
 
 #[cfg(test)]

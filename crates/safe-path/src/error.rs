@@ -72,6 +72,12 @@ pub enum Problem {
     /// It is a folder, a pipe or the like.
     #[error("it is not a regular file; remove it")]
     NotAFile,
+    /// It is a folder, a pipe or the like, where a file was meant.
+    #[error("it is not a regular file; name one")]
+    NoRegularFile,
+    /// What is behind it may be anything.
+    #[error("it is a symbolic link; name the file that it leads to")]
+    Link,
     /// What is written to it would be written to a file of another name.
     #[error("it has {names} names (hard links); remove it")]
     OtherNames {

@@ -3,7 +3,8 @@
 //! A private file in a folder that others may write to is theirs to replace, and so is the folder in its own parent, up to
 //! the root. [`check_way_to`] therefore looks at every folder on the way; what passes belongs to root or to us and stays
 //! where it is, so that a path can be used after it was looked at. [`create_folder`] makes a private folder in a place like
-//! that, [`read_file`] reads a file that was put there, and [`open_to_append`] opens one of ours.
+//! that, [`read_file`] reads a file that was put there, [`open_own`] and [`open_to_append`] open one of ours, and
+//! [`create_new`] makes one.
 //!
 //! It knows no store and no socket, and says nothing about what the same user or root does. On Windows the access list
 //! that the user's profile passes on says all of this, and nothing is checked.
@@ -100,6 +101,42 @@ fn open_to_read(path: &Path, readers: Readers) -> Result<File, PathError> {
     Ok(file)
 }
 
+/// Opens a file of our own that another program keeps. No link is followed in its place, and no writer of a pipe is waited for.
+///
+/// # Errors
+/// When it is not there, or is a link, or others own it or may change it.
+pub fn open_own(path: &Path) -> Result<File, PathError> {
+    check_way_to(path)?;
+    let io = |error| PathError::io("open", path, error);
+    let unsafe_file = |problem| PathError::Unsafe { path: path.into(), problem };
+    if path.symlink_metadata().map_err(io)?.is_symlink() {
+        return Err(unsafe_file(Problem::Link));
+    }
+    let mut options = OpenOptions::new();
+    options.read(true);
+    platform::make_unlinked(&mut options);
+    let file = options.open(path).map_err(io)?;
+    let metadata = file.metadata().map_err(io)?;
+    if !metadata.is_file() {
+        return Err(unsafe_file(Problem::NoRegularFile));
+    }
+    platform::check_owned_file(&metadata).map_err(unsafe_file)?;
+    Ok(file)
+}
+
+/// Creates a file that is not there yet and that nobody else can read. Its folder must be ours alone to write to.
+///
+/// # Errors
+/// When it is there, or cannot be created, or could become somebody else's.
+pub fn create_new(path: &Path) -> Result<File, PathError> {
+    check_way_to(path)?;
+    check_folder_of(path)?;
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    platform::make_unlinked(&mut options);
+    options.open(path).map_err(|error| PathError::io("create", path, error))
+}
+
 /// Opens a file of our own to write at its end, and creates it so that nobody else can read it. Its folder must be ours
 /// alone to write to.
 ///
@@ -107,9 +144,7 @@ fn open_to_read(path: &Path, readers: Readers) -> Result<File, PathError> {
 /// When it cannot be opened, or is a link, or is or could become somebody else's.
 pub fn open_to_append(path: &Path) -> Result<File, PathError> {
     check_way_to(path)?;
-    if let Some(folder) = path.parent() {
-        platform::check_private_folder(folder)?;
-    }
+    check_folder_of(path)?;
     let mut options = OpenOptions::new();
     options.append(true).create(true);
     platform::make_unlinked(&mut options);
@@ -118,4 +153,12 @@ pub fn open_to_append(path: &Path) -> Result<File, PathError> {
     let unsafe_file = |problem| PathError::Unsafe { path: path.into(), problem };
     platform::check_own_file(&file.metadata().map_err(io)?).map_err(unsafe_file)?;
     Ok(file)
+}
+
+/// A name without a folder is in the current one.
+fn check_folder_of(path: &Path) -> Result<(), PathError> {
+    let here = Path::new(".");
+    let folder =
+        path.parent().map(|folder| if folder.as_os_str().is_empty() { here } else { folder });
+    folder.map_or(Ok(()), platform::check_private_folder)
 }

@@ -26,6 +26,11 @@ pub(crate) fn check_private_folder(_folder: &Path) -> Result<(), PathError> {
 pub(crate) fn make_unlinked(_options: &mut OpenOptions) {}
 
 #[expect(clippy::unnecessary_wraps, reason = "the signature is that of Unix")]
+pub(crate) fn check_owned_file(_metadata: &Metadata) -> Result<(), Problem> {
+    Ok(())
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the signature is that of Unix")]
 pub(crate) fn check_own_file(_metadata: &Metadata) -> Result<(), Problem> {
     Ok(())
 }

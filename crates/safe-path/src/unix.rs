@@ -63,6 +63,14 @@ pub(crate) fn make_unlinked(options: &mut OpenOptions) {
     options.mode(0o600).custom_flags(flags.bits().cast_signed());
 }
 
+/// Ours, and nobody else's to change; that others may read it is no danger to whoever reads it too.
+pub(crate) fn check_owned_file(metadata: &Metadata) -> Result<(), Problem> {
+    match metadata.uid() {
+        owner if owner != rustix::process::geteuid().as_raw() => Err(Problem::OtherOwner { owner }),
+        _ => check_file(metadata, Readers::Anybody),
+    }
+}
+
 pub(crate) fn check_own_file(metadata: &Metadata) -> Result<(), Problem> {
     if !metadata.is_file() {
         return Err(Problem::NotAFile);

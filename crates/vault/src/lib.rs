@@ -40,6 +40,6 @@ pub use key::keyring::{Keyring, KeyringRefusal, SystemKeyring};
 pub use key::passphrase::PassphraseCost;
 pub use key::{KeyChoice, KeyProvider, KeyReport, UnknownKeyChoice};
 pub use loaded::{Loaded, Record};
-pub use open::{Incident, LockedVault, Opened, open};
+pub use open::{Incident, LockedVault, Opened, is_passphrase, open};
 pub use options::{OpenOptions, Randomness, RandomnessUnavailable, SystemRandomness};
 pub use vault::{RecordChange, Vault};

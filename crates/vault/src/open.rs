@@ -109,6 +109,26 @@ pub fn open(options: &OpenOptions) -> Result<Opened, VaultError> {
     Opening { options: options.clone(), dir, lock, incidents: Vec::new() }.proceed()
 }
 
+/// Whether this is the passphrase of the store in a folder, which may well be open. It is not where there is no store, or
+/// where it has another provider.
+pub fn is_passphrase(
+    options: &OpenOptions,
+    passphrase: Zeroizing<String>,
+) -> Result<bool, VaultError> {
+    let dir = StateDir::prepare(&options.state_dir)?;
+    let HeaderFile::Sound(header) = Header::read(&dir)? else { return Ok(false) };
+    let provider = header.key.provider();
+    if provider != KeyProvider::Passphrase {
+        return Ok(false);
+    }
+    let options = OpenOptions { passphrase: Some(passphrase), ..options.clone() };
+    let source = KeySource { dir: &dir, store_id: &header.store_id, options: &options };
+    let key = source
+        .fetch(&header.key)
+        .map_err(|reason| VaultError::KeyUnavailable { provider, reason })?;
+    Ok(header.unwrap_data_key(&key).is_some())
+}
+
 impl LockedVault {
     /// Opens the store with its passphrase, or makes a new store that has this one. `now` is the
     /// time in Unix seconds.

@@ -1,11 +1,12 @@
 //! The suites of tests: one row each, with what it needs, what it proves and when it runs.
 
 use std::ffi::OsString;
+use std::path::Path;
 use std::process::Command;
 
 use crate::report::{Report, Verdict};
 use crate::setup::{Need, Setup, program_as_root, python};
-use crate::shell::{Failure, Outcome, Workspace, run as run_program, succeeds};
+use crate::shell::{Failure, Outcome, Workspace, capture, run as run_program, succeeds};
 use crate::windows;
 
 struct Suite {
@@ -43,18 +44,21 @@ const SUITES: &[Suite] = &[
     },
     Suite {
         name: "keyring",
-        what: "the vault with a real gnome-keyring on a session bus of its own",
+        what: "the vault, and the caches of other libraries, with a real gnome-keyring on a session bus of its own",
         needs: &[
-            Need::Debian(&["dbus", "gnome-keyring", "libsecret-tools"]),
+            Need::Debian(&[
+                "dbus",
+                "gir1.2-secret-1",
+                "gnome-keyring",
+                "libsecret-tools",
+                "python3-gi",
+            ]),
+            Need::Python,
             Need::File("crates/vault/tests/with-keyring.sh"),
+            Need::File("crates/msal-caches/tests/with-keyring.sh"),
         ],
         when: When::Always,
-        run: |workspace| {
-            run_program(
-                workspace.program_within(10, "bash").arg("crates/vault/tests/with-keyring.sh"),
-                MEND,
-            )
-        },
+        run: test_keyring,
     },
     Suite {
         name: "provider",
@@ -200,6 +204,18 @@ fn test_crates(workspace: &Workspace, crates: Crates) -> Command {
         Crates::AllBut(package) => test.args(["--workspace", "--exclude", package]),
     };
     test
+}
+
+fn test_keyring(workspace: &Workspace) -> Outcome {
+    let mut vault = workspace.program_within(10, "bash");
+    run_program(vault.arg("crates/vault/tests/with-keyring.sh"), MEND)?;
+    // The code by which msal-extensions speaks to a keyring, wherever the environment has its packages.
+    let mut locate = workspace.program(python(workspace));
+    locate.args(["-c", "import msal_extensions; print(msal_extensions.__path__[0])"]);
+    let package = capture(&mut locate, "see `tests/requirements.txt`")?;
+    let mut caches = workspace.program_within(10, "bash");
+    caches.arg("crates/msal-caches/tests/with-keyring.sh");
+    run_program(caches.arg(Path::new(package.trim()).join("libsecret.py")), MEND)
 }
 
 fn test_system(workspace: &Workspace) -> Outcome {

@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 use tower::Service;
 use valetkey_engine::ports::Rng;
 use valetkey_model::CorrelationId;
-use valetkey_proto::v1::paths::{HOSTS, MAX_BODY_BYTES, MAX_CACHE_BYTES, VERSION_HEADER};
+use valetkey_proto::v1::paths::{HOSTS, MAX_BODY_BYTES, MAX_CACHE_BYTES, VERSION_HEADER, route};
 use valetkey_proto::v1::{ErrorBody, ErrorCode};
 
 use crate::rng::SystemRng;
@@ -168,9 +168,10 @@ fn check_json(headers: &HeaderMap) -> Result<(), Refusal> {
     Err(refuse(ErrorCode::UnsupportedMediaType, text))
 }
 
-/// A whole cache is larger than any other honest body, and goes to one place.
+/// A whole cache is larger than any other honest body, and goes to two places.
 fn body_limit(method: &Method, uri: &Uri) -> usize {
-    match *method == Method::PUT && uri.path().ends_with("/cache") {
+    let replaces = *method == Method::PUT && uri.path().ends_with("/cache");
+    match replaces || uri.path() == route::CACHE_IMPORT {
         true => MAX_CACHE_BYTES,
         false => MAX_BODY_BYTES,
     }

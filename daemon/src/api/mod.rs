@@ -10,6 +10,7 @@ pub mod guard;
 mod lock;
 mod proofs;
 mod secrets;
+mod shared_cache;
 mod status;
 mod token;
 mod tokens;
@@ -61,6 +62,8 @@ pub fn router(api: Arc<Api>) -> Router {
         .route(route::FLOW, get(flows::wait).delete(flows::cancel))
         .route(route::COMPLETE, post(flows::complete))
         .route(route::EVENTS, get(events::get))
+        .route(route::CACHE_IMPORT, post(shared_cache::import))
+        .route(route::CACHE_EXPORT, post(shared_cache::export))
         .route(route::LOCK, post(lock::lock))
         .route(route::UNLOCK, post(lock::unlock))
         .route(route::SECRET, put(secrets::put).delete(secrets::delete))

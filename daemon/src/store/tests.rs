@@ -114,6 +114,26 @@ async fn passphrases_are_tried_one_at_a_time_and_a_second_wrong_one_costs_a_paus
 }
 
 #[tokio::test]
+async fn what_a_passphrase_protects_is_shown_to_whoever_knows_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), KeyProvider::Passphrase, Some("correct horse"));
+    let check = async |text: Option<&str>| {
+        store.check_passphrase(text.map(|text| Secret::new(text.to_owned()))).await
+    };
+    for refused in [check(None).await, check(Some("wrong")).await] {
+        assert!(is_code(&refused, ErrorCode::AccessDenied), "{refused:?}");
+    }
+    check(Some("correct horse")).await.unwrap();
+    store.lock().await.unwrap();
+    let refused = check(Some("correct horse")).await;
+    assert!(matches!(refused, Err(Failure::Engine(_))), "{refused:?}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), KeyProvider::File, None);
+    store.check_passphrase(None).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_store_that_opens_itself_says_that_locking_it_is_of_no_use() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path(), KeyProvider::File, None);

@@ -25,6 +25,7 @@ pub(super) enum Command {
     ReadSecret { name: String, answer: Answer<Option<Zeroizing<Vec<u8>>>, StoreError> },
     Mark { credential: Zeroizing<Vec<u8>>, answer: Answer<[u8; 32], StoreError> },
     Unlock { passphrase: Zeroizing<String>, attempt: Attempt, answer: Answer<(), Failure> },
+    CheckPassphrase { passphrase: Zeroizing<String>, attempt: Attempt, answer: Answer<(), Failure> },
     Lock { answer: Answer<(), Failure> },
 }
 
@@ -97,6 +98,11 @@ impl Worker {
             Command::Unlock { passphrase, attempt, answer } => {
                 let outcome = self.unlock(passphrase, &attempt);
                 // Whoever hears the answer may try again.
+                drop(attempt);
+                drop(answer.send(outcome));
+            }
+            Command::CheckPassphrase { passphrase, attempt, answer } => {
+                let outcome = self.check_passphrase(passphrase, &attempt);
                 drop(attempt);
                 drop(answer.send(outcome));
             }
@@ -174,6 +180,25 @@ impl Worker {
         self.state = State::Ready(vault);
         self.publish();
         Ok(())
+    }
+
+    fn check_passphrase(
+        &self,
+        passphrase: Zeroizing<String>,
+        attempt: &Attempt,
+    ) -> Result<(), Failure> {
+        self.vault().map_err(|refusal| Failure::Engine(refusal.into()))?;
+        match vault::is_passphrase(&self.options, passphrase) {
+            Ok(true) => {
+                attempt.was_right();
+                Ok(())
+            }
+            Ok(false) => {
+                attempt.was_wrong((self.now)());
+                Err(Failure::request(ErrorCode::AccessDenied, "wrong passphrase"))
+            }
+            Err(error) => Err(Failure::Engine(explain(&error).into())),
+        }
     }
 
     /// Closing the vault forgets its keys. Any provider but the passphrase would open it again by itself.

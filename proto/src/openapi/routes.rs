@@ -5,9 +5,10 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use crate::v1::ErrorCode::{self, *};
 use crate::v1::paths::route;
 use crate::v1::{
-    Accounts, App, Apps, Cache, CacheVersion, CompleteFlowRequest, Event, Flow, OpenAppRequest,
-    Proof, ProofRequest, PutSecretRequest, ReplaceCacheRequest, StartFlowRequest, Status,
-    TokenRequest, TokenResponse, UnlockRequest,
+    Accounts, App, Apps, Cache, CacheImport, CacheVersion, CompleteFlowRequest, Event,
+    ExportCacheRequest, ExportedCache, Flow, ImportCacheRequest, OpenAppRequest, Proof,
+    ProofRequest, PutSecretRequest, ReplaceCacheRequest, StartFlowRequest, Status, TokenRequest,
+    TokenResponse, UnlockRequest,
 };
 
 pub(super) type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
@@ -277,6 +278,30 @@ pub(super) const OPERATIONS: &[Operation] = &[
             schema: Some(schema::<Event>),
         }],
         errors: &[StoreLocked],
+        ..NOTHING
+    },
+    Operation {
+        method: "post",
+        path: route::CACHE_IMPORT,
+        id: "importCache",
+        summary: "Takes over what another library cached, into the cache that the user's programs share.",
+        description: "The newer one of two tokens wins, and what is there already stays. Content that is no cache changes \
+            nothing; an entry that cannot be read is passed over. The body may be 1 MiB.",
+        request: Some(schema::<ImportCacheRequest>),
+        answers: &[json::<CacheImport>(200, "What was taken over, and what was not.")],
+        errors: &[BadRequest, StoreLocked, StoreUnavailable],
+        ..NOTHING
+    },
+    Operation {
+        method: "post",
+        path: route::CACHE_EXPORT,
+        id: "exportCache",
+        summary: "All that is in the cache that the user's programs share, in MSAL's schema, refresh tokens in clear.",
+        description: "For `valetkey cache export`, by which a person moves away. A program has no use for it: what it holds \
+            from then on is a second owner of each refresh token.",
+        request: Some(schema::<ExportCacheRequest>),
+        answers: &[json::<ExportedCache>(200, "The content.")],
+        errors: &[BadRequest, AccessDenied, StoreLocked, TooManyRequests],
         ..NOTHING
     },
     Operation {

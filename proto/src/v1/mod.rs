@@ -17,7 +17,10 @@ pub use account::{Account, Accounts};
 pub use app::{
     App, Apps, AzureRegion, ClientKind, InstanceDiscovery, NetworkSettings, OpenAppRequest,
 };
-pub use cache::{Cache, CacheVersion, ReplaceCacheRequest};
+pub use cache::{
+    Cache, CacheCounts, CacheImport, CacheVersion, ExportCacheRequest, ExportedCache,
+    ImportCacheRequest, ReplaceCacheRequest, SkippedEntries,
+};
 pub use credential::{
     ClientCredential, ManagedIdentity, ManagedIdentityId, ManagedIdentitySource, SecretText,
 };

@@ -9,7 +9,7 @@ pub const HOST: &str = "valetkey";
 /// Largest request body, in bytes. The largest honest one brings a system's whole bundle of certificates, of some 240 KiB.
 pub const MAX_BODY_BYTES: usize = 1024 * 1024;
 
-/// The same for `PUT /v1/apps/{app}/cache`: many accounts with a few tokens each.
+/// The same for `PUT /v1/apps/{app}/cache` and `POST /v1/cache/import`: many accounts with a few tokens each.
 pub const MAX_CACHE_BYTES: usize = 1024 * 1024;
 
 /// Longest `wait` of a long poll, in seconds.
@@ -48,6 +48,10 @@ pub mod route {
     pub const COMPLETE: &str = "/v1/flows/{flow}/complete";
     /// `GET`, server-sent events
     pub const EVENTS: &str = "/v1/events";
+    /// `POST`
+    pub const CACHE_IMPORT: &str = "/v1/cache/import";
+    /// `POST`
+    pub const CACHE_EXPORT: &str = "/v1/cache/export";
     /// `POST`
     pub const LOCK: &str = "/v1/lock";
     /// `POST`

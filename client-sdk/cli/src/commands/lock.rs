@@ -18,9 +18,7 @@ pub(super) fn lock(client: &Client, console: &Console) -> Result<(), Failure> {
 }
 
 pub(super) fn unlock(client: &Client, console: &Console) -> Result<(), Failure> {
-    let passphrase = read_passphrase().map_err(|error| {
-        Failure::own("no_passphrase", FAILED, format!("read the passphrase: {error}"), "")
-    })?;
+    let passphrase = read_passphrase()?;
     client.unlock(&UnlockRequest { passphrase })?;
     confirm(console, false)
 }
@@ -33,7 +31,13 @@ fn confirm(console: &Console, locked: bool) -> Result<(), Failure> {
 }
 
 /// Typed unseen, or the first line of what comes through a pipe. Never an argument: other users see those.
-fn read_passphrase() -> io::Result<String> {
+pub(super) fn read_passphrase() -> Result<String, Failure> {
+    type_or_read().map_err(|error| {
+        Failure::own("no_passphrase", FAILED, format!("read the passphrase: {error}"), "")
+    })
+}
+
+fn type_or_read() -> io::Result<String> {
     if io::stdin().is_terminal() {
         return rpassword::prompt_password("Passphrase: ");
     }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic in a test's own helper is a failed test")]
 
+mod import;
 mod json;
 mod lookup;
 mod merge;

@@ -7,7 +7,7 @@ use std::os::unix::fs::{PermissionsExt, chown, lchown, symlink};
 use tempfile::TempDir;
 
 use super::*;
-use crate::{create_folder, open_to_append, read_bytes, read_file};
+use crate::{create_folder, create_new, open_own, open_to_append, read_bytes, read_file};
 
 /// Somebody who is neither we nor root; only root can hand something over to them.
 const STRANGER: u32 = 12345;
@@ -255,6 +255,55 @@ fn only_a_file_of_our_own_is_written_to() {
     check_append(make_readable, false);
     for lax in [0o777, 0o1777, 0o775] {
         check_append(|file, _| set_mode(file.parent().unwrap(), lax), false);
+    }
+}
+
+/// What `open_own` says of `file` where `prepare` put something of that name beside a file `other`.
+fn check_own(prepare: impl Fn(&Path, &Path), expected: Option<Problem>) {
+    let place = place();
+    let (file, other) = (place.path().join("a/file"), place.path().join("a/other"));
+    fs::File::create(&other).unwrap();
+    prepare(&file, &other);
+    assert_eq!(problem(open_own(&file)).map(|(_, problem)| problem), expected);
+}
+
+#[test]
+fn a_file_that_another_program_keeps_is_read_if_it_is_ours_and_no_link() {
+    let make = |mode: u32| {
+        move |file: &Path, _: &Path| {
+            fs::File::create(file).unwrap();
+            set_mode(file, mode);
+        }
+    };
+    check_own(make(0o600), None);
+    check_own(make(0o644), None);
+    check_own(make(0o666), Some(Problem::FileWritableByOthers { mode: 0o666 }));
+    check_own(|file, other| symlink(other, file).unwrap(), Some(Problem::Link));
+    check_own(|file, _| fs::create_dir(file).unwrap(), Some(Problem::NoRegularFile));
+    if is_root() {
+        let give_away = |file: &Path, other: &Path| {
+            fs::copy(other, file).unwrap();
+            chown(file, Some(STRANGER), None).unwrap();
+        };
+        check_own(give_away, Some(Problem::OtherOwner { owner: STRANGER }));
+    }
+}
+
+#[test]
+fn a_new_file_is_private_and_in_the_place_of_nothing() {
+    let place = place();
+    let file = place.path().join("a/file");
+    create_new(&file).unwrap();
+    assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    let message = create_new(&file).unwrap_err().to_string();
+    assert!(message.contains("exists"), "{message}");
+    let link = place.path().join("a/link");
+    symlink(place.path().join("a/elsewhere"), &link).unwrap();
+    assert!(create_new(&link).is_err());
+    for lax in [0o777, 0o1777, 0o775] {
+        set_mode(&place.path().join("a"), lax);
+        let (_, refused) = problem(create_new(&place.path().join("a/new"))).unwrap();
+        assert_eq!(refused, Problem::FolderWritableByOthers { mode: lax });
     }
 }
 

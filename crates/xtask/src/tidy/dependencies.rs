@@ -81,8 +81,13 @@ const MAY: &[(&str, &[&str], &str)] = &[
         "an SDK is thin: it has no policy, cache or retries of its own",
     ),
     (
+        "valetkey-msal-caches",
+        &["valetkey-safe-path"],
+        "what others left on the disk and in the keyring is bytes; the daemon says what they mean",
+    ),
+    (
         "valetkey",
-        &["valetkey-client"],
+        &["valetkey-client", "valetkey-msal-caches"],
         "the command is a client like any other: it has no private door",
     ),
     (

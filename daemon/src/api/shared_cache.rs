@@ -1,0 +1,60 @@
+//! `POST /v1/cache/import` and `POST /v1/cache/export`: the cache that a user's programs share, as a whole.
+//!
+//! An export is the one way by which its refresh tokens leave, so it must be the person's own act. The daemon cannot see who
+//! is behind a request of the user's; what it sees to is that nobody gets more by this verb than they could have without it.
+//! A key in the keyring or in a file is there for the same user's programs to read, and the store with it. A passphrase is
+//! not: where it protects the store, it is asked for again. Nor is anything handed out by accident: the request says in a
+//! member of its own that it knows, no SDK of ours for applications has the verb, and each export is logged.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{Response, StatusCode};
+use valetkey_model::Secret;
+use valetkey_proto::v1::{ExportCacheRequest, ExportedCache, ImportCacheRequest};
+
+use super::Api;
+use super::answer::{failed, json};
+use super::guard::Json;
+use crate::failure::Failure;
+use crate::session::Session;
+use crate::to_wire;
+
+pub(super) async fn import(
+    State(api): State<Arc<Api>>,
+    Extension(session): Extension<Arc<Session>>,
+    Json(request): Json<ImportCacheRequest>,
+) -> Response<Body> {
+    match api.broker.import_cache(&session, request).await {
+        Ok(imported) => json(StatusCode::OK, &imported),
+        Err(failure) => failed(&failure, &api.broker.engine().new_correlation_id()),
+    }
+}
+
+pub(super) async fn export(
+    State(api): State<Arc<Api>>,
+    Extension(session): Extension<Arc<Session>>,
+    Json(request): Json<ExportCacheRequest>,
+) -> Response<Body> {
+    match hand_out(&api, &session, request).await {
+        Ok(exported) => json(StatusCode::OK, &exported),
+        Err(failure) => failed(&failure, &api.broker.engine().new_correlation_id()),
+    }
+}
+
+async fn hand_out(
+    api: &Api,
+    session: &Session,
+    request: ExportCacheRequest,
+) -> Result<ExportedCache, Failure> {
+    if !request.unencrypted {
+        return Err(Failure::bad_member("unencrypted", "must be true: the answer is in clear"));
+    }
+    let passphrase = request.passphrase.map(|passphrase| Secret::new(passphrase.0));
+    api.store.check_passphrase(passphrase).await?;
+    let content = api.broker.export_cache(session).await?;
+    tracing::warn!(process_id = session.caller.process_id, "the cache was handed out in clear");
+    Ok(ExportedCache { cache: to_wire::sections(&content)? })
+}

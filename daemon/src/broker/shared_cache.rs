@@ -1,0 +1,40 @@
+//! The cache that the caller's programs share, as a whole.
+
+use valetkey_engine::{ExportCacheRequest, ImportCacheRequest};
+use valetkey_policy::decide_on_cache;
+use valetkey_proto::v1;
+use zeroize::Zeroizing;
+
+use super::Broker;
+use crate::failure::Failure;
+use crate::session::Session;
+use crate::{from_wire, to_wire};
+
+impl Broker {
+    /// Takes over what another library cached.
+    ///
+    /// # Errors
+    /// When it is no cache, which changes nothing, or cannot be saved.
+    pub async fn import_cache(
+        &self,
+        session: &Session,
+        request: v1::ImportCacheRequest,
+    ) -> Result<v1::CacheImport, Failure> {
+        let reading = from_wire::foreign_cache(request)?;
+        let user = self.user(session).await?;
+        let request = ImportCacheRequest { entries: reading.entries };
+        let authorized = decide_on_cache(&session.caller, request);
+        let import = self.engine.import_cache(&user, authorized).await?;
+        Ok(to_wire::cache_import(&import, &reading.unreadable))
+    }
+
+    /// All that is in the cache, in clear. Whether it may go out was decided before.
+    ///
+    /// # Errors
+    /// When the store is locked or unreadable.
+    pub async fn export_cache(&self, session: &Session) -> Result<Zeroizing<String>, Failure> {
+        let user = self.user(session).await?;
+        let authorized = decide_on_cache(&session.caller, ExportCacheRequest);
+        Ok(self.engine.export_cache(&user, &authorized))
+    }
+}
