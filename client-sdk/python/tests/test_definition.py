@@ -47,6 +47,36 @@ def test_a_class_is_a_kind(start_daemon: StartDaemon, cls: Any, credential: Any,
     assert daemon.requests[0].body.get("kind") == kind
 
 
+DECLARED = {"app": "a1", "name": "reports", "kind": "confidential", "client_id": "client-1", "authority": TENANT}
+
+
+def test_a_declared_application_is_opened_by_its_name_alone(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon(lambda request: answer(200, DECLARED if request.target == "/v1/apps" else TOKEN))
+    app = msal.ConfidentialClientApplication.declared("reports")
+    assert app.acquire_token_for_client(["r/.default"]) == TOKEN
+    assert (app.client_id, app.authority.tenant, app.client_credential) == ("client-1", "contoso", None)
+    assert {json.dumps(request.body) for request in daemon.requests if request.target == "/v1/apps"} == {
+        json.dumps({"name": "reports"})
+    }
+
+
+@pytest.mark.parametrize(
+    ("cls", "reply", "expected", "words"),
+    [
+        (msal.PublicClientApplication, (200, DECLARED), ValueError, "reports is declared as a confidential"),
+        (msal.ConfidentialClientApplication, (200, {**DECLARED, "kind": "public"}), ValueError, "as a public"),
+        (msal.ConfidentialClientApplication, (404, {"error": "unknown_app"}), msal.BrokerError, "unknown_app"),
+        (msal.ConfidentialClientApplication, (403, {"error": "access_denied"}), msal.BrokerError, "access_denied"),
+    ],
+)
+def test_a_declared_application_that_is_not_to_be_had_is_told_at_once(
+    start_daemon: StartDaemon, cls: Any, reply: Any, expected: type[Exception], words: str
+) -> None:
+    start_daemon(lambda _: answer(*reply))
+    with pytest.raises(expected, match=words):
+        cls.declared("reports")
+
+
 def test_windows_broker_is_not_for_confidential_clients() -> None:
     with pytest.raises(ValueError, match="allow_broker"):
         confidential(allow_broker=True)

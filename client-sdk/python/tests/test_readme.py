@@ -17,12 +17,15 @@ SNIPPETS = re.findall("```python\n(.*?)```", README, re.DOTALL)
 PEM = "-----BEGIN {0}-----\nY2VydA==\n-----END {0}-----\n"
 TOKEN = {"access_token": "at-1", "token_type": "Bearer", "expires_in": 3599, "token_source": "identity_provider"}
 ADA = {"home_account_id": "u.t", "environment": "login.microsoftonline.com", "username": "ada@contoso.com"}
+DECLARED = {"app": "a1", "kind": "confidential", "client_id": "c", "authority": "https://login.example/contoso"}
 FLOW = {"flow": "f", "state": "completed", "auth_state": "st", "auth_uri": "https://login.example/", "result": TOKEN}
 
 
 def play(request: Request) -> Reply:
     """All goes well. An application that makes its assertions itself is asked for one."""
     body = request.body or {}
+    if request.target == "/v1/apps" and "name" in body:
+        return answer(200, DECLARED)
     if request.target == "/v1/apps" and body.get("credential", {}).get("type") == "assertion_callback":
         return answer(200, {"app": "asked"})
     if request.target == "/v1/apps/asked/token" and "client_assertion" not in body:

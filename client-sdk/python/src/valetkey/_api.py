@@ -31,9 +31,15 @@ class App:
         self._definition = {**definition, "private_cache": private_cache.name} if private_cache else definition
         self._make_assertion = make_assertion
         self._private_cache = private_cache
-        self._is_shared = definition.get("kind", "public") == "public" and private_cache is None
+        # A name may stand for an application with a credential.
+        is_public = definition.get("kind", "public") == "public" and "name" not in definition
+        self._is_shared = is_public and private_cache is None
         self._path: str | None = None
         self._transport: Transport | None = None
+
+    def describe(self) -> dict[str, Any]:
+        """``POST /v1/apps``: opens it, and tells what it is."""
+        return self._reach().converse(self._ask_to_open)
 
     def list_accounts(self, username: str | None) -> list[dict[str, Any]]:
         """``GET …/accounts``."""
@@ -150,9 +156,11 @@ class App:
         return path
 
     def _open_over(self, line: Line) -> str:
-        app = line.request("POST", "/v1/apps", self._definition, is_repeatable=True)["app"]
-        self._path = path = f"/v1/apps/{quote(app, safe='')}"
+        self._path = path = f"/v1/apps/{quote(self._ask_to_open(line)['app'], safe='')}"
         return path
+
+    def _ask_to_open(self, line: Line) -> dict[str, Any]:
+        return line.request("POST", "/v1/apps", self._definition, is_repeatable=True)
 
     def _close(self, line: Line) -> None:
         try:

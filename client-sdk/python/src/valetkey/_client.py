@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from ._api import App
 from ._arguments import assert_list, check_keywords, prompt_text, scope_list, token_request, warn, without_none
@@ -23,11 +23,13 @@ from ._flows import finish_auth_code_flow, start_auth_code_flow
 from ._network import network_settings
 from ._transport import ApiError
 from .auth_scheme import scheme_on_wire
-from .authority import AuthorityBuilder, authority_of
+from .authority import AuthorityBuilder, authority_of, authority_told
 from .exceptions import IdTokenError
-from .token_cache import TokenCache
+from .token_cache import SharedTokenCache, TokenCache
 
 logger = logging.getLogger(__name__)
+
+Application = TypeVar("Application", bound="ClientApplication")
 
 _ACCOUNT_MEMBERS = (
     "home_account_id", "environment", "username", "account_source", "authority_type", "local_account_id", "realm",
@@ -102,6 +104,30 @@ class ClientApplication:
             dpop=self._wants_dpop or None,
         )
         self._app = App(definition, make_assertion, private_cache)
+
+    @classmethod
+    def declared(cls: type[Application], name: str) -> Application:
+        """The application that the broker's configuration declares by this name. Beyond MSAL.
+
+        What it is and how it proves itself stays with the broker, so that a program can use a credential that it cannot
+        read. Unlike the constructor this asks the broker, which may refuse: the application is for the programs that its
+        section names.
+        """
+        declared = App({"name": name})
+        try:
+            told = declared.describe()
+        except ApiError as error:
+            raise_fault(error)
+        self = cls.__new__(cls)
+        self.client_id, self.client_credential, self.client_claims = told["client_id"], None, None
+        self.app_name, self.app_version = None, None
+        if self._is_confidential(None) != (told["kind"] == "confidential"):
+            raise ValueError(f"{name} is declared as a {told['kind']} application, which is no {cls.__name__}")
+        self.authority = authority_told(told["authority"])
+        self.token_cache = SharedTokenCache()
+        self._logs_personal_data = False
+        self._app = declared
+        return self
 
     def is_pop_supported(self) -> bool:
         """Whether ``auth_scheme`` can be given: MSAL has it for public clients alone."""

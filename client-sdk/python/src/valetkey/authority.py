@@ -64,6 +64,11 @@ def authority_of(authority: str | AuthorityBuilder | None, oidc_authority: str |
     return Authority(str(authority or _DEFAULT))
 
 
+def authority_told(url: str) -> Authority:
+    """The authority that the broker tells: any provider's, since it has been checked already."""
+    return Authority(url, is_issuer=not _first_segment(urlsplit(url)))
+
+
 def _has_safe_scheme(parts: SplitResult) -> bool:
     # The broker admits plain http for a provider under development, on loopback alone.
     return bool(parts.hostname) and (
