@@ -1,52 +1,19 @@
-//! Authorities: which provider, which tenant, which dialect (MSAL's rules, `spec/msal-python.md` section 3).
+//! Authorities: which provider and which tenant (MSAL's rules, `spec/msal-python.md` section 3). Which dialect it speaks is in
+//! `authority/kind.rs`.
+
+mod kind;
 
 use std::fmt;
 use std::net::IpAddr;
 
 use url::{Host, Url};
 
+pub use self::kind::{AuthorityKind, WELL_KNOWN_HOSTS};
+use self::kind::{classify, is_microsofts, path_segments};
 use crate::text::steers_display;
-
-/// Hosts of Entra that need no instance discovery.
-pub const WELL_KNOWN_HOSTS: [&str; 13] = [
-    "login.microsoftonline.com",
-    "login.microsoft.com",
-    "login.windows.net",
-    "sts.windows.net",
-    "login.chinacloudapi.cn",
-    "login.partner.microsoftonline.cn",
-    "login.microsoftonline.de",
-    "login-us.microsoftonline.com",
-    "login.microsoftonline.us",
-    "login.usgovcloudapi.net",
-    "login.sovcloud-identity.fr",
-    "login.sovcloud-identity.de",
-    "login.sovcloud-identity.sg",
-];
-
-/// Hosts of Azure AD B2C and Entra External ID, matched with the leading dot.
-const B2C_SUFFIXES: [&str; 4] = [".b2clogin.com", ".b2clogin.cn", ".b2clogin.us", ".b2clogin.de"];
-const CIAM_SUFFIX: &str = ".ciamlogin.com";
 
 /// The longest authority that is taken, in bytes.
 const MAX_AUTHORITY: usize = 2048;
-
-/// Which dialect the provider speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum AuthorityKind {
-    /// Microsoft Entra ID, public or sovereign cloud, or an unknown host that claims to be one.
-    Entra,
-    /// Active Directory Federation Services: `https://host/adfs`.
-    Adfs,
-    /// Azure AD B2C: a `b2clogin` host, or a `b2c_…` policy as second path segment.
-    B2c,
-    /// Entra External ID: `*.ciamlogin.com`.
-    Ciam,
-    /// Azure's internal security token service: a path that starts with `/dstsv2`; spoken to as plain OIDC.
-    Dsts,
-    /// Any OpenID Connect provider.
-    Oidc,
-}
 
 /// What an application says beside the URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -262,34 +229,6 @@ impl fmt::Display for Authority {
     }
 }
 
-fn classify(url: &Url, oidc: bool) -> AuthorityKind {
-    let host = url.host_str().unwrap_or_default();
-    let mut segments = path_segments(url);
-    let (first, second, third) = (segments.next(), segments.next(), segments.next());
-    let is_policy = |segment: &str| segment.to_ascii_lowercase().starts_with("b2c_");
-    if oidc {
-        AuthorityKind::Oidc
-    } else if first.is_some_and(|segment| segment.starts_with("dstsv2")) {
-        AuthorityKind::Dsts
-    } else if host.ends_with(CIAM_SUFFIX) {
-        AuthorityKind::Ciam
-    } else if first.is_some_and(|segment| segment.eq_ignore_ascii_case("adfs")) {
-        AuthorityKind::Adfs
-    } else if B2C_SUFFIXES.iter().any(|suffix| host.ends_with(suffix))
-        || (second.is_some_and(is_policy) && third.is_none())
-    {
-        AuthorityKind::B2c
-    } else {
-        AuthorityKind::Entra
-    }
-}
-
-fn is_microsofts(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    WELL_KNOWN_HOSTS.contains(&host)
-        || B2C_SUFFIXES.iter().chain([&CIAM_SUFFIX]).any(|suffix| host.ends_with(suffix))
-}
-
 /// Path and query in a form that folding to lower case cannot confuse with another: a capital is percent-encoded, which
 /// names the same resource (RFC 3986 section 6.2.2.2). In an escape, case says nothing.
 fn fold_proof_path(url: &Url) -> String {
@@ -306,10 +245,6 @@ fn fold_proof_path(url: &Url) -> String {
     folded
 }
 
-fn path_segments(url: &Url) -> impl Iterator<Item = &str> {
-    url.path().split('/').filter(|segment| !segment.is_empty())
-}
-
 /// RFC 6761 reserves `localhost` for loopback; RFC 8252 section 7.3 names the two literals.
 fn is_loopback(host: &Host<&str>) -> bool {
     match host {
@@ -320,131 +255,4 @@ fn is_loopback(host: &Host<&str>) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(text: &str) -> Result<Authority, AuthorityError> {
-        Authority::parse(text, AuthorityOptions::default())
-    }
-
-    #[test]
-    fn an_authority_is_classified_by_host_and_path() {
-        for (text, kind, environment, tenant) in [
-            (
-                "https://login.microsoftonline.com/common/",
-                AuthorityKind::Entra,
-                "login.microsoftonline.com",
-                "common",
-            ),
-            (
-                "HTTPS://Login.MicrosoftOnline.com/T",
-                AuthorityKind::Entra,
-                "login.microsoftonline.com",
-                "T",
-            ),
-            ("https://fs.contoso.com/ADFS", AuthorityKind::Adfs, "fs.contoso.com", "ADFS"),
-            ("https://contoso.b2clogin.com/t/p", AuthorityKind::B2c, "contoso.b2clogin.com", "t"),
-            ("https://login.contoso.com/t/B2C_1_in", AuthorityKind::B2c, "login.contoso.com", "t"),
-            (
-                "https://login.contoso.com/tfp/t/b2c_1_in",
-                AuthorityKind::Entra,
-                "login.contoso.com",
-                "tfp",
-            ),
-            (
-                "https://contoso.ciamlogin.com",
-                AuthorityKind::Ciam,
-                "contoso.ciamlogin.com",
-                "contoso.onmicrosoft.com",
-            ),
-            (
-                "https://host.net/dstsv2/tenant",
-                AuthorityKind::Dsts,
-                "host.net/dstsv2/tenant",
-                "dstsv2",
-            ),
-            ("http://127.0.0.1:8080/common", AuthorityKind::Entra, "127.0.0.1:8080", "common"),
-        ] {
-            let authority = parse(text).unwrap();
-            assert_eq!(
-                (authority.kind(), authority.environment(), authority.tenant().as_str()),
-                (kind, environment, tenant),
-                "{text}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_is_no_safe_url_is_refused_with_what_to_do() {
-        for (text, expected) in [
-            ("common", "is no URL"),
-            ("http://login.contoso.com/common", "must begin with https://"),
-            ("http://localhost.evil.example/common", "must begin with https://"),
-            ("https://login.microsoftonline.com/", "lacks a tenant"),
-            ("https://user:secret@contoso.com/t", "remove that part"),
-            ("ftp://contoso.com/t", "must begin with https://"),
-        ] {
-            let message = parse(text).unwrap_err().to_string();
-            assert!(message.contains(expected), "{text}: {message}");
-        }
-    }
-
-    #[test]
-    fn an_authority_with_characters_that_no_url_has_is_refused() {
-        for text in [
-            "https://login.contoso.com/te\tnant",
-            "https://login.con\ntoso.com/tenant",
-            "https://login.contoso.com/ten ant",
-            "https:\\\\login.contoso.com\\tenant",
-            "https://login.contoso.com/tenant\\..",
-            "https://login.contoso.com/\u{1b}[2Jtenant",
-            "https://login.contoso.com/\u{202e}tenant",
-            "https://login.contoso.com/te\u{a0}nant",
-            "\u{1}https://login.contoso.com/tenant",
-        ] {
-            let error = parse(text).unwrap_err();
-            assert!(
-                matches!(error, AuthorityError::ForbiddenCharacter { .. }),
-                "{text:?}: {error}"
-            );
-            assert!(!error.to_string().contains(steers_display), "{error}");
-        }
-        assert_eq!(parse(" https://a.example/t\n").unwrap().as_str(), "https://a.example/t");
-    }
-
-    #[test]
-    fn two_realms_of_one_server_are_two_environments() {
-        let options = AuthorityOptions { oidc: true, ..Default::default() };
-        let environment = |text| Authority::parse(text, options).unwrap().environment().to_owned();
-        for (authority, expected) in [
-            ("https://SSO.example.com/realms/one/", "sso.example.com/realms/one"),
-            ("https://sso.example.com/realms/two", "sso.example.com/realms/two"),
-            ("https://sso.example.com/realms/One", "sso.example.com/realms/%4fne"),
-            ("https://sso.example.com/realms/oNe", "sso.example.com/realms/o%4ee"),
-            ("https://sso.example.com/realms/%C3%A4B", "sso.example.com/realms/%c3%a4%42"),
-            ("https://sso.example.com/realms/one?X=y", "sso.example.com/realms/one?%58=y"),
-        ] {
-            assert_eq!(environment(authority), expected, "{authority}");
-        }
-    }
-
-    #[test]
-    fn an_overlong_authority_is_refused() {
-        let text = |length: usize| {
-            let start = "https://login.contoso.com/";
-            format!("{start}{}", "a".repeat(length - start.len()))
-        };
-        assert!(parse(&text(MAX_AUTHORITY)).is_ok());
-        assert_eq!(parse(&text(MAX_AUTHORITY + 1)), Err(AuthorityError::TooLong));
-    }
-
-    #[test]
-    fn an_oidc_issuer_may_be_a_bare_host() {
-        let options = AuthorityOptions { oidc: true, ..Default::default() };
-        let authority = Authority::parse("https://accounts.example.com", options).unwrap();
-        assert_eq!(
-            (authority.kind(), authority.is_known_to_developer()),
-            (AuthorityKind::Oidc, true)
-        );
-    }
-}
+mod tests;
