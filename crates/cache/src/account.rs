@@ -1,4 +1,4 @@
-//! What is cached beside tokens: accounts, facts about client applications, discovery documents.
+//! What is cached beside tokens: accounts, facts about client applications, discovery documents, answers.
 
 use std::sync::Arc;
 
@@ -49,6 +49,24 @@ pub struct Document {
     pub url: Arc<str>,
     /// When.
     pub fetched_at: UnixTime,
+    /// Its text.
+    pub body: Arc<str>,
+}
+
+/// A provider's answer that may be given again without asking. Whoever keeps answers decides which, and by what key: here
+/// they are only on their way to the disk and back. There is no token in one, and it is not part of MSAL's JSON.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// A digest of the request.
+    pub request: Arc<str>,
+    /// When it came.
+    pub kept_at: UnixTime,
+    /// When it is too old.
+    pub until: UnixTime,
+    /// Its HTTP status, in digits.
+    pub status: Arc<str>,
+    /// RFC 9110 section 10.2.3, as it came.
+    pub retry_after: Option<Arc<str>>,
     /// Its text.
     pub body: Arc<str>,
 }

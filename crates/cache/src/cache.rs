@@ -116,6 +116,7 @@ impl TokenCache {
                 self.documents.insert(Arc::clone(&document.url), document);
             }
             Entry::ProofKey(key) => self.proof_keys.put(key),
+            Entry::Answer(_) => {}
             Entry::Foreign(foreign) => {
                 self.foreign.insert(Arc::clone(&foreign.section), foreign);
             }
@@ -131,6 +132,7 @@ impl TokenCache {
             Entry::AppMetadata(app) => self.apps.remove(app),
             Entry::Document(document) => drop(self.documents.remove(&document.url)),
             Entry::ProofKey(key) => self.proof_keys.remove(key),
+            Entry::Answer(_) => {}
             Entry::Foreign(foreign) => drop(self.foreign.remove(&foreign.section)),
         }
     }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use crate::key::EntryKey;
-use crate::{AccessToken, Account, AppMetadata, Document, Foreign, IdToken, KeptKey, RefreshToken};
+use crate::{
+    AccessToken, Account, Answer, AppMetadata, Document, Foreign, IdToken, KeptKey, RefreshToken,
+};
 
 /// One thing in the cache. Cloning shares it.
 #[derive(Clone, Debug)]
@@ -22,6 +24,8 @@ pub enum Entry {
     Document(Arc<Document>),
     /// A private key of an application's.
     ProofKey(Arc<KeptKey>),
+    /// An answer to give again; the cache of tokens does not hold it.
+    Answer(Arc<Answer>),
     /// Something of another library.
     Foreign(Arc<Foreign>),
 }

@@ -76,6 +76,7 @@ impl Entry {
                 &client_text(Some(&key.client_id)),
                 &key.method,
             ]),
+            Self::Answer(answer) => join_parts(&["answer", &answer.request]),
             Self::Foreign(foreign) => join_parts(&["foreign", &foreign.section]),
         };
         EntryKey(text.into())
@@ -128,6 +129,7 @@ impl Entry {
             }
             Self::Document(document) => document.url.to_string(),
             Self::ProofKey(key) => key.key_id.to_string(),
+            Self::Answer(answer) => answer.request.to_string(),
             Self::Foreign(foreign) => foreign.section.to_string(),
         }
     }

@@ -26,7 +26,7 @@ mod removal;
 mod schema;
 mod shared;
 
-pub use account::{Account, AppMetadata, Document, Foreign};
+pub use account::{Account, Answer, AppMetadata, Document, Foreign};
 pub use cache::{Counts, TokenCache};
 pub use codec::{DecodeError, EntryDecoder, FORMAT_VERSION};
 pub use credential::{AccessToken, Extra, IdToken, RefreshToken};

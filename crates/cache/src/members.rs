@@ -18,6 +18,7 @@ pub(crate) mod section {
     pub(crate) const APP_METADATA: &str = "AppMetadata";
     pub(crate) const DOCUMENT: &str = "Document";
     pub(crate) const PROOF_KEY: &str = "ProofKey";
+    pub(crate) const ANSWER: &str = "Answer";
     pub(crate) const FOREIGN: &str = "Foreign";
 
     /// MSAL's, in the order in which MSAL writes them.

@@ -50,7 +50,7 @@ impl Names {
                 self.share_client_id(&mut app.client_id);
                 self.share_texts([&mut app.environment].into_iter().chain(&mut app.family_id));
             }
-            Entry::Document(_) | Entry::ProofKey(_) | Entry::Foreign(_) => {}
+            Entry::Document(_) | Entry::ProofKey(_) | Entry::Answer(_) | Entry::Foreign(_) => {}
         }
     }
 

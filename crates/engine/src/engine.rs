@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::{Mutex as AsyncMutex, OnceCell, RwLock as AsyncRwLock, broadcast};
-use valetkey_cache::TokenCache;
+use valetkey_cache::{Entry, TokenCache};
 use valetkey_model::{CorrelationId, Partition, UnixTime};
 use valetkey_oauth::{HttpRequest, HttpResponse, Region};
 
 use crate::application::ClientApplication;
 use crate::error::Error;
 use crate::event::Event;
+use crate::http_cache::HttpCache;
 use crate::ports::{Clock, HttpClient, Machine, Nowhere, RedirectListener, Rng, TokenStore};
 use crate::user::User;
 
@@ -77,13 +78,36 @@ impl Engine {
             true => Arc::new(Nowhere),
             false => Arc::clone(&self.ports.store),
         };
-        let cache = TokenCache::from_entries(store.load(partition).await?);
-        let user = Arc::new(User::new(partition.clone(), store, cache));
+        let user = Arc::new(self.load_user(partition, store).await?);
         self.users
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(partition.clone(), Arc::clone(&user));
+        let stale = user.http_cache().take_unsaved();
+        if !stale.is_empty() {
+            let user = Arc::clone(&user);
+            // Nobody waits for old answers to go.
+            tokio::spawn(async move { user.save_answers(stale).await });
+        }
         Ok(user)
+    }
+
+    async fn load_user(
+        &self,
+        partition: &Partition,
+        store: Arc<dyn TokenStore>,
+    ) -> Result<User, Error> {
+        let mut answers = Vec::new();
+        let entries = store.load(partition).await?.into_iter();
+        let cache = TokenCache::from_entries(entries.filter_map(|entry| match entry {
+            Entry::Answer(answer) => {
+                answers.push(answer);
+                None
+            }
+            other => Some(other),
+        }));
+        let http_cache = HttpCache::restore(answers, self.now());
+        Ok(User::new(partition.clone(), store, cache, http_cache))
     }
 
     /// See [`TokenStore::mark`].
@@ -148,21 +172,23 @@ impl Engine {
         app: &ClientApplication,
         request: HttpRequest,
     ) -> Result<HttpResponse, Error> {
-        let repeated = user.http_cache.lock().unwrap_or_else(PoisonError::into_inner).find(
-            app.route(),
-            &request,
-            self.now(),
-        );
-        if let Some(repeated) = repeated {
+        if let Some(repeated) = user.http_cache().find(app.route(), &request, self.now()) {
             return Ok(repeated.into_answer());
         }
         let answer = self.ports.http.send(request.clone(), app.route()).await?;
-        user.http_cache.lock().unwrap_or_else(PoisonError::into_inner).keep(
-            app.route(),
-            &request,
-            &answer,
-            self.now(),
-        );
+        let changes = user.http_cache().keep(app.route(), &request, &answer, self.now());
+        user.save_answers(changes).await;
         Ok(answer)
+    }
+
+    /// Forgets an answer that could not be read: it must not be repeated for a day.
+    pub(crate) async fn forget_answer(
+        &self,
+        user: &User,
+        app: &ClientApplication,
+        request: &HttpRequest,
+    ) {
+        let changes = user.http_cache().forget(app.route(), request);
+        user.save_answers(changes).await;
     }
 }

@@ -1,45 +1,32 @@
 //! The HTTP cache: which answers of providers are given again without asking (`spec/msal-python.md` section 5).
 //!
-//! Three rules. A throttling answer is repeated until its time is over; an identical request that was refused with 400 is
-//! refused again for a minute; a GET's success is good for a day. No token is ever kept here: no success of a request
-//! that asks for one fits any of the rules (MSAL keeps one that carries `Retry-After`; we do not). What came by one route is
-//! given to nobody who takes another.
+//! Three rules, see `rules.rs`. A throttling answer is repeated until its time is over; an identical request that was refused
+//! with 400 is refused again for a minute; a GET's success is good for a day. No token is ever kept here: no success of a
+//! request that asks for one fits any of the rules (MSAL keeps one that carries `Retry-After`; we do not). What came by one
+//! route is given to nobody who takes another.
 //!
-//! The cache is a value: it does no I/O and is told the time.
+//! The cache is a value: it does no I/O and is told the time. What it keeps and drops it tells as changes to save
+//! (`stored.rs`), so that a provider that asked to be left alone is left alone after a restart as well.
+
+mod rules;
+mod stored;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::header::RETRY_AFTER;
-use http::{HeaderMap, Method};
-use sha2::{Digest, Sha256};
+use valetkey_cache::Change;
 use valetkey_model::UnixTime;
-use valetkey_oauth::{Body, HttpRequest, HttpResponse, parse_retry_after, wants_dpop_nonce};
+use valetkey_oauth::{HttpRequest, HttpResponse};
 
+use self::rules::{Key, abridge, keys_of, rule_for};
+use self::stored::{is_storable, removal_of, to_entry};
 use crate::route::Route;
 
 /// How many answers are kept; the soonest to expire goes first.
 const CAPACITY: usize = 1024;
-/// The largest body that is kept, in bytes.
-const MAX_BODY: usize = 16 * 1024;
-/// How long a GET's success is kept.
-const GET_SECONDS: i64 = 24 * 3600;
-/// How long an identical request is refused after a 400.
-const BAD_REQUEST_SECONDS: i64 = 60;
-/// How long a provider is left alone when it does not say for how long.
-const THROTTLE_SECONDS: i64 = 60;
-/// The longest `Retry-After` that is believed.
-const LONGEST_THROTTLE_SECONDS: i64 = 3600;
-/// The form members that tell one user's request from another's. MSAL knows the refresh token alone, so that a 429 for
-/// one user's password is repeated to another.
-const USER_MEMBERS: [&str; 7] =
-    ["refresh_token", "code", "username", "user_id", "assertion", "device_code", "claims"];
-
-/// Digest of what makes two requests the same under one rule.
-type Key = [u8; 32];
-/// Makes a request's key under one rule.
-type Rule = fn(Option<&Arc<Route>>, &HttpRequest) -> Key;
+/// How large their bodies may be together, in bytes.
+const MAX_BODIES: usize = 1024 * 1024;
 
 /// Answers that may be given again.
 #[derive(Default)]
@@ -47,6 +34,9 @@ pub struct HttpCache {
     answers: HashMap<Key, Kept>,
     by_expiry: BTreeMap<(UnixTime, u64), Key>,
     next: u64,
+    body_bytes: usize,
+    /// To save, when next something is saved: a look-up drops what is too old, but it never waits for the disk.
+    unsaved: Vec<Change>,
 }
 
 struct Kept {
@@ -54,6 +44,7 @@ struct Kept {
     kept_at: UnixTime,
     until: UnixTime,
     order: u64,
+    is_stored: bool,
 }
 
 /// An answer given again.
@@ -76,39 +67,58 @@ impl HttpCache {
         keys_of(route, request).into_iter().find_map(|key| self.find_key(&key, now))
     }
 
-    /// Keeps `answer` if one of the rules says so.
+    /// Keeps `answer` if one of the rules says so. What is to be saved then, and what goes for it.
     pub fn keep(
         &mut self,
         route: Option<&Arc<Route>>,
         request: &HttpRequest,
         answer: &HttpResponse,
         now: UnixTime,
-    ) {
-        let Some((rule, seconds)) = rule_for(request, answer, now) else { return };
-        let Some(answer) = abridge(answer) else { return };
+    ) -> Vec<Change> {
+        let Some((rule, seconds)) = rule_for(request, answer, now) else { return Vec::new() };
+        let Some(answer) = abridge(answer) else { return Vec::new() };
         let key = rule(route, request);
-        self.drop_expired(now);
-        self.forget_key(&key);
-        while self.answers.len() >= CAPACITY {
-            let Some((_, oldest)) = self.by_expiry.pop_first() else { break };
-            self.answers.remove(&oldest);
-        }
         let until = now.plus_seconds(seconds);
-        let order = self.next;
-        self.next += 1;
-        self.by_expiry.insert((until, order), key);
-        self.answers.insert(key, Kept { answer, kept_at: now, until, order });
+        let entry = is_storable(request, &answer).then(|| to_entry(&key, &answer, now, until));
+        let entry = entry.flatten();
+        self.drop_expired(now);
+        self.insert(
+            key,
+            Kept { answer, kept_at: now, until, order: 0, is_stored: entry.is_some() },
+        );
+        self.unsaved.extend(entry.map(Change::Put));
+        self.take_unsaved()
     }
 
-    /// Forgets the answer to `request`, which turned out to be of no use.
-    pub fn forget(&mut self, route: Option<&Arc<Route>>, request: &HttpRequest) {
+    /// Forgets the answer to `request`, which turned out to be of no use. What is to be saved then.
+    pub fn forget(&mut self, route: Option<&Arc<Route>>, request: &HttpRequest) -> Vec<Change> {
         keys_of(route, request).iter().for_each(|key| self.forget_key(key));
+        self.take_unsaved()
+    }
+
+    /// What has changed and was not saved yet.
+    pub fn take_unsaved(&mut self) -> Vec<Change> {
+        std::mem::take(&mut self.unsaved)
+    }
+
+    fn insert(&mut self, key: Key, mut kept: Kept) {
+        self.forget_key(&key);
+        let size = kept.answer.body.len();
+        while self.answers.len() >= CAPACITY || self.body_bytes + size > MAX_BODIES {
+            let Some((_, soonest)) = self.by_expiry.first_key_value() else { break };
+            let soonest = *soonest;
+            self.forget_key(&soonest);
+        }
+        kept.order = self.next;
+        self.next += 1;
+        self.body_bytes += size;
+        self.by_expiry.insert((kept.until, kept.order), key);
+        self.answers.insert(key, kept);
     }
 
     fn find_key(&mut self, key: &Key, now: UnixTime) -> Option<Repeated> {
         let kept = self.answers.get(key)?;
-        // A clock that was set back must not freeze a provider out: an answer from the future is no answer.
-        if kept.until <= now || kept.kept_at > now {
+        if !kept.is_good_at(now) {
             self.forget_key(key);
             return None;
         }
@@ -116,19 +126,28 @@ impl HttpCache {
     }
 
     fn forget_key(&mut self, key: &Key) {
-        if let Some(kept) = self.answers.remove(key) {
-            self.by_expiry.remove(&(kept.until, kept.order));
+        let Some(kept) = self.answers.remove(key) else { return };
+        self.by_expiry.remove(&(kept.until, kept.order));
+        self.body_bytes -= kept.answer.body.len();
+        if kept.is_stored {
+            self.unsaved.push(removal_of(key, &kept));
         }
     }
 
     fn drop_expired(&mut self, now: UnixTime) {
-        while let Some(entry) = self.by_expiry.first_entry() {
-            if entry.key().0 > now {
+        while let Some((&(until, _), &key)) = self.by_expiry.first_key_value() {
+            if until > now {
                 break;
             }
-            let key = entry.remove();
-            self.answers.remove(&key);
+            self.forget_key(&key);
         }
+    }
+}
+
+impl Kept {
+    /// A clock that was set back must not freeze a provider out: an answer from the future is no answer.
+    fn is_good_at(&self, now: UnixTime) -> bool {
+        self.kept_at <= now && now < self.until
     }
 }
 
@@ -140,99 +159,6 @@ impl Repeated {
         }
         self.answer
     }
-}
-
-/// What is kept of an answer. A provider that is out of order says so with its status: of a large page with it nothing is
-/// lost. Any other answer that is too large is not kept.
-fn abridge(answer: &HttpResponse) -> Option<HttpResponse> {
-    let is_small = answer.body.len() <= MAX_BODY;
-    let says_all_by_status = answer.status == 429 || answer.status >= 500;
-    if !is_small && !says_all_by_status {
-        return None;
-    }
-    let mut headers = HeaderMap::new();
-    if let Some(value) = answer.headers.get(RETRY_AFTER) {
-        headers.insert(RETRY_AFTER, value.clone());
-    }
-    let body = if is_small { answer.body.clone() } else { Bytes::new() };
-    Some(HttpResponse { status: answer.status, headers, body })
-}
-
-/// Which rule an answer falls under: what makes its key, and its lifetime in seconds.
-fn rule_for(request: &HttpRequest, answer: &HttpResponse, now: UnixTime) -> Option<(Rule, i64)> {
-    let is_success = (200..300).contains(&answer.status);
-    if request.method == Method::GET && !request.asks_for_token {
-        return is_success.then_some((get_key as Rule, GET_SECONDS));
-    }
-    let retry_after = parse_retry_after(&answer.headers, now);
-    if has_own_rhythm(request, answer) && retry_after.is_none() {
-        return None;
-    }
-    if !is_success && (answer.status == 429 || answer.status >= 500 || retry_after.is_some()) {
-        let seconds =
-            retry_after.map_or(THROTTLE_SECONDS, |seconds| seconds.min(LONGEST_THROTTLE_SECONDS));
-        return (seconds > 0).then_some((throttle_key as Rule, seconds));
-    }
-    // The same form comes again, and with the nonce it is welcome.
-    let is_for_now = request.form_value("device_code").is_some() || wants_dpop_nonce(answer);
-    (answer.status == 400 && !is_for_now).then_some((bad_request_key as Rule, BAD_REQUEST_SECONDS))
-}
-
-/// True when an answer without `Retry-After` says nothing of the next request.
-fn has_own_rhythm(request: &HttpRequest, answer: &HttpResponse) -> bool {
-    match &request.body {
-        // A managed identity's source is asked again after a second or so.
-        Body::None => true,
-        // Polling has a rhythm (RFC 8628 section 3.5), and a person who waits for its end.
-        Body::Form(_) => request.form_value("device_code").is_some(),
-        // SOAP says with 400 and 500 that the message was at fault (SOAP 1.2 part 2 section 7.5.2.2), such as by a wrong
-        // password; the next one may be right.
-        Body::Text { .. } => matches!(answer.status, 400 | 500),
-    }
-}
-
-fn keys_of(route: Option<&Arc<Route>>, request: &HttpRequest) -> Vec<Key> {
-    let rules: &[Rule] = match &request.body {
-        Body::None if request.asks_for_token => &[throttle_key],
-        Body::None => &[get_key],
-        Body::Form(_) => &[bad_request_key, throttle_key],
-        Body::Text { .. } => &[throttle_key],
-    };
-    rules.iter().map(|key| key(route, request)).collect()
-}
-
-fn get_key(route: Option<&Arc<Route>>, request: &HttpRequest) -> Key {
-    digest(route, "GET", [request.url.as_str()])
-}
-
-fn throttle_key(route: Option<&Arc<Route>>, request: &HttpRequest) -> Key {
-    let members = ["client_id", "scope"].into_iter().chain(USER_MEMBERS);
-    let values = members.map(|name| request.form_value(name).unwrap_or_default());
-    let user = match &request.body {
-        Body::Text { user, .. } => user,
-        Body::None | Body::Form(_) => "",
-    };
-    digest(route, "throttle", [request.url.as_str(), user].into_iter().chain(values))
-}
-
-fn bad_request_key(route: Option<&Arc<Route>>, request: &HttpRequest) -> Key {
-    let members = request.form().iter().flat_map(|(name, value)| [&**name, value.as_str()]);
-    digest(route, "400", std::iter::once(request.url.as_str()).chain(members))
-}
-
-/// Lengths before the texts, so that no two lists of texts run together into one.
-fn digest<'a>(
-    route: Option<&'a Arc<Route>>,
-    rule: &'a str,
-    parts: impl IntoIterator<Item = &'a str>,
-) -> Key {
-    let route = route.map(|route| route.id()).unwrap_or_default();
-    let mut hash = Sha256::new();
-    for part in [route, rule].into_iter().chain(parts) {
-        hash.update((part.len() as u64).to_le_bytes());
-        hash.update(part);
-    }
-    hash.finalize().into()
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Finding out a provider's endpoints: when first needed, kept for a day, and never in the way of a cached token.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use valetkey_cache::Document;
 use valetkey_model::UnixTime;
@@ -90,40 +90,19 @@ impl Engine {
         app: &ClientApplication,
     ) -> Result<Arc<ProviderMetadata>, Error> {
         let authority = &app.definition().authority;
+        // Not by way of the HTTP cache: what is of use is kept as the authority's document, and a sign-in page of a hotel's
+        // network is not to stand in the provider's place.
+        let get = |request| self.ports.http.send(request, app.route());
         let request = if asks_microsoft(app) {
-            let question = build_instance_discovery_request(authority, None);
-            let read = |answer: &HttpResponse| parse_instance_discovery(authority, answer);
-            HttpRequest::get(self.get(user, app, question, read).await?.0)
+            let answer = get(build_instance_discovery_request(authority, None)).await?;
+            HttpRequest::get(parse_instance_discovery(authority, &answer)?)
         } else {
             build_discovery_request(authority)
         };
-        let read = |answer: &HttpResponse| {
-            let reduced = reduce_provider_metadata(answer)?;
-            Ok((parse_provider_metadata(authority, &reduced)?, reduced))
-        };
-        let ((metadata, reduced), _) = self.get(user, app, request, read).await?;
+        let reduced = reduce_provider_metadata(&get(request).await?)?;
+        let metadata = parse_provider_metadata(authority, &reduced)?;
         self.keep_document(user, &document_name(app), &reduced).await;
         Ok(Arc::new(metadata))
-    }
-
-    /// Gets a document. The HTTP cache keeps it for a day, but not one that is of no use: the sign-in page of a hotel's
-    /// network would otherwise stand in the provider's place long after the guest has left.
-    async fn get<T>(
-        &self,
-        user: &User,
-        app: &ClientApplication,
-        request: HttpRequest,
-        read: impl FnOnce(&HttpResponse) -> Result<T, DiscoveryError>,
-    ) -> Result<(T, HttpResponse), Error> {
-        let answer = self.send(user, app, request.clone()).await?;
-        match read(&answer) {
-            Ok(document) => Ok((document, answer)),
-            Err(error) => {
-                let mut cache = user.http_cache.lock().unwrap_or_else(PoisonError::into_inner);
-                cache.forget(app.route(), &request);
-                Err(error.into())
-            }
-        }
     }
 
     /// Keeps the document, so that a restart needs no network. Failing to is no failure of the request.

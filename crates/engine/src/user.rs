@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use tokio::sync::Mutex as AsyncMutex;
 use valetkey_cache::{Change, Counts, TokenCache};
@@ -40,7 +40,7 @@ pub struct User {
     writer: AsyncMutex<Vec<Change>>,
     apps: OpenApps<ClientApplication>,
     managed_identities: OpenApps<ManagedIdentityApplication>,
-    pub(crate) http_cache: Mutex<HttpCache>,
+    http_cache: Mutex<HttpCache>,
     pub(crate) dpop_nonces: Mutex<DpopNonces>,
     pub(crate) flights: Arc<Flights<FlightKey, Result<TokenAnswer, Error>>>,
     pub(crate) discoveries: Arc<Flights<DiscoveryKey, Result<Arc<ProviderMetadata>, Error>>>,
@@ -53,7 +53,12 @@ pub struct User {
 }
 
 impl User {
-    pub(crate) fn new(partition: Partition, store: Arc<dyn TokenStore>, cache: TokenCache) -> Self {
+    pub(crate) fn new(
+        partition: Partition,
+        store: Arc<dyn TokenStore>,
+        cache: TokenCache,
+        http_cache: HttpCache,
+    ) -> Self {
         Self {
             partition,
             store,
@@ -61,7 +66,7 @@ impl User {
             writer: AsyncMutex::default(),
             apps: OpenApps::default(),
             managed_identities: OpenApps::default(),
-            http_cache: Mutex::default(),
+            http_cache: Mutex::new(http_cache),
             dpop_nonces: Mutex::default(),
             flights: Arc::default(),
             discoveries: Arc::default(),
@@ -145,6 +150,22 @@ impl User {
     /// A look at the cache. Hold it briefly, and never over an await.
     pub(crate) fn cache(&self) -> RwLockReadGuard<'_, TokenCache> {
         self.cache.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A look at the HTTP cache. Hold it briefly, and never over an await.
+    pub(crate) fn http_cache(&self) -> MutexGuard<'_, HttpCache> {
+        self.http_cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Saves what the HTTP cache keeps and drops. Failing to costs no more than asking the provider again after a restart;
+    /// what is too old on the disk is dropped when it is read.
+    pub(crate) async fn save_answers(&self, changes: Vec<Change>) {
+        if changes.is_empty() || self.is_forgotten() {
+            return;
+        }
+        if let Err(error) = self.store.save(&self.partition, &changes).await {
+            tracing::info!(%error, "answers of providers could not be saved");
+        }
     }
 
     pub(crate) fn is_forgotten(&self) -> bool {

@@ -10,7 +10,8 @@ use super::{ADDED_AT, section};
 use crate::credential::Extra;
 use crate::shared::Shared;
 use crate::{
-    AccessToken, Account, AppMetadata, Document, Entry, Foreign, IdToken, KeptKey, RefreshToken,
+    AccessToken, Account, Answer, AppMetadata, Document, Entry, Foreign, IdToken, KeptKey,
+    RefreshToken,
 };
 
 /// What is wrong with a member.
@@ -76,6 +77,7 @@ impl<'a, 's> Members<'a, 's> {
             }
             section::DOCUMENT => self.into_document().map(|it| Entry::Document(it.into())),
             section::PROOF_KEY => self.into_proof_key().map(|it| Entry::ProofKey(it.into())),
+            section::ANSWER => self.into_answer().map(|it| Entry::Answer(it.into())),
             section::FOREIGN => self.into_foreign().map(|it| Entry::Foreign(it.into())),
             _ => return None,
         })
@@ -171,6 +173,17 @@ impl<'a, 's> Members<'a, 's> {
             method: require(self.take_name("method")?, "method")?,
             key_id: require(self.take_text("key_id")?, "key_id")?.into(),
             secret: self.take_secret("secret")?,
+        })
+    }
+
+    fn into_answer(mut self) -> Result<Answer, MemberError> {
+        Ok(Answer {
+            request: require(self.take_text("request")?, "request")?.into(),
+            kept_at: require(self.take_time("kept_at")?, "kept_at")?,
+            until: require(self.take_time("until")?, "until")?,
+            status: require(self.take_name("status")?, "status")?,
+            retry_after: self.take_text("retry_after")?.map(Arc::from),
+            body: self.take_text("body")?.unwrap_or_default().into(),
         })
     }
 

@@ -5,7 +5,8 @@ use valetkey_model::{AccountId, ClientId};
 use super::{ADDED_AT, Member, section};
 use crate::credential::Extra;
 use crate::{
-    AccessToken, Account, AppMetadata, Document, Entry, Foreign, IdToken, KeptKey, RefreshToken,
+    AccessToken, Account, Answer, AppMetadata, Document, Entry, Foreign, IdToken, KeptKey,
+    RefreshToken,
 };
 
 /// An entry's members in MSAL's order.
@@ -22,6 +23,7 @@ impl Entry {
             Self::AppMetadata(_) => section::APP_METADATA,
             Self::Document(_) => section::DOCUMENT,
             Self::ProofKey(_) => section::PROOF_KEY,
+            Self::Answer(_) => section::ANSWER,
             Self::Foreign(_) => section::FOREIGN,
         }
     }
@@ -36,6 +38,7 @@ impl Entry {
             Self::AppMetadata(app) => app_metadata(app),
             Self::Document(it) => document(it),
             Self::ProofKey(key) => proof_key(key),
+            Self::Answer(it) => answer(it),
             Self::Foreign(it) => foreign(it),
         }
     }
@@ -128,6 +131,18 @@ fn proof_key(key: &KeptKey) -> Named<'_> {
         ("method", Member::Text(&key.method)),
         ("key_id", Member::Text(&key.key_id)),
     ]
+}
+
+fn answer(answer: &Answer) -> Named<'_> {
+    let mut members = vec![
+        ("request", Member::Text(&answer.request)),
+        ("kept_at", Member::Time(answer.kept_at)),
+        ("until", Member::Time(answer.until)),
+        ("status", Member::Text(&answer.status)),
+        ("body", Member::Text(&answer.body)),
+    ];
+    members.extend(answer.retry_after.as_deref().map(|it| ("retry_after", Member::Text(it))));
+    members
 }
 
 fn foreign(foreign: &Foreign) -> Named<'_> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 use valetkey_cache::{
-    AccessToken, Account, DecodeError, Document, Entry, FORMAT_VERSION, Foreign, TokenCache,
+    AccessToken, Account, Answer, DecodeError, Document, Entry, FORMAT_VERSION, Foreign, TokenCache,
 };
 
 use crate::support::*;
@@ -20,6 +20,14 @@ fn one_of_each() -> Vec<Entry> {
     };
     let account = Account { extra, account_source: Some("broker".into()), ..account("u", "t", 7) };
     let document = Document { url: "https://x".into(), fetched_at: at(9), body: "{}".into() };
+    let answer = Answer {
+        request: "ab".into(),
+        kept_at: at(9),
+        until: at(69),
+        status: "429".into(),
+        retry_after: Some("60".into()),
+        body: "{}".into(),
+    };
     let foreign = Foreign { section: "Future".into(), body: secret(r#"{"k":{"secret":"S"}}"#) };
     vec![
         full.entry(),
@@ -29,6 +37,7 @@ fn one_of_each() -> Vec<Entry> {
         account.entry(),
         app("C", Some("1")).entry(),
         Entry::Document(Arc::new(document)),
+        Entry::Answer(Arc::new(answer)),
         Entry::Foreign(Arc::new(foreign)),
     ]
 }

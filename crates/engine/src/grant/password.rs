@@ -1,12 +1,10 @@
 //! A user's name and password (RFC 6749 section 4.3). Entra says first who knows the password; a federated domain's is shown
 //! to that domain alone, whose assertion is then redeemed (`spec/msal-python.md` section 2.7).
 
-use std::sync::PoisonError;
-
 use valetkey_model::{AuthorityKind, Secret};
 use valetkey_oauth::{
-    ApiId, FederatedDomain, FederatedEndpoint, HttpRequest, PasswordGrant, SamlAssertion,
-    SamlAssertionGrant, UserRealm, WsTrustEndpoint, WsTrustRequest, build_password_request,
+    ApiId, FederatedDomain, FederatedEndpoint, HttpRequest, PasswordGrant, SamlAssertion, SamlAssertionGrant,
+    UserRealm, WsTrustEndpoint, WsTrustRequest, build_password_request,
     build_saml_assertion_request, build_user_realm_request, build_ws_trust_request, parse_mex,
     parse_user_realm, parse_ws_trust_response,
 };
@@ -87,7 +85,10 @@ impl Engine {
         let asking = build_user_realm_request(authority, username, correlation_id);
         let answer = self.send(redemption.user, &redemption.request.app, asking.clone()).await?;
         let realm = parse_user_realm(authority, &answer);
-        Ok(realm.inspect_err(|_| forget(redemption, &asking))?)
+        if realm.is_err() {
+            self.forget_answer(redemption.user, &redemption.request.app, &asking).await;
+        }
+        Ok(realm?)
     }
 
     /// Asks the user's domain for an assertion.
@@ -123,18 +124,11 @@ impl Engine {
                 let answer =
                     self.send(redemption.user, &redemption.request.app, asking.clone()).await?;
                 let found = parse_mex(url, &answer);
-                Ok(found.inspect_err(|_| forget(redemption, &asking))?)
+                if found.is_err() {
+                    self.forget_answer(redemption.user, &redemption.request.app, &asking).await;
+                }
+                Ok(found?)
             }
         }
     }
-}
-
-/// What could not be read must not be repeated for a day.
-fn forget(redemption: &Redemption<'_>, asking: &HttpRequest) {
-    redemption
-        .user
-        .http_cache
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .forget(redemption.request.app.route(), asking);
 }

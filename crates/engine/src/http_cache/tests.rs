@@ -7,8 +7,10 @@ use std::time::{Duration, UNIX_EPOCH};
 use bytes::Bytes;
 use http::HeaderMap;
 use url::Url;
+use valetkey_oauth::Body;
 use zeroize::Zeroizing;
 
+use super::rules::{MAX_BODY, USER_MEMBERS};
 use super::*;
 
 const NOW: UnixTime = UnixTime::from_seconds(784_111_777);
@@ -265,6 +267,27 @@ fn expired_answers_make_room() {
     cache.keep(None, &post(REFRESH), &answer(429, Some("7")), NOW);
     cache.keep(None, &changed("scope", "b"), &answer(400, None), NOW.plus_seconds(7));
     assert_eq!((cache.answers.len(), cache.by_expiry.len()), (1, 1));
+}
+
+#[test]
+fn answers_are_bounded_in_size_too() {
+    let mut cache = HttpCache::default();
+    let url = |number: usize| get(&format!("https://op.example/{number}"));
+    let large = HttpResponse { body: Bytes::from(vec![b'x'; MAX_BODY]), ..answer(200, None) };
+    let room = MAX_BODIES / MAX_BODY;
+    for number in 0..room {
+        assert_eq!(cache.keep(None, &url(number), &large, NOW).len(), 1);
+    }
+    // One more, in the place of the oldest; what is on the disk goes with it.
+    let changes = cache.keep(None, &url(room), &large, NOW);
+    assert!(matches!(changes[..], [Change::Remove(_), Change::Put(_)]), "{changes:?}");
+    assert_eq!((cache.answers.len(), cache.body_bytes), (room, MAX_BODIES));
+    assert!(cache.find(None, &url(0), NOW).is_none());
+    assert!(cache.find(None, &url(1), NOW).is_some());
+    for number in 1..=room {
+        cache.forget(None, &url(number));
+    }
+    assert_eq!((cache.answers.len(), cache.by_expiry.len(), cache.body_bytes), (0, 0, 0));
 }
 
 #[test]

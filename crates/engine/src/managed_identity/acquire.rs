@@ -1,6 +1,6 @@
 //! A managed identity's token: from the cache, else from the source on or next to the machine.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use valetkey_cache::{AccessToken, TokenEvent};
@@ -169,8 +169,7 @@ impl Engine {
         request: &ResourceTokenRequest,
         message: HttpRequest,
     ) -> Result<HttpResponse, Error> {
-        let http_cache = || user.http_cache.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(repeated) = http_cache().find(None, &message, self.now()) {
+        if let Some(repeated) = user.http_cache().find(None, &message, self.now()) {
             return Ok(repeated.into_answer());
         }
         let definition = &request.app.definition;
@@ -180,7 +179,8 @@ impl Engine {
             match wait.map(|usual| self.wait_after(&answer).unwrap_or(usual)) {
                 Some(wait) if wait <= LONGEST_WAIT => self.ports.clock.sleep(wait).await,
                 _ => {
-                    http_cache().keep(None, &message, &answer, self.now());
+                    let changes = user.http_cache().keep(None, &message, &answer, self.now());
+                    user.save_answers(changes).await;
                     return Ok(answer);
                 }
             }
