@@ -3,28 +3,26 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
 use tokio::sync::broadcast;
 use valetkey_engine::{
     AccountsRequest, AppId, AppTokensRequest, CacheContent, CacheRequest, ClientApplication,
-    ClientCredential, Definition, Engine, Error, Event, Flow, FlowStatus, FoundAccount,
-    TokenAnswer, User,
+    Definition, Engine, Error, Event, Flow, FlowStatus, FoundAccount, TokenAnswer, User,
 };
-use valetkey_model::{AccountId, Caller, CorrelationId, Partition, Secret};
+use valetkey_model::{AccountId, CorrelationId, Secret};
 use valetkey_policy::{Authorized, Denial, Subject, decide};
 use valetkey_proto::v1;
 use valetkey_proto::v1::ErrorCode;
-use zeroize::Zeroizing;
 
 use crate::configuration::{Configuration, InForce};
 use crate::failure::Failure;
 use crate::from_wire::{self, TokenRequest};
-use crate::in_memory::{InMemory, Use};
+use crate::in_memory::InMemory;
 use crate::secrets::Secrets;
 use crate::session::{self, Declared, Session};
 
 mod declared;
 mod managed_identity;
+mod place;
 mod shared_cache;
 
 pub use declared::describe_unopened;
@@ -114,78 +112,6 @@ impl Broker {
                 .remember(app.id().clone(), session::Opened { partition: place, in_use, declared });
         }
         Ok(Opened { user, app })
-    }
-
-    /// Where the application's tokens are, when not in the cache that the user's programs share. A confidential client's are
-    /// kept apart by its credential, so that whoever brings another one finds nothing; assertions that a program makes differ
-    /// from each other, so that the program itself stands for them.
-    async fn place(
-        &self,
-        caller: &Caller,
-        request: &v1::OpenAppRequest,
-        definition: &Definition,
-    ) -> Result<Option<Partition>, Failure> {
-        let client_id = definition.client_id.as_str().as_bytes();
-        let shared = &caller.partition;
-        let own = match (request.kind, &definition.credential) {
-            (v1::ClientKind::Public | v1::ClientKind::ManagedIdentity, _) => None,
-            (v1::ClientKind::Confidential, None) => {
-                Some(shared.of_application(&self.mark(&[b"none", client_id]).await?))
-            }
-            (_, Some(ClientCredential::Secret(secret))) => {
-                let parts: [&[u8]; 3] = [b"secret", client_id, secret.expose().as_bytes()];
-                Some(shared.of_application(&self.mark(&parts).await?))
-            }
-            (_, Some(ClientCredential::Certificate(certificate))) => {
-                let fingerprint = certificate.fingerprint();
-                let parts: [&[u8]; 3] = [b"certificate", client_id, fingerprint.as_bytes()];
-                Some(shared.of_application(&self.mark(&parts).await?))
-            }
-            (_, Some(ClientCredential::Assertion(_) | ClientCredential::AssertionCallback)) => {
-                Some(shared.in_memory(&of_process(caller, b"assertion")))
-            }
-        };
-        Ok(match &request.private_cache {
-            Some(name) => {
-                let base = own.as_ref().unwrap_or(shared);
-                Some(base.private(&of_process(caller, name.as_bytes())))
-            }
-            None => own,
-        })
-    }
-
-    /// Takes a part of the user's partition into use, if it is nowhere but in memory.
-    fn enter(&self, session: &Session, place: &Partition) -> Result<Option<Use>, Failure> {
-        if !place.is_in_memory() {
-            return Ok(None);
-        }
-        let (in_use, replaced) = self.in_memory.enter(&session.caller.partition, place)?;
-        if let Some(replaced) = replaced {
-            self.engine.forget_in_memory(&replaced);
-        }
-        Ok(Some(in_use))
-    }
-
-    /// Forgets a place that was closed, if it is nowhere but in memory.
-    pub fn close_in_memory(&self, place: &Partition) {
-        self.in_memory.close(place);
-        self.engine.forget_in_memory(place);
-    }
-
-    /// Forgets what nobody uses any more.
-    pub fn sweep_in_memory(&self) {
-        for place in self.in_memory.sweep(self.engine.now()) {
-            self.engine.forget_in_memory(&place);
-        }
-    }
-
-    async fn mark(&self, parts: &[&[u8]]) -> Result<String, Failure> {
-        let mut text = Zeroizing::new(Vec::new());
-        for part in parts {
-            text.extend((part.len() as u64).to_le_bytes());
-            text.extend_from_slice(part);
-        }
-        Ok(hex(&self.engine.mark(&text).await?))
     }
 
     /// The caller's application with this id, or this name in the configuration.
@@ -304,7 +230,7 @@ impl Broker {
     ///
     /// # Errors
     /// When the policy says no.
-    pub fn accounts(
+    pub async fn accounts(
         &self,
         session: &Session,
         opened: Opened,
@@ -313,7 +239,7 @@ impl Broker {
         let Opened { user, app } = opened;
         let request =
             self.decide(session, AccountsRequest { app, account: None, correlation_id })?;
-        Ok(self.engine.accounts(&user, &request))
+        Ok(self.engine.accounts(&user, &request).await)
     }
 
     /// Signs an account out.
@@ -413,21 +339,4 @@ fn at_tenant(
         Failure::bad_member("tenant", "must be a tenant's id or domain, at an authority of Entra's")
     })?;
     Ok(user.open_app(Definition { authority, ..definition })?)
-}
-
-/// Names something of one process, among those of its user.
-fn of_process(caller: &Caller, what: &[u8]) -> String {
-    let program = caller.program.as_deref().map(|path| path.as_os_str().as_encoded_bytes());
-    let mut digest = Sha256::new();
-    for part in
-        [&caller.process_id.unwrap_or_default().to_le_bytes(), program.unwrap_or_default(), what]
-    {
-        digest.update((part.len() as u64).to_le_bytes());
-        digest.update(part);
-    }
-    hex(&digest.finalize())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -10,7 +10,8 @@ use valetkey_oauth::ManagedIdentitySource;
 use valetkey_policy::decide_on_machine;
 use valetkey_proto::v1;
 
-use super::{Broker, of_process};
+use super::Broker;
+use super::place::of_process;
 use crate::failure::Failure;
 use crate::from_wire;
 use crate::session::{self, Session};
