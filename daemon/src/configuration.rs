@@ -9,11 +9,12 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use url::Url;
 use valetkey_engine::AppId;
 use valetkey_model::UnixTime;
 use valetkey_policy::{Admission, Policy};
 
-use crate::config::{AppConfig, AppKind, Config, ConfigError, Loaded, PolicyConfig, Source, Stamp};
+use crate::config::{AppConfig, AppKind, Config, ConfigError, Loaded, Source, Stamp};
 use crate::from_wire;
 
 /// Where the configuration is read, and what is in force.
@@ -189,7 +190,7 @@ impl InForce {
         Self {
             epoch: Arc::default(),
             names: names.collect(),
-            policy: policy(&loaded.config.policy),
+            policy: policy(&loaded.config),
             loaded,
             problem: None,
         }
@@ -246,15 +247,20 @@ impl InForce {
     }
 }
 
-fn policy(config: &PolicyConfig) -> Policy {
+fn policy(config: &Config) -> Policy {
     let lower =
         |hosts: &[String]| hosts.iter().map(|host| host.to_ascii_lowercase()).collect::<Vec<_>>();
     Policy {
-        authorities: match &config.authorities {
+        authorities: match &config.policy.authorities {
             None => Admission::Any,
             Some(hosts) => Admission::Hosts(lower(hosts)),
         },
-        managed_identity_hosts: lower(&config.managed_identity_hosts),
+        managed_identity_hosts: lower(&config.policy.managed_identity_hosts),
+        instance_discovery_endpoints: config
+            .instance_discovery_endpoints()
+            .filter_map(|(_, text)| Url::parse(text).ok())
+            .map(String::from)
+            .collect(),
     }
 }
 

@@ -1,8 +1,10 @@
 //! Requests of the wire become the engine's. With `to_wire.rs` the only place that sees both.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
+use url::Url;
 use valetkey_cache::{Entry, Reading, TokenCache};
 use valetkey_engine::{
     ClientApplication, ClientType, Definition, FlowKind, FlowRequest, Hints, InstanceDiscovery,
@@ -60,8 +62,8 @@ pub fn definition(request: &v1::OpenAppRequest, now: UnixTime) -> Result<Definit
         instance_discovery: match &request.instance_discovery {
             None | Some(v1::InstanceDiscovery::Enabled(true)) => InstanceDiscovery::Enabled,
             Some(v1::InstanceDiscovery::Enabled(false)) => InstanceDiscovery::Disabled,
-            Some(v1::InstanceDiscovery::Endpoint(_)) => {
-                return Err(Failure::bad_member("instance_discovery", "must be true or false"));
+            Some(v1::InstanceDiscovery::Endpoint(url)) => {
+                InstanceDiscovery::At(instance_discovery_endpoint(url)?)
             }
         },
         capabilities: capabilities(&request.client_capabilities)?,
@@ -87,6 +89,15 @@ pub fn definition(request: &v1::OpenAppRequest, now: UnixTime) -> Result<Definit
         partition: None,
     };
     definition.check().map_err(|error| Failure::request(ErrorCode::BadRequest, error.to_string()))
+}
+
+/// Which of them may be asked is the policy's affair: it lists them.
+fn instance_discovery_endpoint(text: &str) -> Result<Url, Failure> {
+    let refused = |reason: &dyn Display| Failure::bad_member("instance_discovery", reason);
+    if text.len() > MAX_HINT {
+        return Err(refused(&format!("is longer than {MAX_HINT} bytes")));
+    }
+    Url::parse(text).map_err(|_| refused(&"must be true, false or the URL of an endpoint"))
 }
 
 fn client_claims(request: &v1::OpenAppRequest) -> Result<Option<Map<String, Value>>, Failure> {

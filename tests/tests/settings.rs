@@ -1,7 +1,7 @@
 //! The configuration and the environment: what is wrong is named with its place, and what is set holds.
 
 use serde_json::json;
-use valetkey_testkit::entra::{EntraEmulator, Options};
+use valetkey_testkit::entra::{Endpoint, EntraEmulator, Options};
 use valetkey_tests::{Caller, Machine, World};
 
 const CONFIG: &str = "config/valetkey/config.toml";
@@ -16,6 +16,11 @@ async fn a_wrong_configuration_is_named_by_file_and_line() {
         ("a number that cannot be", "[network]\ntimeout = 0\n", vec!["timeout", "600"]),
         ("an unknown provider", "[vault]\nkey = \"magic\"\n", vec!["magic", "keyring"]),
         ("an app without id", "[apps.mail]\nscopes = []\n", vec!["client_id"]),
+        (
+            "an endpoint in the clear",
+            "[policy]\ninstance_discovery_endpoints = [\"http://clouds.example/x\"]\n",
+            vec![":2:", "clouds.example", "https://"],
+        ),
         (
             "two authorities",
             "[apps.mail]\nclient_id = \"x\"\nauthority = \"https://a/t\"\noidc_authority = \"https://b\"\n",
@@ -59,4 +64,31 @@ async fn only_admitted_providers_are_spoken_to() {
     assert_eq!(other.control().requests(), []);
     let mut caller = Caller::open(connection, &definition(&allowed)).await;
     assert_eq!(caller.token(json!({})).await.refusal(), (409, "sign_in_needed".to_owned()));
+}
+
+#[tokio::test]
+async fn an_instance_discovery_endpoint_is_asked_when_the_configuration_lists_it() {
+    let listed = EntraEmulator::start(Options::default()).await.unwrap();
+    let endpoint =
+        |entra: &EntraEmulator| format!("{}/common/discovery/instance", entra.base_url());
+    let machine = Machine::new();
+    let content = format!("[policy]\ninstance_discovery_endpoints = [{:?}]\n", endpoint(&listed));
+    machine.write(CONFIG, content);
+    let other = World::with(machine, Options::default()).await;
+    let definition = |url: &str| json!({"client_id": "x", "authority": listed.authority("common"), "instance_discovery": url});
+    let mut connection = other.machine.connect().await;
+    let refused = connection.post("/v1/apps", &definition(&endpoint(&other.entra))).await;
+    assert_eq!(refused.refusal(), (403, "access_denied".to_owned()));
+    let body = refused.json();
+    let said = body["error_description"].as_str().unwrap();
+    assert!(said.contains("[policy] instance_discovery_endpoints"), "{said}");
+    assert_eq!(other.control().requests(), []);
+    let refused = connection.post("/v1/apps", &definition("no URL")).await;
+    assert_eq!(refused.refusal(), (400, "bad_request".to_owned()));
+
+    let mut caller = Caller::open(connection, &definition(&endpoint(&listed))).await;
+    let started = caller.start_flow(json!({"kind": "device_code"})).await;
+    assert_eq!(started.status, 201, "{:?}", started.body);
+    let asked = listed.control().requests_to(Endpoint::InstanceDiscovery);
+    assert_eq!(asked.len(), 1);
 }

@@ -118,7 +118,7 @@ impl Import {
             Entry::Account(_) => taken.accounts += 1,
             Entry::AppMetadata(_) => taken.app_metadata += 1,
             Entry::Document(_) => taken.documents += 1,
-            Entry::ProofKey(_) | Entry::Foreign(_) => {}
+            Entry::ProofKey(_) | Entry::Answer(_) | Entry::Foreign(_) => {}
         }
         self.changes.push(Change::Put(entry));
     }

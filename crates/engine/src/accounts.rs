@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use valetkey_cache::{Account, Change, RefreshToken, TokenCache};
-use valetkey_model::{AccountId, Authority, AuthorityKind, CorrelationId, ScopeSet, Secret};
+use valetkey_model::{AccountId, CorrelationId, ScopeSet, Secret};
 use valetkey_oauth::{
-    ApiId, CacheReason, ProviderMetadata, TokenTypeHint, build_revocation_request, known_aliases,
+    ApiId, CacheReason, ProviderMetadata, TokenTypeHint, build_revocation_request,
     parse_revocation_response,
 };
 use valetkey_policy::Authorized;
 
+use crate::aliases::hosts_of;
 use crate::application::ClientApplication;
 use crate::credential::Proof;
 use crate::engine::Engine;
@@ -26,13 +27,34 @@ const REVOCATION_PATIENCE: Duration = Duration::from_secs(5);
 pub type FoundAccount = Arc<Account>;
 
 impl Engine {
-    /// The accounts at an application's provider, one for each home account id. No network.
-    pub fn accounts(
+    /// The accounts at an application's provider, one for each home account id, under whichever of the host's names they
+    /// signed in. No network, but to find out further names of a host that is not well known when there are none.
+    pub async fn accounts(
         &self,
         user: &User,
         authorized: &Authorized<AccountsRequest>,
     ) -> Vec<FoundAccount> {
-        accounts_at(&user.cache(), &authorized.request().app.definition().authority)
+        let app = &authorized.request().app;
+        let found = accounts_at(&user.cache(), app);
+        if found.is_empty() && self.learn_aliases(user, app).await {
+            return accounts_at(&user.cache(), app);
+        }
+        found
+    }
+
+    /// The account that a silent request means; see [`select_account`].
+    pub(crate) async fn find_account(
+        &self,
+        user: &User,
+        app: &ClientApplication,
+        selector: &AccountSelector,
+    ) -> Result<AccountId, Error> {
+        let selected = select_account(&user.cache(), app, selector);
+        let is_missed = matches!(selected, Err(Error::SignInNeeded(_) | Error::UnknownAccount(_)));
+        if is_missed && self.learn_aliases(user, app).await {
+            return select_account(&user.cache(), app, selector);
+        }
+        selected
     }
 
     /// Signs an account out of an application: its tokens are removed here first, so that it holds without a network,
@@ -55,10 +77,12 @@ impl Engine {
     async fn remove_account(&self, user: &User, request: &AccountsRequest) -> Result<(), Error> {
         let Some(account) = &request.account else { return Err(Error::Bug("sign-out of nobody")) };
         let definition = request.app.definition();
-        let hosts: Vec<_> = hosts_of(&definition.authority).collect();
-        if !is_signed_in(&user.cache(), &definition.authority, account) {
+        let is_known = || is_signed_in(&user.cache(), &request.app, account);
+        let is_found = is_known() || (self.learn_aliases(user, &request.app).await && is_known());
+        if !is_found {
             return Err(Error::UnknownAccount(account.as_str().to_owned()));
         }
+        let hosts: Vec<_> = hosts_of(&request.app).collect();
         let plan =
             |cache: &TokenCache| cache.plan_sign_out(&hosts, account, Some(&definition.client_id));
         let lease = self.lease(user).await?;
@@ -120,8 +144,12 @@ impl Engine {
 }
 
 /// True unless nobody of this id is signed in at the provider.
-pub(crate) fn is_signed_in(cache: &TokenCache, authority: &Authority, account: &AccountId) -> bool {
-    hosts_of(authority).any(|host| cache.account(host, account).is_some())
+pub(crate) fn is_signed_in(
+    cache: &TokenCache,
+    app: &ClientApplication,
+    account: &AccountId,
+) -> bool {
+    hosts_of(app).any(|host| cache.account(host, account).is_some())
 }
 
 /// The account that a silent request means.
@@ -130,12 +158,12 @@ pub(crate) fn is_signed_in(cache: &TokenCache, authority: &Authority, account: &
 /// When there is none, or more than one and none was named.
 pub(crate) fn select_account(
     cache: &TokenCache,
-    authority: &Authority,
+    app: &ClientApplication,
     selector: &AccountSelector,
 ) -> Result<AccountId, Error> {
     match selector {
-        AccountSelector::Named(name) => find_named(cache, authority, name),
-        AccountSelector::Only => match &accounts_at(cache, authority)[..] {
+        AccountSelector::Named(name) => find_named(cache, app, name),
+        AccountSelector::Only => match &accounts_at(cache, app)[..] {
             [] => Err(Error::SignInNeeded(SignInReason::NoAccount)),
             [account] => Ok(account.home_account_id.clone()),
             accounts => Err(ambiguous(accounts)),
@@ -143,14 +171,14 @@ pub(crate) fn select_account(
     }
 }
 
-fn find_named(cache: &TokenCache, authority: &Authority, name: &str) -> Result<AccountId, Error> {
+fn find_named(cache: &TokenCache, app: &ClientApplication, name: &str) -> Result<AccountId, Error> {
     let unknown = || Error::UnknownAccount(name.to_owned());
     if let Ok(id) = AccountId::new(name)
-        && is_signed_in(cache, authority, &id)
+        && is_signed_in(cache, app, &id)
     {
         return Ok(id);
     }
-    let mut accounts = accounts_at(cache, authority);
+    let mut accounts = accounts_at(cache, app);
     accounts.retain(|account| account.username.eq_ignore_ascii_case(name));
     match &accounts[..] {
         [] => Err(unknown()),
@@ -167,14 +195,16 @@ fn ambiguous(accounts: &[FoundAccount]) -> Error {
     Error::AccountAmbiguous { accounts: accounts.iter().map(describe).collect() }
 }
 
-fn accounts_at(cache: &TokenCache, authority: &Authority) -> Vec<FoundAccount> {
-    let mut found = hosts_of(authority).map(|host| cache.accounts(host));
-    found.find(|accounts| !accounts.is_empty()).unwrap_or_default()
-}
-
-/// The provider's host, then the other names of it that Microsoft publishes. Known to us, so no network is asked.
-pub(crate) fn hosts_of(authority: &Authority) -> impl Iterator<Item = &str> {
-    let own = authority.environment();
-    let is_entra = authority.kind() == AuthorityKind::Entra;
-    std::iter::once(own).chain(known_aliases(own).filter(move |_| is_entra))
+/// Of an account that signed in under several names of the host, the one under the first of them. (MSAL stops at the first
+/// name that has any account, and does not see the others.)
+fn accounts_at(cache: &TokenCache, app: &ClientApplication) -> Vec<FoundAccount> {
+    let mut found = Vec::new();
+    for (earlier, host) in hosts_of(app).enumerate() {
+        let is_new = |account: &FoundAccount| {
+            let mut earlier = hosts_of(app).take(earlier);
+            !earlier.any(|host| cache.account(host, &account.home_account_id).is_some())
+        };
+        found.extend(cache.accounts(host).into_iter().filter(is_new));
+    }
+    found
 }

@@ -6,10 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
+use url::Url;
 use valetkey_model::{Authority, ClientId, Partition, RESERVED_SCOPES, ScopeSet, steers_display};
 use valetkey_oauth::{ProofKey, ProviderMetadata, Region, TelemetryLog};
 use valetkey_policy::Subject;
 
+use crate::aliases::Aliases;
 use crate::credential::{AssertionInUse, ClientCredential};
 use crate::possession::Method;
 use crate::route::Route;
@@ -73,6 +75,8 @@ pub enum InstanceDiscovery {
     Enabled,
     /// Never; also no look-up of host aliases.
     Disabled,
+    /// As [`Enabled`](Self::Enabled), but this endpoint is asked in Microsoft's place.
+    At(Url),
 }
 
 /// Why a definition is none.
@@ -103,6 +107,7 @@ pub struct ClientApplication {
     telemetry: Mutex<TelemetryLog>,
     assertion: AssertionInUse,
     proof_keys: Mutex<HashMap<Method, Arc<ProofKey>>>,
+    aliases: Aliases,
 }
 
 impl Definition {
@@ -216,6 +221,7 @@ impl ClientApplication {
             telemetry: Mutex::default(),
             assertion: AssertionInUse::default(),
             proof_keys: Mutex::default(),
+            aliases: Aliases::default(),
         }
     }
 
@@ -252,6 +258,10 @@ impl ClientApplication {
         keys.insert(method, Arc::clone(key));
     }
 
+    pub(crate) fn aliases(&self) -> &Aliases {
+        &self.aliases
+    }
+
     pub(crate) fn assertion_in_use(&self) -> &AssertionInUse {
         &self.assertion
     }
@@ -265,6 +275,13 @@ impl ClientApplication {
 impl Subject for Definition {
     fn authority(&self) -> &Authority {
         &self.authority
+    }
+
+    fn instance_discovery_endpoint(&self) -> Option<&str> {
+        match &self.instance_discovery {
+            InstanceDiscovery::At(url) => Some(url.as_str()),
+            InstanceDiscovery::Enabled | InstanceDiscovery::Disabled => None,
+        }
     }
 
     fn proxies(&self) -> Vec<&str> {

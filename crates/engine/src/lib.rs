@@ -7,6 +7,7 @@
 //! How to use it: [`Engine::user`], [`User::open_app`], then a verb of [`Engine`] with an authorized request.
 
 mod accounts;
+mod aliases;
 mod answer;
 mod application;
 mod credential;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use valetkey_cache::TokenCache;
 use valetkey_policy::Authorized;
 
-use crate::accounts::hosts_of;
+use crate::aliases::hosts_of;
 use crate::application::ClientType;
 use crate::engine::Engine;
 use crate::error::Error;
@@ -30,7 +30,9 @@ impl Engine {
         // A task of its own: a caller who hangs up must not leave the disk and the memory differing.
         let task = tokio::spawn(async move {
             let definition = app.definition();
-            let hosts: Vec<_> = hosts_of(&definition.authority).collect();
+            // Those that nobody can tell are left out: what is there under them, nobody can ask for either.
+            this.learn_aliases(&user, &app).await;
+            let hosts: Vec<_> = hosts_of(&app).collect();
             let plan = |cache: &TokenCache| {
                 cache.plan_remove_app_tokens(&hosts, Some(&definition.client_id))
             };

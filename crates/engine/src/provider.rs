@@ -40,7 +40,7 @@ impl Engine {
                 return Ok(metadata);
             }
         }
-        let key = (app.definition().authority.clone(), asks_microsoft(app), app.route().cloned());
+        let key = (app.definition().authority.clone(), document_name(app));
         let flight = || {
             let (this, user, app) = (Arc::clone(self), Arc::clone(user), Arc::clone(app));
             async move {
@@ -93,8 +93,12 @@ impl Engine {
         // Not by way of the HTTP cache: what is of use is kept as the authority's document, and a sign-in page of a hotel's
         // network is not to stand in the provider's place.
         let get = |request| self.ports.http.send(request, app.route());
-        let request = if asks_microsoft(app) {
-            let answer = get(build_instance_discovery_request(authority, None)).await?;
+        let request = if asks_about_host(app) {
+            let endpoint = match &app.definition().instance_discovery {
+                InstanceDiscovery::At(url) => Some(url),
+                InstanceDiscovery::Enabled | InstanceDiscovery::Disabled => None,
+            };
+            let answer = get(build_instance_discovery_request(authority, endpoint)).await?;
             HttpRequest::get(parse_instance_discovery(authority, &answer)?)
         } else {
             build_discovery_request(authority)
@@ -119,24 +123,27 @@ impl Engine {
     }
 }
 
-/// Whether Microsoft is asked about the host first: one that it is not known to have, and that nobody vouches for.
-fn asks_microsoft(app: &ClientApplication) -> bool {
+/// Whether Microsoft, or another endpoint in its place, is asked about the host first: one that it is not known to have, and that nobody vouches for.
+pub(crate) fn asks_about_host(app: &ClientApplication) -> bool {
     let definition = app.definition();
     let vouched =
         definition.authority.has_well_known_host() || definition.authority.is_known_to_developer();
-    !vouched && definition.instance_discovery == InstanceDiscovery::Enabled
+    !vouched && definition.instance_discovery != InstanceDiscovery::Disabled
 }
 
 /// The name that the authority's document is kept under. Two kinds are other documents, though they have the same URL: what
-/// came by a route of an application's own, since nobody else trusts whom that application trusts; and what Microsoft was
-/// asked about, since who wants that must not be served what another application did without.
+/// came by a route of an application's own, since nobody else trusts whom that application trusts; and what Microsoft, or
+/// whoever in its place, was asked about, since who wants that must not be served what another application did without.
 fn document_name(app: &ClientApplication) -> String {
     let mut name = String::from(build_discovery_request(&app.definition().authority).url);
     if let Some(route) = app.route() {
         name = format!("{name}#{}", route.id());
     }
-    if asks_microsoft(app) {
+    if asks_about_host(app) {
         name += "#instance-discovery";
+        if let InstanceDiscovery::At(endpoint) = &app.definition().instance_discovery {
+            name = format!("{name}#{endpoint}");
+        }
     }
     name
 }

@@ -71,8 +71,7 @@ impl Engine {
     ) -> Result<TokenAnswer, Error> {
         user.save_unsaved().await?;
         check_request(request)?;
-        let authority = &request.app.definition().authority;
-        let selected = select_account(&user.cache(), authority, &request.account);
+        let selected = self.find_account(user, &request.app, &request.account).await;
         let account = selected.inspect_err(|error| {
             if matches!(error, Error::SignInNeeded(_)) {
                 self.tell_sign_in_needed(user, request, None);
@@ -92,7 +91,11 @@ impl Engine {
             Some(provider) => provider,
             None => self.discover(user, &request.app).await?,
         };
-        let decision = decide(&user.cache(), request, provider.realm(), &account, self.now());
+        let look = || decide(&user.cache(), request, provider.realm(), &account, self.now());
+        let mut decision = look();
+        if matches!(decision, Decision::SignIn(_)) && self.learn_aliases(user, &request.app).await {
+            decision = look();
+        }
         match decision {
             Decision::Fresh(token) => Ok(answer_from_cache(&request.app, token)),
             Decision::Aging(token, _) => Ok(self.refresh_behind(user, request, account, token)),
@@ -111,9 +114,8 @@ impl Engine {
         request: &SilentRequest,
     ) -> Option<TokenAnswer> {
         let provider = self.known_metadata(user, &request.app)?;
-        let authority = &request.app.definition().authority;
         let cache = user.cache();
-        let account = select_account(&cache, authority, &request.account).ok()?;
+        let account = select_account(&cache, &request.app, &request.account).ok()?;
         let decision = decide(&cache, request, provider.realm(), &account, self.now());
         drop(cache);
         match decision {
@@ -295,8 +297,7 @@ impl Engine {
         let mut is_overtaken = false;
         let plan = |cache: &TokenCache| {
             let changes = cache.plan_refresh(&candidate.token, &event, now);
-            is_overtaken =
-                changes.is_empty() && !is_signed_in(cache, &definition.authority, account);
+            is_overtaken = changes.is_empty() && !is_signed_in(cache, &request.app, account);
             changes
         };
         let saved = user.commit(&lease, plan).await;

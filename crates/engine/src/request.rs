@@ -239,6 +239,10 @@ macro_rules! subject {
             fn authority(&self) -> &Authority {
                 &self.app.definition().authority
             }
+
+            fn instance_discovery_endpoint(&self) -> Option<&str> {
+                self.app.definition().instance_discovery_endpoint()
+            }
         })*
     };
 }

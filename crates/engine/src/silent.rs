@@ -8,8 +8,8 @@ use valetkey_cache::{AccessToken, AccessTokenQuery, RefreshToken, TokenCache};
 use valetkey_model::{AccountId, ScopeSet, UnixTime};
 use valetkey_oauth::CacheReason;
 
-use crate::accounts::hosts_of;
-use crate::application::Definition;
+use crate::aliases::hosts_of;
+use crate::application::ClientApplication;
 use crate::error::SignInReason;
 use crate::issue::is_same_client;
 use crate::possession::Binding;
@@ -108,7 +108,7 @@ pub fn decide(
 
 /// Which access token would do.
 pub(crate) struct Wanted<'a> {
-    pub(crate) definition: &'a Definition,
+    pub(crate) app: &'a ClientApplication,
     /// None for the application's own.
     pub(crate) account: Option<&'a AccountId>,
     pub(crate) scopes: &'a ScopeSet,
@@ -122,7 +122,7 @@ pub(crate) struct Wanted<'a> {
 impl<'a> Wanted<'a> {
     fn of(request: &'a SilentRequest, account: &'a AccountId) -> Self {
         Self {
-            definition: request.app.definition(),
+            app: &request.app,
             account: Some(account),
             scopes: &request.scopes,
             extension: request.extras.extension(),
@@ -143,7 +143,7 @@ pub(crate) fn find_access_token(
     if wanted.must_be_new {
         return (None, Some(CacheReason::ForceRefresh));
     }
-    let definition = wanted.definition;
+    let definition = wanted.app.definition();
     let key_id = wanted.binding.key_id(cache, definition);
     let query = AccessTokenQuery {
         environment: definition.authority.environment(),
@@ -156,7 +156,7 @@ pub(crate) fn find_access_token(
     };
     // The own host's first; a token that came through another name of the provider is as good.
     let find = |remaining| {
-        hosts_of(&definition.authority).find_map(|environment| {
+        hosts_of(wanted.app).find_map(|environment| {
             cache.find_access_token(&AccessTokenQuery { environment, ..query }, now, remaining)
         })
     };
@@ -193,7 +193,7 @@ fn find_candidates(
     // A client that was answered without `foci` is in no family; one that was never answered may be.
     let family = metadata.map_or(Some("1"), |metadata| metadata.family_id.as_deref());
     let mut candidates = Vec::new();
-    for host in hosts_of(&definition.authority) {
+    for host in hosts_of(&request.app) {
         // A provider takes a bound one that comes without its key for stolen. One from before the application asked for
         // DPoP will do until there is one that is bound; it may be another definition's, which does not ask for it.
         let all = || cache.refresh_tokens(host, account);

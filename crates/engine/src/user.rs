@@ -25,10 +25,9 @@ use crate::managed_identity::{ManagedIdentityApplication, ManagedIdentityDefinit
 use crate::open_apps::OpenApps;
 use crate::ports::{StoreError, TokenStore};
 use crate::refresh::RefreshAhead;
-use crate::route::Route;
 
-/// What makes two discoveries the same: the authority, whether Microsoft is asked about its host, and how both are reached.
-type DiscoveryKey = (Authority, bool, Option<Arc<Route>>);
+/// What makes two discoveries the same: the authority, and the name of its document.
+type DiscoveryKey = (Authority, String);
 
 /// Everything of one user.
 pub struct User {

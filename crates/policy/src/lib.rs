@@ -17,6 +17,8 @@ pub struct Policy {
     pub authorities: Admission,
     /// Beside those on the machine and link-local ones: the hosts, in lower case, that may be asked for managed identities.
     pub managed_identity_hosts: Vec<String>,
+    /// The endpoints that may be asked in Microsoft's place whether a host is one of its clouds: URLs.
+    pub instance_discovery_endpoints: Vec<String>,
 }
 
 /// Which providers may be spoken to. The broker fetches no URL that a client sent, other than one admitted here.
@@ -31,7 +33,11 @@ pub enum Admission {
 impl Policy {
     /// The default of a broker that serves one user.
     pub fn of_user() -> Self {
-        Self { authorities: Admission::Any, managed_identity_hosts: Vec::new() }
+        Self {
+            authorities: Admission::Any,
+            managed_identity_hosts: Vec::new(),
+            instance_discovery_endpoints: Vec::new(),
+        }
     }
 }
 
@@ -39,6 +45,11 @@ impl Policy {
 pub trait Subject {
     /// The provider that answering would speak to.
     fn authority(&self) -> &Authority;
+
+    /// The endpoint that is to say in Microsoft's place whether the provider's host is one of its clouds: a URL.
+    fn instance_discovery_endpoint(&self) -> Option<&str> {
+        None
+    }
 
     /// The proxies that the caller wants to be taken, as `host` or `host:port`.
     fn proxies(&self) -> Vec<&str> {
@@ -98,6 +109,14 @@ pub enum Denial {
         /// The provider that was asked for.
         site: String,
     },
+    /// Every URL that a program may have the broker fetch is named by who writes the configuration.
+    #[error(
+        "this broker asks no instance discovery endpoint {url:?}; who trusts it can add it to [policy] instance_discovery_endpoints of the daemon's configuration"
+    )]
+    InstanceDiscovery {
+        /// The endpoint that was to be asked.
+        url: String,
+    },
     /// What gives managed identities is elsewhere.
     #[error("{0}")]
     Endpoint(String),
@@ -124,7 +143,10 @@ impl Denial {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Caller { app, refusal } => Some(refusal.hint(app)),
-            Self::Authority { .. } | Self::Endpoint(_) | Self::Proxy { .. } => None,
+            Self::Authority { .. }
+            | Self::InstanceDiscovery { .. }
+            | Self::Endpoint(_)
+            | Self::Proxy { .. } => None,
         }
     }
 }
@@ -147,6 +169,11 @@ pub fn decide<T: Subject>(
         if let Some(site) = request.proxies().into_iter().find(|site| is_foreign(site)) {
             return Err(Denial::Proxy { site: site.to_owned() });
         }
+    }
+    if let Some(url) = request.instance_discovery_endpoint()
+        && !policy.instance_discovery_endpoints.iter().any(|known| known == url)
+    {
+        return Err(Denial::InstanceDiscovery { url: url.to_owned() });
     }
     Ok(Authorized { caller: caller.clone(), request })
 }
@@ -175,7 +202,7 @@ mod tests {
 
     use super::*;
 
-    struct To(Authority, Vec<&'static str>);
+    struct To(Authority, Vec<&'static str>, Option<&'static str>);
 
     impl Subject for To {
         fn authority(&self) -> &Authority {
@@ -184,6 +211,10 @@ mod tests {
 
         fn proxies(&self) -> Vec<&str> {
             self.1.clone()
+        }
+
+        fn instance_discovery_endpoint(&self) -> Option<&str> {
+            self.2
         }
     }
 
@@ -197,16 +228,40 @@ mod tests {
         proxies: &[&'static str],
         expected: bool,
     ) {
-        let caller = Caller {
+        let authority = Authority::parse(authority, AuthorityOptions::default()).unwrap();
+        let policy = Policy { authorities, ..Policy::of_user() };
+        let decision = decide(&policy, &caller(), To(authority, proxies.to_vec(), None));
+        assert_eq!(decision.is_ok(), expected);
+    }
+
+    fn caller() -> Caller {
+        Caller {
             partition: Partition::of_uid(1000),
             process_id: None,
             program: None,
             program_file: None,
-        };
-        let authority = Authority::parse(authority, AuthorityOptions::default()).unwrap();
-        let policy = Policy { authorities, ..Policy::of_user() };
-        let decision = decide(&policy, &caller, To(authority, proxies.to_vec()));
-        assert_eq!(decision.is_ok(), expected);
+        }
+    }
+
+    #[test]
+    fn an_instance_discovery_endpoint_must_be_listed_whoever_asks() {
+        let listed = "https://clouds.example/instance";
+        for (url, expected) in [
+            (None, true),
+            (Some(listed), true),
+            (Some("https://clouds.example/instance2"), false),
+            (Some("https://clouds.example/instance?x=1"), false),
+            (Some("https://evil.example/instance"), false),
+        ] {
+            let options = AuthorityOptions::default();
+            let authority = Authority::parse("https://login.example.com/t", options).unwrap();
+            let instance_discovery_endpoints = vec![listed.to_owned()];
+            let policy = Policy { instance_discovery_endpoints, ..Policy::of_user() };
+            let decision = decide(&policy, &caller(), To(authority, Vec::new(), url));
+            assert_eq!(decision.is_ok(), expected, "{url:?}");
+            let said = decision.err().map(|denial| denial.to_string()).unwrap_or_default();
+            assert_eq!(said.contains("[policy] instance_discovery_endpoints"), !expected, "{said}");
+        }
     }
 
     #[test]

@@ -268,7 +268,8 @@ impl TestWorld {
     /// The user names of the accounts that an application sees.
     pub async fn accounts(&self, app: &Arc<ClientApplication>) -> Vec<String> {
         let request = self.accounts_request(app, None);
-        let accounts = self.engine.accounts(&*self.user().await, &self.authorize(request));
+        let user = self.user().await;
+        let accounts = self.engine.accounts(&user, &self.authorize(request)).await;
         accounts.iter().map(|account| account.username.to_string()).collect()
     }
 

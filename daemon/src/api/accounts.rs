@@ -31,7 +31,7 @@ pub(super) async fn get(
     let correlation_id = api.broker.engine().new_correlation_id();
     let found = async {
         let opened = api.broker.find_app(&session, &app).await?;
-        api.broker.accounts(&session, opened, correlation_id.clone())
+        api.broker.accounts(&session, opened, correlation_id.clone()).await
     };
     match found.await {
         Ok(mut accounts) => {

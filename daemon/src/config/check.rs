@@ -2,10 +2,13 @@
 
 use std::path::Path;
 
+use valetkey_model::{Authority, AuthorityOptions};
+
 use super::{AppConfig, AppKind, Config, ConfigError, CredentialConfig, SecretPlace};
 
 pub(super) fn check(path: &Path, content: &str, config: &Config) -> Result<(), ConfigError> {
     check_network(path, content, config)?;
+    check_endpoints(path, content, config)?;
     for (name, app) in &config.apps {
         if let Err(problem) = check_app(name, app) {
             let text = format!("application `{name}` {problem}");
@@ -21,6 +24,21 @@ fn check_network(path: &Path, content: &str, config: &Config) -> Result<(), Conf
     for (key, seconds) in limits {
         if !(1..=600).contains(&seconds) {
             let text = format!("`{key}` is {seconds}; it must be 1 to 600 seconds");
+            return Err(ConfigError::at_key(path, content, key, text));
+        }
+    }
+    Ok(())
+}
+
+/// What they say is believed about where to sign in.
+fn check_endpoints(path: &Path, content: &str, config: &Config) -> Result<(), ConfigError> {
+    let options = AuthorityOptions { oidc: true, validate: true };
+    for (key, url) in config.instance_discovery_endpoints() {
+        // What is no safe place to sign in is none to ask about such places.
+        if Authority::parse(url, options).is_err() {
+            let text = format!(
+                "`{key}` has {url:?}; it must be a URL that begins with https:// (http:// is for loopback addresses only)"
+            );
             return Err(ConfigError::at_key(path, content, key, text));
         }
     }

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
+use valetkey_proto::v1::InstanceDiscovery;
 
 pub use app::{AppConfig, AppKind, CredentialConfig, SecretPlace, UserName};
 pub use check::{NAME_RULE, is_name};
@@ -34,6 +35,16 @@ pub struct Config {
 }
 
 impl Config {
+    /// What may be asked in Microsoft's place about a host, each with the key that names it.
+    pub fn instance_discovery_endpoints(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let listed = self.policy.instance_discovery_endpoints.iter().map(String::as_str);
+        let of_apps = self.apps.values().filter_map(|app| match &app.instance_discovery {
+            Some(InstanceDiscovery::Endpoint(url)) => Some(("instance_discovery", url.as_str())),
+            _ => None,
+        });
+        listed.map(|url| ("instance_discovery_endpoints", url)).chain(of_apps)
+    }
+
     /// The settings of this configuration that differ from those of `started` and that a daemon reads at its start alone.
     pub fn waiting_for_restart(&self, started: &Self) -> Vec<&'static str> {
         let settings = [
@@ -118,6 +129,9 @@ pub struct PolicyConfig {
     pub authorities: Option<Vec<String>>,
     /// Hosts that may be asked for managed identities, beside this machine and link-local addresses.
     pub managed_identity_hosts: Vec<String>,
+    /// URLs that may be asked in Microsoft's place whether a host is one of its clouds: what an application may give as
+    /// `instance_discovery`. Those of the applications of this file may be asked as well.
+    pub instance_discovery_endpoints: Vec<String>,
 }
 
 #[cfg(test)]

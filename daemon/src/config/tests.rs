@@ -53,6 +53,11 @@ fn a_whole_configuration_is_read() {
 
         [policy]
         authorities = ["login.example.com"]
+        instance_discovery_endpoints = ["https://clouds.example/instance"]
+
+        [apps.far]
+        client_id = "ghi"
+        instance_discovery = "https://far.example/instance"
         "#,
     )
     .unwrap();
@@ -63,6 +68,8 @@ fn a_whole_configuration_is_read() {
     assert_eq!(files.instance_discovery, Some(InstanceDiscovery::Enabled(false)));
     assert_eq!(config.network, NetworkConfig { connect_timeout: 10, timeout: 20 });
     assert_eq!(config.policy.authorities.as_deref(), Some(&["login.example.com".to_owned()][..]));
+    let endpoints: Vec<_> = config.instance_discovery_endpoints().map(|(_, url)| url).collect();
+    assert_eq!(endpoints, ["https://clouds.example/instance", "https://far.example/instance"]);
 }
 
 #[test]

@@ -63,7 +63,7 @@ impl Engine {
         provider: &ProviderMetadata,
     ) -> (Option<Arc<AccessToken>>, Option<CacheReason>) {
         let wanted = Wanted {
-            definition: request.app.definition(),
+            app: &request.app,
             account: None,
             scopes: &request.scopes,
             extension: request.extras.extension(),

@@ -3,8 +3,8 @@
 
 use valetkey_model::{AuthorityKind, Secret};
 use valetkey_oauth::{
-    ApiId, FederatedDomain, FederatedEndpoint, HttpRequest, PasswordGrant, SamlAssertion, SamlAssertionGrant,
-    UserRealm, WsTrustEndpoint, WsTrustRequest, build_password_request,
+    ApiId, FederatedDomain, FederatedEndpoint, HttpRequest, PasswordGrant, SamlAssertion,
+    SamlAssertionGrant, UserRealm, WsTrustEndpoint, WsTrustRequest, build_password_request,
     build_saml_assertion_request, build_user_realm_request, build_ws_trust_request, parse_mex,
     parse_user_realm, parse_ws_trust_response,
 };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 use valetkey_engine::{ClientApplication, Definition, InstanceDiscovery, Route, SilentRequest};
+use valetkey_policy::{Denial, Policy, decide};
 use valetkey_testkit::http::{On, Reply, html, json as answer, status};
 use valetkey_testkit::world::{TestWorld, auth_code, define, run, settle, tell};
 
@@ -261,5 +262,44 @@ fn what_one_application_did_not_ask_microsoft_is_asked_for_the_next() {
         let trusting = world.open(trusting.definition().clone()).await;
         assert_eq!(refusal(&world, &trusting).await, "");
         assert_eq!(world.http.count(&On::url(UNKNOWN)), discovered);
+    });
+}
+
+#[test]
+fn another_endpoint_than_microsofts_is_asked_where_the_application_names_it() {
+    run(async {
+        let listed = "https://clouds.example/instance";
+        let (mut world, careful) = at_unknown_host(InstanceDiscovery::Enabled).await;
+        let endpoint = format!("{UNKNOWN}/v2.0/.well-known/openid-configuration");
+        let known = json!({ "tenant_discovery_endpoint": endpoint });
+        world.http.script(On::url(INSTANCE), answer(400, &json!({"error": "invalid_instance"})));
+        world.http.script(On::url(listed), answer(200, &known));
+        let at = |url: &str| Definition {
+            instance_discovery: InstanceDiscovery::At(url.parse().unwrap()),
+            ..define("editor", UNKNOWN, false)
+        };
+        for _ in 0..2 {
+            let policy = Policy {
+                instance_discovery_endpoints: vec![listed.to_owned()],
+                ..Policy::of_user()
+            };
+            let app = world.open(at(listed)).await;
+            let request = world.flow_request(&app, auth_code(), "a");
+            let authorized = decide(&policy, &world.caller, request).unwrap();
+            world.engine.start_flow(&world.user().await, &authorized).await.unwrap();
+            let request = world.flow_request(&app, auth_code(), "a");
+            let denied = decide(&Policy::of_user(), &world.caller, request);
+            assert!(matches!(denied, Err(Denial::InstanceDiscovery { .. })));
+            assert_eq!(world.http.count(&On::url(listed)), 1);
+            world.restart();
+        }
+        let asked = &world.http.requests(&On::url(listed))[0];
+        let about = asked.url.query_pairs().find(|(name, _)| name == "authorization_endpoint");
+        assert_eq!(about.unwrap().1, format!("{UNKNOWN}/oauth2/v2.0/authorize"));
+        assert_eq!(world.http.count(&On::url(INSTANCE)), 0);
+        // Who asks Microsoft is not served what the other endpoint said.
+        let careful = world.open(careful.definition().clone()).await;
+        assert!(refusal(&world, &careful).await.starts_with("invalid_instance"));
+        assert_ne!(world.open(at("https://clouds.example/other")).await.id(), careful.id());
     });
 }

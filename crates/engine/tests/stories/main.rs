@@ -4,6 +4,7 @@
 
 mod accounts;
 mod aging;
+mod aliases;
 mod answers;
 mod auth_code;
 mod device_code;
