@@ -81,6 +81,14 @@ async fn a_redirect_by_form_post_over_ipv6_reaches_the_flow() {
     assert!(answer.contains("&lt;b&gt;no thanks&lt;/b&gt;"), "{answer}");
 }
 
+/// 127.0.0.2 is this machine as well, and a listener on all of its addresses would answer there.
+#[tokio::test]
+async fn no_other_address_of_this_machine_is_listened_on() {
+    let listening = listen(0, own_uid()).await.unwrap();
+    assert!(TcpStream::connect(("127.0.0.1", listening.port)).await.is_ok());
+    assert!(TcpStream::connect(("127.0.0.2", listening.port)).await.is_err());
+}
+
 #[tokio::test]
 async fn what_is_no_redirect_never_reaches_the_flow() {
     let mut listening = listen(0, own_uid()).await.unwrap();

@@ -300,6 +300,60 @@ fn a_federated_users_password_goes_to_the_users_domain_alone() {
 }
 
 #[test]
+fn a_domain_that_had_no_realms_is_asked_for_the_next_users() {
+    run(async {
+        let world = TestWorld::new();
+        let app = world.app("editor").await;
+        let ask = |username: &str| {
+            let (username, password) = (username.to_owned(), secret("ada"));
+            world.redeem(world.grant_request(&app, Grant::Password { username, password }, "a"))
+        };
+        world.http.script_once(On::url("/userrealm/"), valetkey_testkit::http::status(404));
+        assert_eq!(ask("ada@contoso.com").await, "issued at-1");
+        let realm = serde_json::json!({
+            "account_type": "Federated",
+            "federation_active_auth_url": "https://adfs.contoso.com/adfs/services/trust/13/usernamemixed",
+        });
+        world.http.script(On::url("/userrealm/"), valetkey_testkit::http::json(200, &realm));
+        assert_ne!(ask("bob@contoso.com").await, "issued at-2");
+        assert_eq!(world.http.count(&On::url("usernamemixed")), 1);
+        assert_eq!(world.http.count(&On::grant("password")), 1);
+    });
+}
+
+#[test]
+fn a_machine_that_does_not_tell_its_region_is_waited_for_once_and_not_long() {
+    run(async {
+        let world = TestWorld::new();
+        let _never_opened = world.http.hold(On::url("169.254.169.254"));
+        let open = async |name: &str| {
+            let definition = define(name, &world.entra.authority, false);
+            world
+                .open(Definition {
+                    client_type: ClientType::Confidential,
+                    credential: Some(ClientCredential::Secret(secret("s3cret"))),
+                    region: Some(RegionWish::Detected),
+                    ..definition
+                })
+                .await
+        };
+        let ask = |app: &Arc<ClientApplication>| {
+            let request = world.grant_request(app, Grant::ClientCredentials, "r/.default");
+            let world = world.clone();
+            tokio::spawn(async move { world.redeem(request).await })
+        };
+        let first = ask(&open("one").await);
+        settle().await;
+        world.clock.advance(1).await;
+        assert!(!first.is_finished());
+        world.clock.advance(1).await;
+        assert_eq!(first.await.unwrap(), "issued at-1");
+        assert_eq!(ask(&open("other").await).await.unwrap(), "issued at-2");
+        assert_eq!(world.http.count(&On::url("169.254.169.254")), 1);
+    });
+}
+
+#[test]
 fn an_application_forgets_its_own_tokens_and_nobody_elses() {
     run(async {
         let world = TestWorld::new();
