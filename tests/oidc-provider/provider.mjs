@@ -2,16 +2,29 @@
 //
 // The protocol is oidc-provider's own, certified code; nothing here changes what the specifications say.
 
-import { createHash, createPrivateKey, generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto';
+import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import Provider, { errors, interactionPolicy } from 'oidc-provider';
 
 const CODE = 'authorization_code';
 const REFRESH = 'refresh_token';
 const DEVICE = 'urn:ietf:params:oauth:grant-type:device_code';
+const CLIENT_CREDENTIALS = 'client_credentials';
 
 /** RFC 8252 section 7.3: the port of a loopback redirect is free, host and path are not. MSAL's redirect has no path. */
 const LOOPBACK_REDIRECTS = ['127.0.0.1', 'localhost', '[::1]']
   .flatMap((host) => [`http://${host}`, `http://${host}/callback`, `http://${host}/redirect`]);
+
+/** Confidential clients, by how each proves itself; the key is that of the credential tests. */
+const CERTIFICATE = new URL('../../crates/oauth/src/credential/fixtures/certificate.pem', import.meta.url);
+const SERVICES = [
+  service('service-post', { token_endpoint_auth_method: 'client_secret_post', client_secret: 's3cret' }),
+  service('service-basic', { token_endpoint_auth_method: 'client_secret_basic', client_secret: 's3cret' }),
+  service('service-key', {
+    token_endpoint_auth_method: 'private_key_jwt',
+    jwks: { keys: [createPublicKey(readFileSync(CERTIFICATE)).export({ format: 'jwk' })] },
+  }),
+];
 
 const API_SCOPES = ['read', 'write', 'admin'];
 export const API_RESOURCES = ['urn:api:graph', 'https://api.example.test/'];
@@ -29,7 +42,7 @@ export function createProvider(issuer, { adapter, users, accessTokenTtl, rotate 
   return new Provider(issuer, {
     adapter,
     jwks,
-    clients: ['public', 'public-two'].map(publicClient),
+    clients: [...['public', 'public-two'].map(publicClient), ...SERVICES],
     cookies: { keys: [randomUUID()] },
     findAccount: (_ctx, id) => (users.includes(id) ? accountOf(id) : undefined),
     scopes: ['openid', 'offline_access', 'profile', 'email'],
@@ -53,6 +66,7 @@ export function createProvider(issuer, { adapter, users, accessTokenTtl, rotate 
         useGrantedResource: () => true,
         getResourceServerInfo: (_ctx, resource) => resourceServer(resource, accessTokenTtl),
       },
+      clientCredentials: { enabled: true },
     },
   });
 }
@@ -66,6 +80,10 @@ function publicClient(clientId) {
     response_types: ['code'],
     redirect_uris: LOOPBACK_REDIRECTS,
   };
+}
+
+function service(clientId, credential) {
+  return { client_id: clientId, grant_types: [CLIENT_CREDENTIALS], response_types: [], redirect_uris: [], ...credential };
 }
 
 function accountOf(user) {

@@ -36,8 +36,8 @@ impl fmt::Debug for ClientCredential {
     }
 }
 
-/// The assertion that an application's certificate signed last. It serves for most of its life: signing is the dearest part
-/// of a request, and Entra sees that many fewer of them.
+/// The assertion that an application's certificate signed last. At Microsoft it serves for most of its life: signing is the
+/// dearest part of a request, and Entra sees that many fewer of them.
 #[derive(Default)]
 pub(crate) struct AssertionInUse(Mutex<Option<SignedAssertion>>);
 
@@ -84,7 +84,8 @@ impl Engine {
         })
     }
 
-    /// The assertion in use, or a new one. Its audience is the central token endpoint, wherever the request goes to.
+    /// The assertion in use where the provider takes it again, or a new one. Its audience is the central token endpoint,
+    /// wherever the request goes to.
     fn sign_assertion(
         &self,
         app: &ClientApplication,
@@ -93,10 +94,13 @@ impl Engine {
     ) -> Result<Secret, Error> {
         let now = self.now();
         let mut in_use = app.assertion_in_use().0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(assertion) = in_use.as_ref().filter(|assertion| assertion.is_good_at(now)) {
+        let definition = app.definition();
+        // An assertion is for one use (OpenID Connect Core section 9); Microsoft's services take it again.
+        let is_for_one_use = definition.authority.kind() == AuthorityKind::Oidc;
+        let is_good = |assertion: &&SignedAssertion| !is_for_one_use && assertion.is_good_at(now);
+        if let Some(assertion) = in_use.as_ref().filter(is_good) {
             return Ok(assertion.token.clone());
         }
-        let definition = app.definition();
         let assertion = ClientAssertion {
             audience: provider.token_endpoint.as_str(),
             client_id: &definition.client_id,

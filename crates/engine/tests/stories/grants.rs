@@ -1,5 +1,6 @@
 //! Tokens for what an application has in its hands: its credential, a user's call, a password, another library's tokens.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use valetkey_engine::{
@@ -7,10 +8,17 @@ use valetkey_engine::{
     RegionWish,
 };
 use valetkey_model::{ScopeSet, Secret};
+use valetkey_oauth::{ClientCertificate, PemCredential};
 use valetkey_testkit::http::{On, Reply};
 use valetkey_testkit::world::{TestWorld, define, run, settle};
 
 const ON_BEHALF_OF: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+
+macro_rules! fixture {
+    ($name:literal) => {
+        include_str!(concat!("../../../oauth/src/credential/fixtures/", $name))
+    };
+}
 
 async fn service(world: &TestWorld, credential: ClientCredential) -> Arc<ClientApplication> {
     let definition = define("service", &world.entra.authority, false);
@@ -131,6 +139,39 @@ fn a_program_that_makes_its_assertions_is_told_when_one_is_needed() {
         assert_eq!(world.redeem(request).await, "cached at-1");
         let sent = world.http.requests(&On::grant("client_credentials"));
         assert_eq!(sent[0].form_value("client_assertion"), Some("made-by-the-program"));
+    });
+}
+
+#[test]
+fn an_assertion_is_sent_again_at_microsoft_and_nowhere_else() {
+    run(async {
+        let world = TestWorld::new();
+        let certificate = ClientCertificate::from_pem(&PemCredential {
+            private_key: &secret(fixture!("key.pem")),
+            passphrase: None,
+            certificate: Some(fixture!("certificate.pem")),
+            thumbprint: None,
+            send_certificate: false,
+        });
+        let certificate = Arc::new(certificate.unwrap());
+        for (provider, is_oidc, different) in [(&world.entra, false, 1), (&world.op, true, 3)] {
+            let app = world
+                .open(Definition {
+                    client_type: ClientType::Confidential,
+                    credential: Some(ClientCredential::Certificate(Arc::clone(&certificate))),
+                    ..define("service", &provider.authority, is_oidc)
+                })
+                .await;
+            let before = world.http.count(&On::grant("client_credentials"));
+            for scope in ["a/.default", "b/.default", "c/.default"] {
+                let request = world.grant_request(&app, Grant::ClientCredentials, scope);
+                assert!(world.redeem(request).await.starts_with("issued"));
+            }
+            let sent = world.http.requests(&On::grant("client_credentials"));
+            let assertions: HashSet<_> =
+                sent[before..].iter().filter_map(|it| it.form_value("client_assertion")).collect();
+            assert_eq!((sent.len() - before, assertions.len()), (3, different));
+        }
     });
 }
 
