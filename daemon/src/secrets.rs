@@ -80,6 +80,7 @@ impl Secrets {
                 pfx: SecretText(STANDARD.encode(&*file)),
                 passphrase,
                 send_certificate: config.send_certificate,
+                certificate: None,
             }))
         };
         match credential.await {

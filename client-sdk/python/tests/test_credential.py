@@ -63,7 +63,15 @@ def test_a_credential_crosses_the_socket_in_the_brokers_words(
     assert (body["kind"], body.get("credential")) == ("confidential", expected)
 
 
-@pytest.mark.parametrize(("certificate", "sent"), [(True, True), (PEM, True), (None, None)])
+@pytest.mark.parametrize(
+    ("certificate", "sent"),
+    [
+        (True, {"send_certificate": True}),
+        (f"Bag\n{PEM}{PEM}", {"certificate": PEM + PEM}),
+        (None, {}),
+        ("", {}),
+    ],
+)
 def test_a_pfx_file_is_read_here_and_opened_there(
     start_daemon: StartDaemon, tmp_path: Path, certificate: Any, sent: Any
 ) -> None:
@@ -71,8 +79,8 @@ def test_a_pfx_file_is_read_here_and_opened_there(
     file.write_bytes(b"\x30\x82")
     form = {"private_key_pfx_path": str(file), "passphrase": "p", "public_certificate": certificate}
     told = opened_with(start_daemon, form)["credential"]
-    assert base64.b64decode(told["pfx"]) == b"\x30\x82"
-    assert (told["type"], told["passphrase"], told.get("send_certificate")) == ("pfx", "p", sent)
+    assert base64.b64decode(told.pop("pfx")) == b"\x30\x82"
+    assert told == {"type": "pfx", "passphrase": "p", **sent}
 
 
 @pytest.mark.parametrize(

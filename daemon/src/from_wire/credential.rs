@@ -39,14 +39,16 @@ pub(super) fn from_wire(
             });
             certified(parsed, now)?
         }
-        v1::ClientCredential::Pfx { pfx, passphrase, send_certificate } => {
+        v1::ClientCredential::Pfx { pfx, passphrase, send_certificate, certificate } => {
             let file = STANDARD.decode(pfx.0.as_bytes()).map(Zeroizing::new);
             let file = file.map_err(|_| refused("pfx is no base64"))?;
             let passphrase = passphrase.as_ref().map(secret);
-            certified(
-                ClientCertificate::from_pfx(&file, passphrase.as_ref(), *send_certificate),
-                now,
-            )?
+            let own = ClientCertificate::from_pfx(&file, passphrase.as_ref(), *send_certificate);
+            let parsed = match certificate.as_deref() {
+                Some(text) => own.and_then(|own| own.with_certificates(text)),
+                None => own,
+            };
+            certified(parsed, now)?
         }
     })
 }
@@ -74,4 +76,40 @@ fn filled(member: &str, text: &v1::SecretText) -> Result<Secret, Failure> {
 
 fn refused(reason: impl Into<String>) -> Failure {
     Failure::request(ErrorCode::InvalidCredential, format!("credential: {}", reason.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    macro_rules! fixture {
+        ($name:literal) => {
+            include_bytes!(concat!("../../../crates/oauth/src/credential/fixtures/", $name))
+        };
+    }
+
+    fn check(certificate: Option<&[u8]>, refusal: Option<&str>) {
+        let credential = v1::ClientCredential::Pfx {
+            pfx: v1::SecretText(STANDARD.encode(fixture!("aes.pfx"))),
+            passphrase: Some(v1::SecretText("schlüssel".to_owned())),
+            send_certificate: false,
+            certificate: certificate.map(|text| String::from_utf8_lossy(text).into_owned()),
+        };
+        // A day on which the certificate is good.
+        let parsed = from_wire(&credential, UnixTime::from_seconds(1_800_000_000));
+        let said = parsed.err().map(|failure| failure.to_string());
+        match refusal {
+            Some(words) => assert!(said.as_ref().is_some_and(|it| it.contains(words)), "{said:?}"),
+            None => assert_eq!(said, None),
+        }
+    }
+
+    #[test]
+    fn certificates_that_go_along_with_a_pfx_are_its_keys_own() {
+        let (own, issuer) = (fixture!("certificate.pem"), fixture!("authority.pem"));
+        check(None, None);
+        check(Some(own), None);
+        check(Some(&[&own[..], issuer].concat()), None);
+        check(Some(issuer), Some("key"));
+    }
 }

@@ -50,6 +50,9 @@ pub enum ClientCredential {
         /// Whether the certificate goes along in each assertion (`x5c`).
         #[serde(default)]
         send_certificate: bool,
+        /// PEM of the certificates that go along in the place of the file's own: its issuers as well, for example.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        certificate: Option<String>,
     },
     /// An assertion that was made elsewhere, sent as it is until it expires.
     Assertion {

@@ -80,8 +80,8 @@ def _pfx(credential: Mapping[str, Any]) -> dict[str, Any]:
         type="pfx",
         pfx=base64.b64encode(content).decode(),
         passphrase=_passphrase(credential),
-        # A text would be the same certificate once more: it is in the file.
-        send_certificate=certificate is True or isinstance(certificate, str) or None,
+        send_certificate=True if certificate is True else None,
+        certificate=_pem(extract_certs(certificate)) if certificate and isinstance(certificate, str) else None,
     )
 
 
