@@ -8,6 +8,7 @@ import os
 import pickle
 import signal
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -250,6 +251,15 @@ def test_a_redirect_without_its_flow_is_refused() -> None:
         public().acquire_token_by_auth_code_flow({}, "code=c")  # type: ignore[arg-type]
 
 
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Lets Ctrl-C interrupt also where whoever started the tests had it ignored, as a shell does behind ``&``."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.parametrize("way", ["device code", "browser"])
 def test_ctrl_c_while_the_person_signs_in_cancels_the_sign_in(start_daemon: StartDaemon, way: str) -> None:
     # Joined, so that no browser is opened.

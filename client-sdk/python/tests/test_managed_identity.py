@@ -93,6 +93,21 @@ def test_an_identity_is_told_to_the_broker(
     assert (body["managed_identity"]["id"], body["client_capabilities"]) == (id_on_wire, ["CP1"])
 
 
+@pytest.mark.parametrize(
+    ("identity", "dictionaries"),
+    [
+        (SYSTEM, [{"ManagedIdentityIdType": "SystemAssigned"}, {"ManagedIdentityIdType": "SystemAssigned", "Id": None}]),
+        (msal.UserAssignedManagedIdentity(client_id="c"), [{"ManagedIdentityIdType": "ClientId", "Id": "c"}]),
+    ],
+)
+def test_a_dictionary_and_an_object_are_one_identity(
+    start_daemon: StartDaemon, identity: Any, dictionaries: list[Any]
+) -> None:
+    # One definition is one application of the broker's, and finds its tokens.
+    expected = definition_of(start_daemon, identity)
+    assert [definition_of(start_daemon, dictionary) for dictionary in dictionaries] == [expected] * len(dictionaries)
+
+
 def test_a_cluster_says_which_identity_its_services_have(
     start_daemon: StartDaemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
