@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::Problem;
-use crate::shell::{Outcome, Workspace, capture};
+use crate::shell::Workspace;
 
 const LONGEST: usize = 450;
 
@@ -83,19 +83,15 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[(
     "cargo's own name for its default registry, wherever that is fetched from",
 )];
 
-pub(super) fn check(workspace: &Workspace) -> Outcome<Vec<Problem>> {
-    // What is not yet committed is checked as well: that is when mending is cheapest.
-    let mut list = workspace.program("git");
-    list.args(["ls-files", "--cached", "--others", "--exclude-standard"]);
-    let list = capture(&mut list, "run it in a clone made by git")?;
+pub(super) fn check(workspace: &Workspace, files: &[String]) -> Vec<Problem> {
     let mut problems = Vec::new();
-    for path in list.lines() {
+    for path in files {
         // A file that is deleted but not yet committed, or that is not text, has nothing to check.
         if let Ok(text) = fs::read_to_string(workspace.root.join(path)) {
             problems.extend(check_file(path, &text, LONG_FILES));
         }
     }
-    Ok(problems)
+    problems
 }
 
 fn check_file(path: &str, text: &str, long_files: &[(&str, &str)]) -> Vec<Problem> {

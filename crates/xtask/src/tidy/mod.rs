@@ -2,10 +2,11 @@
 
 mod dependencies;
 mod files;
+mod tables;
 
 use std::fmt;
 
-use crate::shell::{Failure, Outcome, Workspace};
+use crate::shell::{Failure, Outcome, Workspace, capture};
 
 /// One place where a rule is broken.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,7 +30,9 @@ impl fmt::Display for Problem {
 
 pub(crate) fn run(workspace: &Workspace) -> Outcome {
     let mut problems = dependencies::check(workspace)?;
-    problems.extend(files::check(workspace)?);
+    let files = list_files(workspace)?;
+    problems.extend(files::check(workspace, &files));
+    problems.extend(tables::check(workspace, &files)?);
     for problem in &problems {
         eprintln!("{problem}");
     }
@@ -40,4 +43,12 @@ pub(crate) fn run(workspace: &Workspace) -> Outcome {
         format!("tidy found {} problems", problems.len()),
         "mend each; a justified exception goes into the table of its rule in crates/xtask/src/tidy, with the reason",
     ))
+}
+
+/// What is not yet committed is checked as well: that is when mending is cheapest.
+fn list_files(workspace: &Workspace) -> Outcome<Vec<String>> {
+    let mut list = workspace.program("git");
+    list.args(["ls-files", "--cached", "--others", "--exclude-standard"]);
+    let list = capture(&mut list, "run it in a clone made by git")?;
+    Ok(list.lines().map(str::to_owned).collect())
 }
