@@ -7,19 +7,19 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 
-/// Has all threads share one heap. By itself glibc gives each thread another, which it grows by one page and one system call
-/// at a time, and does not use again for the others. There is one busy thread here, so that nobody waits for the heap.
+/// Has all threads share two heaps. By itself glibc gives each thread another, and what one has freed the others do not use
+/// again. Two, since two threads read a large store, and would wait for each other at one.
 ///
 /// To be called before there is a second thread.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-pub fn share_one_heap() {
+pub fn share_heaps() {
     // SAFETY: sets a number in the allocator, under its lock; what it refuses stays as it was.
-    let _ = unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) };
+    let _ = unsafe { libc::mallopt(libc::M_ARENA_MAX, 2) };
 }
 
 /// Other allocators have no such heaps.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-pub fn share_one_heap() {}
+pub fn share_heaps() {}
 
 /// An allocator around another one.
 #[derive(Clone, Copy, Debug, Default)]

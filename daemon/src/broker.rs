@@ -79,7 +79,8 @@ impl Broker {
     ) -> Result<Opened, Failure> {
         let in_force = self.configuration.look(self.engine.now()).await;
         let Some(name) = &request.name else {
-            return self.open_defined(session, &in_force, request, None).await;
+            let definition = from_wire::definition(request, self.engine.now())?;
+            return self.open_defined(session, &in_force, request, definition, None).await;
         };
         let alone = v1::OpenAppRequest { name: Some(name.clone()), ..Default::default() };
         if *request != alone {
@@ -93,9 +94,9 @@ impl Broker {
         session: &Session,
         in_force: &InForce,
         request: &v1::OpenAppRequest,
+        definition: Definition,
         declared: Option<Declared>,
     ) -> Result<Opened, Failure> {
-        let definition = from_wire::definition(request, self.engine.now())?;
         let mut definition = decide(in_force.policy(), &session.caller, definition)?.into_request();
         if let Some(route) = definition.route.take() {
             // A proxy's password could be guessed at with a digest that anybody can make.

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use url::Url;
-use valetkey_engine::AppId;
+use valetkey_engine::{AppId, Definition};
 use valetkey_model::UnixTime;
 use valetkey_policy::{Admission, Policy};
 
@@ -185,6 +185,7 @@ impl InForce {
         let apps = loaded.config.apps.iter().filter(|(_, app)| app.kind == AppKind::Public);
         let names = apps.filter_map(|(name, app)| {
             let definition = from_wire::definition(&app.definition(), now).ok()?;
+            let definition = Definition { declared_as: Some(name.clone()), ..definition };
             Some((definition.app_id(), name.clone()))
         });
         Self {

@@ -87,6 +87,7 @@ pub fn definition(request: &v1::OpenAppRequest, now: UnixTime) -> Result<Definit
         },
         dpop: request.dpop,
         partition: None,
+        declared_as: None,
     };
     definition.check().map_err(|error| Failure::request(ErrorCode::BadRequest, error.to_string()))
 }

@@ -10,7 +10,7 @@ use valetkeyd::program;
 static ALLOCATOR: Zeroing = Zeroing::new();
 
 fn main() -> ExitCode {
-    allocator::share_one_heap();
+    allocator::share_heaps();
     // SAFETY: the first line of the process: there is no other thread, and no descriptor but what it was started with.
     match unsafe { take_inherited() } {
         Ok(inherited) => program::main(std::env::args_os(), inherited),

@@ -1,7 +1,7 @@
 //! The configuration changes while the daemon runs.
 
 use serde_json::json;
-use valetkey_tests::{CLIENT_ID, Machine, World};
+use valetkey_tests::{ALICE, CLIENT_ID, Machine, World};
 
 const CONFIG: &str = "config/valetkey/config.toml";
 
@@ -97,4 +97,27 @@ async fn a_signal_has_it_read_and_ends_nobody() {
     };
     valetkey_tests::patiently("the reload", denied).await;
     assert!(world.machine.logs().contains("the configuration was read anew"));
+}
+
+#[tokio::test]
+async fn two_names_of_one_registration_each_have_their_own_scopes() {
+    let world = World::start().await;
+    drop(world.signed_in(ALICE).await);
+    let authority = world.entra.authority("common");
+    let declare = |name: &str, scope: &str| {
+        format!(
+            "[apps.{name}]\nclient_id = \"{CLIENT_ID}\"\nauthority = \"{authority}\"\nvalidate_authority = false\n\
+             scopes = [\"{scope}\"]\n"
+        )
+    };
+    world.machine.write(CONFIG, declare("graph", "User.Read") + &declare("mail", "Mail.Read"));
+    let mut connection = world.machine.connect().await;
+    for (name, scope) in [("graph", "User.Read"), ("mail", "Mail.Read"), ("graph", "User.Read")] {
+        let opened = connection.post("/v1/apps", &json!({"name": name})).await.success();
+        assert_eq!(opened["name"], name);
+        let path = format!("/v1/apps/{}/token", opened["app"].as_str().unwrap_or_default());
+        let token = connection.post(&path, &json!({})).await.success();
+        let scopes = token["scope"].as_str().unwrap_or_default();
+        assert!(scopes.split(' ').any(|one| one == scope), "{name}: {scopes}");
+    }
 }

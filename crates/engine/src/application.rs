@@ -47,6 +47,9 @@ pub struct Definition {
     pub route: Option<Arc<Route>>,
     /// Where its tokens are, when they are not in the cache that the user's programs share.
     pub partition: Option<Partition>,
+    /// The name by which the configuration declares it, if it does: what is declared twice is two applications, which may
+    /// differ in what is declared of them and does not stand here, such as the scopes.
+    pub declared_as: Option<String>,
 }
 
 /// RFC 6749 section 2.1.
@@ -128,6 +131,7 @@ impl Definition {
             dpop: false,
             route: None,
             partition: None,
+            declared_as: None,
         }
     }
 
@@ -177,7 +181,9 @@ impl Definition {
         let capabilities = self.capabilities.iter().map(String::as_str);
         // No capability is written like this, and without it the id stays what it was.
         let dpop = self.dpop.then_some("\0dpop");
-        AppId::of_texts(texts.into_iter().chain(options).chain(capabilities).chain(dpop))
+        let declared = self.declared_as.iter().flat_map(|name| ["\0declared", name]);
+        let rest = capabilities.chain(dpop).chain(declared);
+        AppId::of_texts(texts.into_iter().chain(options).chain(rest))
     }
 }
 

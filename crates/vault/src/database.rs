@@ -37,7 +37,7 @@ const CACHE_BYTES: usize = 512 * 1024;
 
 /// From here on the decryption of a partition is worth more than one thread.
 const RECORDS_FOR_THREADS: u64 = 500;
-const MOST_THREADS: usize = 4;
+const MOST_THREADS: usize = 2;
 
 /// The database of one store.
 pub(crate) struct Database {

@@ -1,6 +1,7 @@
 //! Applications that the configuration declares. A public one is as good as any that a program defines itself. A confidential
 //! one brings a credential that the program never sees, and is for those alone whom its section names.
 
+use valetkey_engine::Definition;
 use valetkey_model::{FileId, Partition};
 use valetkey_policy::{CallerRule, ProgramFile, admit};
 use valetkey_proto::v1::{self, ErrorCode};
@@ -9,6 +10,7 @@ use super::{Broker, Opened};
 use crate::config::{AppConfig, UserName};
 use crate::configuration::InForce;
 use crate::failure::Failure;
+use crate::from_wire;
 use crate::session::{Declared, Session};
 
 impl Broker {
@@ -22,13 +24,20 @@ impl Broker {
         let app = in_force.apps().get(name).ok_or_else(|| self.undeclared(in_force, name))?;
         let mut request = app.definition();
         let Some(credential) = &app.credential else {
-            return self.open_defined(session, in_force, &request, None).await;
+            let definition = self.define(name, &request)?;
+            return self.open_defined(session, in_force, &request, definition, None).await;
         };
         let rule = caller_rule(app).await;
         admit(&rule, name, &session.caller)?;
         request.credential = Some(self.secrets.read_credential(name, credential).await?);
         let declared = Declared { name: name.to_owned(), epoch: in_force.epoch().clone() };
-        self.open_defined(session, in_force, &request, Some(declared)).await
+        let definition = self.define(name, &request)?;
+        self.open_defined(session, in_force, &request, definition, Some(declared)).await
+    }
+
+    fn define(&self, name: &str, request: &v1::OpenAppRequest) -> Result<Definition, Failure> {
+        let definition = from_wire::definition(request, self.engine().now())?;
+        Ok(Definition { declared_as: Some(name.to_owned()), ..definition })
     }
 
     /// What is wrong with a name that nothing is declared by, and where to declare it.
