@@ -74,6 +74,8 @@ pub(crate) fn render(rows: &[Row], busy: &str, took: Duration) -> String {
 fn machine() -> String {
     let cpus = std::thread::available_parallelism().map_or(0, usize::from);
     let kernel = read_word("/proc/sys/kernel/osrelease");
+    // What follows is a distributor's.
+    let kernel = kernel.split('-').next().unwrap_or_default();
     let model = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = model
         .lines()

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
 use valetkey_client::{Endpoint, Error, blocking};
@@ -177,9 +178,11 @@ fn serve() {
             Err(BindError::AlreadyRunning { .. }) => return,
             bound => bound.unwrap(),
         };
-        loop {
-            let (stream, _) = listener.accept().await.unwrap();
-            tokio::spawn(answer(stream));
+        // One that began as the others ended has nobody to end it.
+        while let Ok(accepted) =
+            tokio::time::timeout(Duration::from_secs(60), listener.accept()).await
+        {
+            tokio::spawn(answer(accepted.unwrap().0));
         }
     });
 }
