@@ -12,7 +12,7 @@ store=$(realpath "$(dirname "$0")/store.py")
 if [ $# -gt 1 ]; then
     tests=$2
 else
-    tests=$(cargo test --workspace --test items --no-run 2>&1 | tee /dev/stderr |
+    tests=$(cargo test --workspace --test items --no-run 2>&1 | tee -a /dev/stderr |
         sed -n 's/.*Executable.*(\(.*\))$/\1/p')
     case $tests in
         /*) ;;

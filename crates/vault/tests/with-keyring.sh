@@ -15,7 +15,7 @@ if [ $# -gt 0 ]; then
     tests=$1
 else
     # Of the whole workspace, so that what other suites built serves here too: alone the vault has other features.
-    tests=$(cargo test --workspace --test keyring --no-run 2>&1 | tee /dev/stderr |
+    tests=$(cargo test --workspace --test keyring --no-run 2>&1 | tee -a /dev/stderr |
         sed -n 's/.*Executable.*(\(.*\))$/\1/p')
     case $tests in
         /*) ;;
