@@ -44,6 +44,8 @@ pub struct StoreReport {
     pub key_provider: String,
     /// Where the key is and who can get at it, for a person; or why it cannot be had.
     pub key_protection: String,
+    /// True while a new store waits for its first passphrase.
+    pub key_to_be_chosen: bool,
     /// Damage that was found, and what became of it.
     pub problems: Vec<String>,
 }

@@ -146,6 +146,11 @@ impl LockedVault {
         }
     }
 
+    /// Whether there is no store yet, so that the passphrase which comes is the one that it will have.
+    pub fn is_new(&self) -> bool {
+        !matches!(Header::read(&self.opening.dir), Ok(HeaderFile::Sound(_)))
+    }
+
     /// What was found wrong so far.
     pub fn incidents(&self) -> &[Incident] {
         &self.opening.incidents

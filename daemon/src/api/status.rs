@@ -53,7 +53,11 @@ pub(super) async fn get(
             uptime_seconds: engine.now().seconds_since(api.process.started),
             socket: api.process.socket.clone(),
             locked: report.locked,
-            key: KeyStatus { provider: report.key_provider, protection: report.key_protection },
+            key: KeyStatus {
+                provider: report.key_provider,
+                protection: report.key_protection,
+                to_be_chosen: report.key_to_be_chosen,
+            },
             store: StoreStatus {
                 path: report.path,
                 problems: report.problems,

@@ -263,6 +263,7 @@ impl Worker {
         let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
         report.path = self.options.state_dir.display().to_string();
         report.locked = !matches!(self.state, State::Ready(_));
+        report.key_to_be_chosen = false;
         let incidents = match &self.state {
             State::Ready(vault) => {
                 (report.key_provider, report.key_protection) = describe(vault.key_report());
@@ -270,7 +271,11 @@ impl Worker {
             }
             State::Locked(locked) => {
                 report.key_provider = KeyProvider::Passphrase.to_string();
-                report.key_protection = "it waits for the passphrase".to_owned();
+                report.key_to_be_chosen = locked.is_new();
+                report.key_protection = match report.key_to_be_chosen {
+                    true => "the store is new, and waits for a passphrase to be chosen".to_owned(),
+                    false => "it waits for the passphrase".to_owned(),
+                };
                 locked.incidents()
             }
             State::Unavailable(reason) => {

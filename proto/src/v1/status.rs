@@ -50,6 +50,9 @@ pub struct KeyStatus {
     pub provider: String,
     /// In words, for a person: where the key is and who can read it.
     pub protection: String,
+    /// True when the store is new and its passphrase is yet to be chosen: what `POST /v1/unlock` brings will be the one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub to_be_chosen: bool,
 }
 
 /// The store.

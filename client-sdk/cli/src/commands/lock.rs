@@ -18,7 +18,10 @@ pub(super) fn lock(client: &Client, console: &Console) -> Result<(), Failure> {
 }
 
 pub(super) fn unlock(client: &Client, console: &Console) -> Result<(), Failure> {
-    let passphrase = read_passphrase()?;
+    let passphrase = match io::stdin().is_terminal() && client.status()?.key.to_be_chosen {
+        true => choose_passphrase()?,
+        false => read_passphrase()?,
+    };
     client.unlock(&UnlockRequest { passphrase })?;
     confirm(console, false)
 }
@@ -30,11 +33,26 @@ fn confirm(console: &Console, locked: bool) -> Result<(), Failure> {
     }
 }
 
+/// Typed twice: what was mistyped once would keep its owner out for good.
+fn choose_passphrase() -> Result<String, Failure> {
+    let type_twice = || {
+        let chosen = rpassword::prompt_password("Choose a passphrase for the new store: ")?;
+        Ok((rpassword::prompt_password("Once more: ")? == chosen).then_some(chosen))
+    };
+    let chosen = type_twice().map_err(unread)?;
+    chosen.ok_or_else(|| {
+        let text = "the two are not the same; the store is as it was".to_owned();
+        Failure::own("no_passphrase", FAILED, text, "run `valetkey unlock` again")
+    })
+}
+
 /// Typed unseen, or the first line of what comes through a pipe. Never an argument: other users see those.
 pub(super) fn read_passphrase() -> Result<String, Failure> {
-    type_or_read().map_err(|error| {
-        Failure::own("no_passphrase", FAILED, format!("read the passphrase: {error}"), "")
-    })
+    type_or_read().map_err(unread)
+}
+
+fn unread(error: io::Error) -> Failure {
+    Failure::own("no_passphrase", FAILED, format!("read the passphrase: {error}"), "")
 }
 
 fn type_or_read() -> io::Result<String> {
