@@ -110,8 +110,8 @@ impl Configuration {
     }
 
     /// The settings that the file has changed and that this process read at its start alone.
-    pub fn waiting_for_restart(&self) -> Vec<String> {
-        let waiting = self.in_force().config().waiting_for_restart(&self.started_with);
+    pub fn waiting_for_restart(&self, has_key: bool) -> Vec<String> {
+        let waiting = self.in_force().config().waiting_for_restart(&self.started_with, has_key);
         waiting.into_iter().map(str::to_owned).collect()
     }
 

@@ -9,12 +9,12 @@ use valetkey_engine::ports::Clock;
 use valetkey_engine::{Engine, Ports};
 use valetkey_ipc::{BindError, Listener};
 use valetkey_safe_path::PathError;
-use valetkey_vault::{KeyChoice, KeyProvider, OpenOptions, UnknownKeyChoice, VaultError};
+use valetkey_vault::{OpenOptions, UnknownKeyChoice, VaultError};
 
 use crate::api::{self, Api, Process};
 use crate::broker::Broker;
 use crate::clock::SystemClock;
-use crate::config::{ConfigError, KeyName, Source, VaultConfig};
+use crate::config::{ConfigError, Source, VaultConfig};
 use crate::configuration::Configuration;
 use crate::endpoint::{self, Inherited, OpenError};
 use crate::hardening;
@@ -200,10 +200,17 @@ fn assemble(
     Api {
         broker: Broker::new(engine, configuration, secrets),
         store,
-        process: Process { socket: listener.endpoint().to_string(), started: SystemClock.now() },
+        process: Process {
+            socket: listener.endpoint().to_string(),
+            started: SystemClock.now(),
+            has_key_of_environment: lookup(KEY_PROVIDER).is_some(),
+        },
         stop,
     }
 }
+
+/// Goes before `[vault] key`.
+const KEY_PROVIDER: &str = "VALETKEY_KEY_PROVIDER";
 
 fn open_store(
     state_dir: PathBuf,
@@ -213,23 +220,13 @@ fn open_store(
     let now: crate::store::UnixSeconds =
         Arc::new(|| u64::try_from(SystemClock.now().seconds()).unwrap_or_default());
     let mut options = OpenOptions::new(state_dir, now());
-    options.key = match lookup("VALETKEY_KEY_PROVIDER") {
+    options.key = match lookup(KEY_PROVIDER) {
         Some(name) => name.to_string_lossy().parse()?,
-        None => key_choice(config.key),
+        None => config.key.into(),
     };
     options.passphrase = config.read_passphrase().map_err(RunError::PassphraseFile)?;
     options.credentials_directory = lookup("CREDENTIALS_DIRECTORY").map(PathBuf::from);
     Ok(VaultStore::open(options, now)?)
-}
-
-fn key_choice(name: KeyName) -> KeyChoice {
-    match name {
-        KeyName::Auto => KeyChoice::Auto,
-        KeyName::Keyring => KeyChoice::Only(KeyProvider::Keyring),
-        KeyName::Credential => KeyChoice::Only(KeyProvider::Credential),
-        KeyName::Passphrase => KeyChoice::Only(KeyProvider::Passphrase),
-        KeyName::File => KeyChoice::Only(KeyProvider::File),
-    }
 }
 
 /// What a service manager wants to know.

@@ -14,7 +14,7 @@ use valetkey_cache::{Change, Entry};
 use valetkey_engine::ports::{BoxFuture, StoreError, TokenStore};
 use valetkey_model::{Partition, Secret};
 use valetkey_proto::v1::ErrorCode;
-use valetkey_vault::{KeyProvider, OpenOptions, RecordChange, VaultError};
+use valetkey_vault::{KeyChoice, KeyProvider, OpenOptions, RecordChange, VaultError};
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
@@ -48,6 +48,16 @@ pub struct StoreReport {
     pub key_to_be_chosen: bool,
     /// Damage that was found, and what became of it.
     pub problems: Vec<String>,
+}
+
+impl StoreReport {
+    /// Where the key of a store is that has been made; `None` as well while it cannot be had.
+    pub fn key(&self) -> Option<KeyProvider> {
+        match self.key_provider.parse() {
+            Ok(KeyChoice::Only(provider)) if !self.key_to_be_chosen => Some(provider),
+            _ => None,
+        }
+    }
 }
 
 type SharedReport = Arc<Mutex<StoreReport>>;

@@ -42,6 +42,30 @@ async fn an_application_is_there_as_soon_as_it_is_declared() {
 }
 
 #[tokio::test]
+async fn an_application_that_was_edited_is_listed_once_and_one_that_was_removed_no_more() {
+    let world = World::start().await;
+    declare(&world, "mail");
+    assert!(opens(&world, "mail").await);
+    let listed = || async {
+        let apps = world.machine.get("/v1/apps").await.success();
+        let apps = apps["apps"].as_array().cloned().unwrap_or_default();
+        let names: Vec<_> = apps.iter().map(|app| app["name"].clone()).collect();
+        let counted = world.machine.status().await["counts"]["apps"].clone();
+        assert_eq!(counted, json!(names.len()));
+        names
+    };
+    assert_eq!(listed().await, ["mail"]);
+    let other = format!(
+        "[apps.mail]\nclient_id = \"other\"\nauthority = {:?}\nvalidate_authority = false\n",
+        world.entra.authority("common")
+    );
+    world.machine.write(CONFIG, other);
+    assert_eq!(listed().await, ["mail"]);
+    world.machine.write(CONFIG, "");
+    assert!(listed().await.is_empty());
+}
+
+#[tokio::test]
 async fn a_broken_change_changes_nothing_and_is_named_with_its_line() {
     let world = World::start().await;
     declare(&world, "mail");
@@ -69,6 +93,29 @@ async fn what_takes_effect_at_the_next_start_is_named_until_then() {
     assert_eq!(status["configuration"]["at_next_start"], json!(["network.timeout"]));
     machine.restart().await;
     assert_eq!(machine.status().await["configuration"]["at_next_start"], json!(null));
+}
+
+#[tokio::test]
+async fn a_key_that_the_store_does_not_have_is_a_problem_before_the_next_start_refuses_it() {
+    let mut machine = Machine::new();
+    machine.set("VALETKEY_KEY_PROVIDER", "");
+    machine.write(CONFIG, "[vault]\nkey = \"file\"\n");
+    machine.launch().await;
+    machine.write(CONFIG, "[vault]\nkey = \"auto\"\n");
+    let status = machine.status().await;
+    assert_eq!(status["configuration"]["at_next_start"], json!(null));
+    assert_eq!(status["store"]["problems"], json!([]));
+
+    machine.write(CONFIG, "[vault]\nkey = \"passphrase\"\n");
+    let status = machine.status().await;
+    assert_eq!(status["configuration"]["at_next_start"], json!(null));
+    let problem = status["store"]["problems"][0].as_str().unwrap_or_default().to_owned();
+    machine.kill().await;
+    let refusal = machine.launch_in_vain().await;
+    let folder = machine.state_dir().display().to_string();
+    for word in [&folder, "`file`", "`passphrase`", "`auto`", "move that folder away"] {
+        assert!(problem.contains(word) && refusal.contains(word), "{word}: {problem}\n{refusal}");
+    }
 }
 
 #[tokio::test]

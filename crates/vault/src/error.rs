@@ -25,10 +25,13 @@ pub enum VaultError {
     WrongPassphrase,
     /// The configuration asks for another provider than the one that the store was made with.
     #[error(
-        "open the store: its key is in the {recorded} but the configuration asks for the {wanted}; \
-         set the key to `auto` or `{recorded}`, or move the store away to begin a new one"
+        "open the store {}: it keeps the key provider that it was made with, `{recorded}`, and the \
+         configuration asks for `{wanted}`; set the key to `auto` or `{recorded}`, or move that \
+         folder away to begin a new store, for which everybody signs in again", path.display()
     )]
     OtherProvider {
+        /// The store's folder.
+        path: PathBuf,
         /// The provider that the header names.
         recorded: KeyProvider,
         /// The provider that was asked for.

@@ -196,7 +196,8 @@ impl Opening {
         let provider = header.key.provider();
         match self.options.key {
             KeyChoice::Only(wanted) if wanted != provider => {
-                return Err(VaultError::OtherProvider { recorded: provider, wanted });
+                let path = self.options.state_dir;
+                return Err(VaultError::OtherProvider { path, recorded: provider, wanted });
             }
             _ => {}
         }

@@ -161,17 +161,13 @@ fn a_provider_set_up_wrongly_is_an_error_and_not_passed_over() {
 fn another_provider_than_the_recorded_one_is_refused() {
     let dir = tempdir().unwrap();
     drop(ready(&options(dir.path(), only(KeyProvider::File))).unwrap());
-    let refused = ready(&options(dir.path(), only(KeyProvider::Keyring)));
-    assert!(
-        matches!(
-            refused,
-            Err(VaultError::OtherProvider {
-                recorded: KeyProvider::File,
-                wanted: KeyProvider::Keyring,
-            })
+    match ready(&options(dir.path(), only(KeyProvider::Keyring))) {
+        Err(VaultError::OtherProvider { path, recorded, wanted }) => assert_eq!(
+            (path.as_path(), recorded, wanted),
+            (dir.path(), KeyProvider::File, KeyProvider::Keyring)
         ),
-        "{refused:?}"
-    );
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]

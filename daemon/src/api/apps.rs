@@ -52,7 +52,7 @@ pub(super) async fn get(
             api.broker.open_app(&session, &request).await?;
         }
         let user = api.broker.user(&session).await?;
-        let mut open = user.apps();
+        let mut open = api.broker.open_apps(&user);
         for (id, partition) in session.apps() {
             let user = api.broker.engine().find_user(&partition);
             open.extend(user.and_then(|user| user.find_app(&id)));

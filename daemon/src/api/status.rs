@@ -1,5 +1,6 @@
 //! `GET /v1/status`.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,10 +11,13 @@ use axum::http::{Response, StatusCode};
 use valetkey_engine::User;
 use valetkey_model::UnixTime;
 use valetkey_proto::v1::{ConfigurationStatus, Counts, KeyStatus, Status, StoreStatus};
+use valetkey_vault::{KeyChoice, VaultError};
 
 use super::Api;
 use super::answer::json;
+use crate::config::KeyName;
 use crate::session::Session;
+use crate::store::StoreReport;
 
 /// What is true of this process from its start to its end.
 pub struct Process {
@@ -21,6 +25,8 @@ pub struct Process {
     pub socket: String,
     /// When it started.
     pub started: UnixTime,
+    /// Whether the environment says where the store's key is, so that the configuration is not asked.
+    pub has_key_of_environment: bool,
 }
 
 /// How long to wait for the store before telling what is known without it.
@@ -32,13 +38,17 @@ pub(super) async fn get(
 ) -> Response<Body> {
     let engine = api.broker.engine();
     let user = loaded_user(&api, &session).await;
-    let report = api.store.report();
+    let mut report = api.store.report();
     let configuration = api.broker.configuration();
     let in_force = configuration.look(engine.now()).await;
+    let has_key = api.process.has_key_of_environment || report.key().is_some();
+    if !api.process.has_key_of_environment {
+        report.problems.extend(refusal_at_next_start(&report, in_force.config().vault.key));
+    }
     let counts = user.as_ref().map(|user| {
         let cached = user.counts();
         Counts {
-            apps: user.apps().len(),
+            apps: api.broker.open_apps(user).len(),
             accounts: cached.accounts,
             access_tokens: cached.access_tokens,
             refresh_tokens: cached.refresh_tokens,
@@ -66,11 +76,21 @@ pub(super) async fn get(
             configuration: ConfigurationStatus {
                 path: in_force.file().map(|file| file.display().to_string()),
                 problem: in_force.problem().map(str::to_owned),
-                at_next_start: configuration.waiting_for_restart(),
+                at_next_start: configuration.waiting_for_restart(has_key),
             },
             counts: counts.unwrap_or_default(),
         },
     )
+}
+
+/// What the next start would say to a configuration that asks by now for another key than the store has.
+fn refusal_at_next_start(report: &StoreReport, wanted: KeyName) -> Option<String> {
+    let (Some(recorded), KeyChoice::Only(wanted)) = (report.key(), wanted.into()) else {
+        return None;
+    };
+    let path = PathBuf::from(&report.path);
+    let refusal = VaultError::OtherProvider { path, recorded, wanted };
+    (wanted != recorded).then(|| format!("valetkeyd will not start again: {refusal}"))
 }
 
 /// A locked store is a state to tell of, not a failure of telling. Nobody waits for one whose thread is busy, perhaps with

@@ -1,7 +1,9 @@
 //! Applications that the configuration declares. A public one is as good as any that a program defines itself. A confidential
 //! one brings a credential that the program never sees, and is for those alone whom its section names.
 
-use valetkey_engine::Definition;
+use std::sync::Arc;
+
+use valetkey_engine::{ClientApplication, Definition, User};
 use valetkey_model::{FileId, Partition};
 use valetkey_policy::{CallerRule, ProgramFile, admit};
 use valetkey_proto::v1::{self, ErrorCode};
@@ -33,6 +35,16 @@ impl Broker {
         let declared = Declared { name: name.to_owned(), epoch: in_force.epoch().clone() };
         let definition = self.define(name, &request)?;
         self.open_defined(session, in_force, &request, definition, Some(declared)).await
+    }
+
+    /// The applications that all programs of a user have open, but for what is left of a section of the configuration that
+    /// says something else by now: who has that open keeps it, and nobody else can come by it.
+    pub fn open_apps(&self, user: &User) -> Vec<Arc<ClientApplication>> {
+        let in_force = self.configuration.in_force();
+        let is_past = |app: &ClientApplication| {
+            app.definition().declared_as.is_some() && in_force.name_of(app.id()).is_none()
+        };
+        user.apps().into_iter().filter(|app| !is_past(app)).collect()
     }
 
     fn define(&self, name: &str, request: &v1::OpenAppRequest) -> Result<Definition, Failure> {

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use valetkey_model::{Authority, AuthorityOptions};
+use valetkey_model::{Authority, AuthorityOptions, UnixTime};
 
 use super::{AppConfig, AppKind, Config, ConfigError, CredentialConfig, SecretPlace};
+use crate::from_wire;
 
 pub(super) fn check(path: &Path, content: &str, config: &Config) -> Result<(), ConfigError> {
     check_network(path, content, config)?;
@@ -53,6 +54,7 @@ fn check_app(name: &str, app: &AppConfig) -> Result<(), String> {
         let problem = "has an empty `client_id`; take it from the provider's registration page";
         return Err(problem.to_owned());
     }
+    check_definition(app)?;
     match (app.kind, &app.credential) {
         (AppKind::Public, _) => check_public(app),
         (AppKind::Confidential, None) => Err(format!(
@@ -64,6 +66,12 @@ fn check_app(name: &str, app: &AppConfig) -> Result<(), String> {
                 .map_err(|problem| format!("has a credential that {problem}"))
         }
     }
+}
+
+/// As whoever opens it would find out. No credential is in it, and so the time tells nothing.
+fn check_definition(app: &AppConfig) -> Result<(), String> {
+    let definition = from_wire::definition(&app.definition(), UnixTime::from_seconds(0));
+    definition.map(drop).map_err(|problem| format!("cannot be: {problem}"))
 }
 
 /// What guards a credential would guard nothing here, where every program could define the same application.

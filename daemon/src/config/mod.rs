@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use valetkey_proto::v1::InstanceDiscovery;
+use valetkey_vault::{KeyChoice, KeyProvider};
 
 pub use app::{AppConfig, AppKind, CredentialConfig, SecretPlace, UserName};
 pub use check::{NAME_RULE, is_name};
@@ -45,10 +46,11 @@ impl Config {
         listed.map(|url| ("instance_discovery_endpoints", url)).chain(of_apps)
     }
 
-    /// The settings of this configuration that differ from those of `started` and that a daemon reads at its start alone.
-    pub fn waiting_for_restart(&self, started: &Self) -> Vec<&'static str> {
+    /// The settings of this configuration that differ from those of `started` and that a daemon reads at its start alone. A
+    /// store whose key is settled keeps it, whatever the configuration says.
+    pub fn waiting_for_restart(&self, started: &Self, has_key: bool) -> Vec<&'static str> {
         let settings = [
-            ("vault.key", self.vault.key != started.vault.key),
+            ("vault.key", !has_key && self.vault.key != started.vault.key),
             ("vault.passphrase_file", self.vault.passphrase_file != started.vault.passphrase_file),
             (
                 "network.connect_timeout",
@@ -65,7 +67,8 @@ impl Config {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct VaultConfig {
-    /// Where the key is that protects the store. The environment's VALETKEY_KEY_PROVIDER goes before it.
+    /// Where the key is that protects a new store; a store keeps the key that it was made with. The environment's
+    /// VALETKEY_KEY_PROVIDER goes before it.
     pub key: KeyName,
     /// A file that only you can read, whose first line is the passphrase; without it `valetkey unlock` asks for one.
     pub passphrase_file: Option<PathBuf>,
@@ -87,6 +90,18 @@ pub enum KeyName {
     Passphrase,
     /// A file beside the store: better than nothing, and no more than that.
     File,
+}
+
+impl From<KeyName> for KeyChoice {
+    fn from(name: KeyName) -> Self {
+        match name {
+            KeyName::Auto => Self::Auto,
+            KeyName::Keyring => Self::Only(KeyProvider::Keyring),
+            KeyName::Credential => Self::Only(KeyProvider::Credential),
+            KeyName::Passphrase => Self::Only(KeyProvider::Passphrase),
+            KeyName::File => Self::Only(KeyProvider::File),
+        }
+    }
 }
 
 /// How providers are reached. HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE and SSL_CERT_DIR of the environment apply as well.

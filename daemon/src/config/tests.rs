@@ -85,6 +85,22 @@ fn a_mistake_is_named_with_its_line_and_the_way_out() {
             "[apps.a]\nclient_id = \"x\"\nauthority = \"https://a/b\"\noidc_authority = \"https://c\"",
             "/c.toml:1: application `a` has both",
         ),
+        (
+            "\n[apps.a]\nclient_id = \"x\"\nauthority = \"httq://a/b\"",
+            "/c.toml:2: application `a` cannot be: authority \"httq://a/b\" must begin with https://",
+        ),
+        (
+            "[apps.a]\nclient_id = \"x\"\nauthority = \"https://login.microsoftonline.com\"",
+            "/c.toml:1: application `a` cannot be: authority \"https://login.microsoftonline.com\" lacks a tenant",
+        ),
+        (
+            "[apps.a]\nclient_id = \"x\"\noidc_authority = \"id.example\"",
+            "/c.toml:1: application `a` cannot be: authority \"id.example\" is no URL",
+        ),
+        (
+            "[apps.a]\nclient_id = \"x\"\nexclude_scopes = [\"openid\"]",
+            "/c.toml:1: application `a` cannot be: exclude_scopes",
+        ),
         ("[vault]\nkey = ", "/c.toml:2: "),
     ] {
         check_error(content, expected);

@@ -132,8 +132,9 @@ fn what_is_read_at_a_start_alone_is_named() {
         "[vault]\nkey = \"file\"\n[network]\ntimeout = 7\n[policy]\nauthorities = []\n",
     );
     place.check(&[], None);
-    assert_eq!(place.configuration.waiting_for_restart(), ["vault.key", "network.timeout"]);
+    assert_eq!(place.configuration.waiting_for_restart(false), ["vault.key", "network.timeout"]);
+    assert_eq!(place.configuration.waiting_for_restart(true), ["network.timeout"]);
     write(&place.path(), "");
     place.check(&[], None);
-    assert!(place.configuration.waiting_for_restart().is_empty());
+    assert!(place.configuration.waiting_for_restart(false).is_empty());
 }

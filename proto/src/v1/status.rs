@@ -61,7 +61,8 @@ pub struct KeyStatus {
 pub struct StoreStatus {
     /// Its folder.
     pub path: String,
-    /// Damage that was found, and what became of it; empty when all is well.
+    /// Damage that was found, and what became of it; a key that the configuration asks for and that the store does not have.
+    /// Empty when all is well.
     pub problems: Vec<String>,
     /// Changes that could not be written yet (disk full, read-only); 0 when all is well.
     pub unsaved: usize,

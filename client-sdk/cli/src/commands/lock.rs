@@ -65,4 +65,5 @@ fn type_or_read() -> io::Result<String> {
     Ok(passphrase.strip_suffix('\r').unwrap_or(passphrase).to_owned())
 }
 
-const ONLY_A_PASSPHRASE: &str = "to be able to, begin a new store with `key = \"passphrase\"` under `[vault]` in the configuration";
+const ONLY_A_PASSPHRASE: &str = "to be able to, end valetkeyd, move away the store's folder that `valetkey status` names, and begin a \
+    new one with `key = \"passphrase\"` under `[vault]` in the configuration";

@@ -93,7 +93,8 @@ fn count(number: usize, what: &str) -> String {
 
 const FILE_KEY: &str = "file: beside the store, with nothing but its permissions to protect it. \
     That is weaker than a keyring: whoever can read the folder, or a backup of it, can read the tokens. \
-    For more, begin a new store where a keyring runs, or with `key = \"passphrase\"` under `[vault]`.";
+    A store keeps the key that it was made with. For more, end valetkeyd, move the store's folder away, and begin a new one \
+    where a keyring runs, or with `key = \"passphrase\"` under `[vault]`; everybody signs in again.";
 
 /// The width of a name and the gap behind it.
 const MARGIN: usize = 9;
