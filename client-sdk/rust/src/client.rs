@@ -7,10 +7,10 @@ use valetkey_ipc::{ConnectError, Endpoint, Stream};
 
 use crate::call::Call;
 use crate::connection::{Broken, Connection, Pool};
-use crate::error::{Error, ProtocolError};
+use crate::error::Error;
 use crate::flow::Flows;
 use crate::start::{Starting, is_allowed_by_environment};
-use crate::talk::{Errand, Next, Talk};
+use crate::talk::{Errand, Talk};
 
 /// The way to the daemon. Cloning is cheap, and clones share their connections.
 ///
@@ -102,22 +102,9 @@ impl Client {
         talk: &mut Talk<'_, T>,
     ) -> Result<Result<T, Error>, Broken> {
         loop {
-            let answer = connection.exchange(talk.request()).await?;
-            let keeps_alive = answer.keeps_alive;
-            let (next, opened) = talk.hear(answer);
-            connection.opened.extend(opened);
-            match next {
-                Next::Done(outcome) => {
-                    if keeps_alive {
-                        self.0.idle.put(connection);
-                    }
-                    return Ok(outcome);
-                }
-                // It will be closed, and nothing of what comes next has begun.
-                Next::Ask if !keeps_alive => {
-                    return Err(Broken::Gone(ProtocolError::HungUp.into()));
-                }
-                Next::Ask => {}
+            let (answer, here) = connection.exchange(talk.request()).await?;
+            if let Some(told) = talk.take(answer, here)? {
+                return Ok(self.0.idle.put_back(connection, told));
             }
         }
     }

@@ -14,6 +14,7 @@ use crate::call::Call;
 use crate::definition::OpeningKey;
 use crate::error::{Error, ProtocolError};
 use crate::http1::{Answer, Framing, Incoming};
+use crate::talk::Told;
 
 /// A connection and the answer that comes in over it.
 pub(crate) struct Connection<S> {
@@ -41,6 +42,9 @@ impl OpenedHere {
     }
 }
 
+/// An answer, and what is open over the connection that it came by.
+pub(crate) type Heard<'a> = (Answer<'a>, &'a mut OpenedHere);
+
 /// Why there is no answer. The connection is of no more use.
 pub(crate) enum Broken {
     /// Not a byte came back: a kept-alive connection may have been closed since, or a new one is to a daemon that ends.
@@ -55,17 +59,17 @@ impl Connection<Stream> {
     }
 
     /// Sends a request and reads its answer.
-    pub(crate) async fn exchange(&mut self, request: &[u8]) -> Result<Answer<'_>, Broken> {
+    pub(crate) async fn exchange(&mut self, request: &[u8]) -> Result<Heard<'_>, Broken> {
         self.send(request).await?;
         while !self.incoming.is_complete()? {
             self.receive().await?;
         }
-        Ok(self.incoming.answer())
+        Ok((self.incoming.answer(), &mut self.opened))
     }
 
     /// Itself, if the daemon answers over it and goes on to.
     pub(crate) async fn prove(mut self) -> Result<Self, Broken> {
-        let keeps_alive = self.exchange(&question().request).await?.keeps_alive;
+        let keeps_alive = self.exchange(&question().request).await?.0.keeps_alive;
         if keeps_alive { Ok(self) } else { Err(Broken::Gone(ProtocolError::HungUp.into())) }
     }
 
@@ -111,17 +115,17 @@ impl Connection<BlockingStream> {
     }
 
     /// Sends a request and reads its answer.
-    pub(crate) fn exchange_blocking(&mut self, request: &[u8]) -> Result<Answer<'_>, Broken> {
+    pub(crate) fn exchange_blocking(&mut self, request: &[u8]) -> Result<Heard<'_>, Broken> {
         self.send_blocking(request)?;
         while !self.incoming.is_complete()? {
             self.receive_blocking()?;
         }
-        Ok(self.incoming.answer())
+        Ok((self.incoming.answer(), &mut self.opened))
     }
 
     /// Itself, if the daemon answers over it and goes on to.
     pub(crate) fn prove(mut self) -> Result<Self, Broken> {
-        let keeps_alive = self.exchange_blocking(&question().request)?.keeps_alive;
+        let keeps_alive = self.exchange_blocking(&question().request)?.0.keeps_alive;
         if keeps_alive { Ok(self) } else { Err(Broken::Gone(ProtocolError::HungUp.into())) }
     }
 
@@ -258,6 +262,14 @@ impl<S> Pool<S> {
         if idle.len() < MAX_IDLE {
             idle.push(connection);
         }
+    }
+
+    /// Keeps the connection of a talk for the next one, if it is good for that; the outcome.
+    pub(crate) fn put_back<T>(&self, connection: Connection<S>, told: Told<T>) -> Result<T, Error> {
+        if told.keeps_alive {
+            self.put(connection);
+        }
+        told.outcome
     }
 
     /// The daemon closed one, so it closed all.

@@ -5,9 +5,9 @@ use serde::de::DeserializeOwned;
 use valetkey_proto::v1::{self, ErrorCode};
 
 use crate::call::Call;
-use crate::connection::OpenedHere;
+use crate::connection::{Broken, OpenedHere};
 use crate::definition::{Definition, Opening, OpeningKey};
-use crate::error::Error;
+use crate::error::{Error, ProtocolError};
 use crate::http1::Answer;
 
 /// What is to be brought about.
@@ -34,9 +34,16 @@ enum Stage<'a, T> {
 }
 
 /// What an answer leads to.
-pub(crate) enum Next<T> {
+enum Next<T> {
     Ask,
     Done(Result<T, Error>),
+}
+
+/// How a talk ended.
+pub(crate) struct Told<T> {
+    pub(crate) outcome: Result<T, Error>,
+    /// Whether the connection is good for another one.
+    pub(crate) keeps_alive: bool,
 }
 
 impl<'a, T: DeserializeOwned> Talk<'a, T> {
@@ -74,8 +81,24 @@ impl<'a, T: DeserializeOwned> Talk<'a, T> {
         }
     }
 
-    /// Takes the answer to what was sent.
-    pub(crate) fn hear(&mut self, answer: Answer<'_>) -> (Next<T>, Option<OpeningKey>) {
+    /// Takes the answer to what was sent: the outcome, if that is all. Otherwise there is more to send over the connection.
+    pub(crate) fn take(
+        &mut self,
+        answer: Answer<'_>,
+        here: &mut OpenedHere,
+    ) -> Result<Option<Told<T>>, Broken> {
+        let keeps_alive = answer.keeps_alive;
+        let (next, opened) = self.hear(answer);
+        here.extend(opened);
+        match next {
+            Next::Done(outcome) => Ok(Some(Told { outcome, keeps_alive })),
+            // It will be closed, and nothing of what comes next has begun.
+            Next::Ask if !keeps_alive => Err(Broken::Gone(ProtocolError::HungUp.into())),
+            Next::Ask => Ok(None),
+        }
+    }
+
+    fn hear(&mut self, answer: Answer<'_>) -> (Next<T>, Option<OpeningKey>) {
         match (&self.stage, self.errand) {
             (Stage::Opening(app, opening, _), Errand::OfApp(_, build)) => {
                 let opened = match Call::<v1::App>::read(answer) {

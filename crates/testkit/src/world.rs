@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use valetkey_cache::{Change, Entry};
+use valetkey_cache::{Account, Change, Entry};
 use valetkey_engine::ports::{BoxFuture, HttpClient, StoreError, TokenStore, TransportError};
 use valetkey_engine::{
     AccountSelector, AccountsRequest, ClientApplication, Definition, Engine, Error, Extras, Flow,
@@ -263,6 +263,23 @@ impl TestWorld {
             FlowStatus::Failed(error) => Err(error),
             FlowStatus::Pending { .. } => Err(Error::Bug("a completed flow is pending")),
         }
+    }
+
+    /// An account as it was stored earlier, under any of its host's names. The person's name is what stands before the `@`.
+    pub fn put_account(&self, username: &str, host: &str, realm: &str) {
+        let person = username.split('@').next().unwrap_or_default();
+        let account = Account {
+            environment: host.into(),
+            home_account_id: AccountId::new(&format!("{person}.home")).expect("it has a name"),
+            realm: realm.into(),
+            local_account_id: None,
+            username: username.into(),
+            authority_type: "MSSTS".into(),
+            account_source: None,
+            added_at: START,
+            extra: None,
+        };
+        self.store.put(self.partition(), Entry::Account(Arc::new(account)));
     }
 
     /// The user names of the accounts that an application sees.

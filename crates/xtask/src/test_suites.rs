@@ -54,6 +54,7 @@ const SUITES: &[Suite] = &[
                 "python3-gi",
             ]),
             Need::Python,
+            Need::File("tests/keyring/common.sh"),
             Need::File("crates/vault/tests/with-keyring.sh"),
             Need::File("crates/msal-caches/tests/with-keyring.sh"),
         ],

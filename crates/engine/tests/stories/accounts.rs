@@ -3,11 +3,9 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use valetkey_cache::{Account, Entry};
 use valetkey_engine::{AccountSelector, Error, SilentRequest};
-use valetkey_model::AccountId;
 use valetkey_testkit::http::On;
-use valetkey_testkit::world::{START, TestWorld, run, tell};
+use valetkey_testkit::world::{TestWorld, run, tell};
 
 #[test]
 fn an_account_is_named_by_user_name_or_id() {
@@ -96,18 +94,7 @@ fn another_user_of_the_machine_sees_nothing() {
 fn an_account_under_another_name_of_the_host_is_found() {
     run(async {
         let world = TestWorld::new();
-        let account = Account {
-            environment: "login.windows.net".into(),
-            home_account_id: AccountId::new("ada.home").unwrap(),
-            realm: "contoso".into(),
-            local_account_id: None,
-            username: "ada@contoso.com".into(),
-            authority_type: "MSSTS".into(),
-            account_source: None,
-            added_at: START,
-            extra: None,
-        };
-        world.store.put(world.partition(), Entry::Account(Arc::new(account)));
+        world.put_account("ada@contoso.com", "login.windows.net", "contoso");
         let app = world.app("editor").await;
         assert_eq!(world.accounts(&app).await, ["ada@contoso.com"]);
         world.sign_out(&app, "ada").await.unwrap();

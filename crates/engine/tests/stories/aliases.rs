@@ -4,14 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use valetkey_cache::{Account, Entry};
 use valetkey_engine::{
     AppTokensRequest, ClientApplication, ClientCredential, ClientType, Definition, Grant,
     InstanceDiscovery, Route,
 };
-use valetkey_model::{AccountId, Authority, AuthorityOptions, Secret};
+use valetkey_model::{Authority, AuthorityOptions, Secret};
 use valetkey_testkit::http::{On, Reply, json as answer, status};
-use valetkey_testkit::world::{START, TestWorld, define, run};
+use valetkey_testkit::world::{TestWorld, define, run};
 
 const HOST: &str = "login.unknown.example";
 const OTHER: &str = "login.other.example";
@@ -210,18 +209,7 @@ fn accounts_are_listed_over_all_names_of_the_host_and_each_once() {
             ("sts.windows.net", "bob", "contoso"),
             ("login.microsoftonline.us", "eve", "contoso"),
         ] {
-            let account = Account {
-                environment: host.into(),
-                home_account_id: AccountId::new(&format!("{person}.home")).unwrap(),
-                realm: realm.into(),
-                local_account_id: None,
-                username: format!("{person}@{host}").into(),
-                authority_type: "MSSTS".into(),
-                account_source: None,
-                added_at: START,
-                extra: None,
-            };
-            world.store.put(world.partition(), Entry::Account(Arc::new(account)));
+            world.put_account(&format!("{person}@{host}"), host, realm);
         }
         let app = world.app("editor").await;
         let expected = ["ada@login.microsoftonline.com", "bob@login.windows.net"];
