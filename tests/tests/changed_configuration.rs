@@ -30,6 +30,9 @@ async fn an_application_is_there_as_soon_as_it_is_declared() {
     let world = World::start().await;
     let said = said_of(&world, "mail").await;
     assert!(said.contains("config.toml"), "it says where to declare it: {said}");
+    let path = world.machine.folder().join(CONFIG);
+    let status = world.machine.status().await;
+    assert_eq!(status["configuration"], json!({"expected_at": path.to_str()}));
     declare(&world, "mail");
     assert!(opens(&world, "mail").await);
     declare(&world, "post");
@@ -37,7 +40,6 @@ async fn an_application_is_there_as_soon_as_it_is_declared() {
     let said = said_of(&world, "mail").await;
     assert!(said.contains("it has: post"), "{said}");
     let status = world.machine.status().await;
-    let path = world.machine.folder().join(CONFIG);
     assert_eq!(status["configuration"], json!({"path": path.to_str()}));
 }
 

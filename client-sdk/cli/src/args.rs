@@ -237,8 +237,9 @@ Exit codes:
   2    the command line is wrong
   3    a person must sign in: `valetkey login`
   4    denied, by the person or by policy
-  5    there is no daemon, and none could be started
+  5    there is no daemon: none could be started, or it has ended
   130  interrupted
 
 Results are printed to standard output, errors to standard error. With `--output json` an
-error is one line of JSON with `error`, `error_description` and `hint`.";
+error is one line of JSON with `error`, `error_description` and `hint`; where to sign in is one
+with `verification_uri` and `user_code`, or with `auth_uri`.";

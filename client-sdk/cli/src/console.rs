@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::args::Format;
 use crate::failure::Failure;
@@ -65,6 +66,11 @@ impl Console {
     /// To standard error. When that is closed there is nobody to complain to.
     pub(crate) fn tell(&self, text: &str) {
         let _ = io::stderr().lock().write_all(text.as_bytes());
+    }
+
+    /// A line to standard error.
+    pub(crate) fn tell_json(&self, value: &Value) {
+        self.tell(&(escape_json(&value.to_string()) + "\n"));
     }
 
     pub(crate) fn bold(&self, text: &str) -> String {

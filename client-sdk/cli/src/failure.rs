@@ -26,11 +26,13 @@ pub(crate) struct Failure {
     body: Map<String, Value>,
 }
 
+const SEVERAL: &str = "several accounts may be meant";
+
 pub(crate) const FAILED: u8 = 1;
 pub(crate) const USAGE: u8 = 2;
 const SIGN_IN_NEEDED: u8 = 3;
 pub(crate) const DENIED: u8 = 4;
-const NO_DAEMON: u8 = 5;
+pub(crate) const NO_DAEMON: u8 = 5;
 pub(crate) const INTERRUPTED: u8 = 130;
 
 impl Failure {
@@ -52,7 +54,7 @@ impl Failure {
     /// Several have signed in, and it was not said which one is meant.
     pub(crate) fn ambiguous(accounts: Vec<Account>) -> Self {
         let code = ErrorCode::AccountAmbiguous.as_str();
-        Self::own(code, FAILED, "several accounts have signed in".to_owned(), "").choose(accounts)
+        Self::own(code, FAILED, SEVERAL.to_owned(), "").choose(accounts)
     }
 
     /// Says what to do next.
@@ -71,15 +73,16 @@ impl Failure {
         self.advise(next)
     }
 
-    /// Says who there is to choose from.
+    /// Says who there is to choose from. The daemon's words name them as well, which is once too often.
     pub(crate) fn choose(self, accounts: Vec<Account>) -> Self {
-        Self { accounts, ..self }.advise("name one with `--account`".to_owned())
+        let what = if accounts.is_empty() { self.what } else { SEVERAL.to_owned() };
+        Self { what, accounts, ..self }.advise("name one with `--account`".to_owned())
     }
 
     /// On standard error.
     pub(crate) fn report(&self, console: &Console) -> ExitCode {
         match console.is_json() {
-            true => console.tell(&format!("{}\n", self.to_json())),
+            true => console.tell_json(&self.to_json()),
             false => console.tell(&self.to_text(console)),
         }
         ExitCode::from(self.exit)

@@ -23,8 +23,12 @@ impl AppArgs {
         let word = self.app.as_ref().filter(|_| error.is(ErrorCode::UnknownApp));
         let failure = Failure::from(error);
         let Some(word) = word else { return failure };
-        let apps = client.apps().unwrap_or_default();
-        failure.suggest(word, apps.iter().filter_map(|app| app.name.as_deref()))
+        let Ok(apps) = client.apps() else { return failure };
+        let mut names = apps.iter().filter_map(|app| app.name.as_deref()).peekable();
+        match names.peek() {
+            Some(_) => failure.suggest(word, names),
+            None => failure.advise(DECLARE.to_owned()),
+        }
     }
 
     /// What was said of it, if anything was.
@@ -61,3 +65,5 @@ impl AppArgs {
         words
     }
 }
+
+const DECLARE: &str = "declare it there, with `client_id` and `authority`, or give `--client-id`";

@@ -3,13 +3,20 @@
 /// As a question, with a space behind it; empty when nothing comes near. As near as clap wants it for options.
 pub(crate) fn did_you_mean<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> String {
     let word = word.to_lowercase();
-    let likeness = |name: &str| strsim::jaro(&word, &name.to_lowercase());
+    let likeness = |name: &str| likeness(&word, &name.to_lowercase());
     let nearest = names
         .into_iter()
         .map(|name| (likeness(name), name))
         .filter(|(likeness, name)| *likeness > NEAR && !name.is_empty())
         .max_by(|(one, _), (other, _)| one.total_cmp(other));
     nearest.map(|(_, name)| format!("did you mean `{name}`? ")).unwrap_or_default()
+}
+
+/// The domain of a user name is the same for everybody who works there, and may be left out.
+fn likeness(word: &str, name: &str) -> f64 {
+    let (who, domain) = name.split_once('@').unwrap_or((name, ""));
+    let (typed_who, typed_domain) = word.split_once('@').unwrap_or((word, domain));
+    strsim::jaro(typed_who, who).min(strsim::jaro(typed_domain, domain))
 }
 
 const NEAR: f64 = 0.7;
@@ -26,7 +33,11 @@ mod tests {
             ("MAIL", "did you mean `mail`? "),
             ("calender", "did you mean `calendar`? "),
             ("ada", "did you mean `ada@contoso.com`? "),
+            ("adda@contso.com", "did you mean `ada@contoso.com`? "),
             ("post", ""),
+            ("bob@contoso.com", ""),
+            ("ada@fabrikam.org", ""),
+            ("calendar@contoso.com", ""),
             ("bob@fabrikam.org", ""),
             ("", ""),
         ] {

@@ -206,6 +206,9 @@ impl NoDaemon {
         match self {
             Self::NoEndpoint(_) => "set VALETKEY_SOCKET to a path in a folder of your own",
             Self::Unreachable(ConnectError::NotRunning { .. }) => "run `valetkeyd`",
+            Self::Unreachable(ConnectError::PathTooLong(_)) => {
+                "set VALETKEY_SOCKET to a shorter path"
+            }
             Self::Unreachable(ConnectError::Impostor { .. }) => {
                 "nothing was sent; set VALETKEY_SOCKET to a path in a folder of your own"
             }

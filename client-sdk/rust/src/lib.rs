@@ -19,7 +19,7 @@
 //!         Err(error) if error.is_sign_in_needed() => {
 //!             let sign_in = StartFlowRequest::new(FlowKind::DeviceCode, request.scopes);
 //!             let flow = app.start_flow(&sign_in).await?;
-//!             println!("{}", flow.device.as_ref().map_or("".into(), |told| told["message"].to_string()));
+//!             println!("{}", flow.message().unwrap_or_default());
 //!             client.finish_flow(flow).await?
 //!         }
 //!         outcome => outcome?,

@@ -32,6 +32,7 @@ pub fn connect_blocking(endpoint: &Endpoint) -> Result<BlockingStream, ConnectEr
 }
 
 fn name_of(endpoint: &Endpoint) -> Result<Name<'_>, ConnectError> {
+    platform::check_length(endpoint)?;
     endpoint.path().to_fs_name::<GenericFilePath>().map_err(|e| refused(endpoint, e))
 }
 

@@ -45,18 +45,8 @@ pub enum BindError {
         path: PathBuf,
     },
     /// Socket addresses are short.
-    #[error(
-        "listen on {}: the path has {length} bytes and this system allows {limit}; set VALETKEY_SOCKET to a shorter one",
-        path.display()
-    )]
-    PathTooLong {
-        /// The path.
-        path: PathBuf,
-        /// Its length in bytes.
-        length: usize,
-        /// The most that a socket address holds.
-        limit: usize,
-    },
+    #[error("listen on {0}; set VALETKEY_SOCKET to a shorter one")]
+    PathTooLong(#[from] PathTooLong),
     /// The operating system refused.
     #[error("{doing} {}: {source}", path.display())]
     Io {
@@ -73,6 +63,18 @@ impl BindError {
     pub(crate) fn io(doing: &'static str, path: impl Into<PathBuf>, source: io::Error) -> Self {
         Self::Io { doing, path: path.into(), source }
     }
+}
+
+/// No socket can have this path.
+#[derive(Debug, thiserror::Error)]
+#[error("{endpoint}: the path has {length} bytes and this system allows {limit}")]
+pub struct PathTooLong {
+    /// The path.
+    pub endpoint: Endpoint,
+    /// Its length in bytes.
+    pub length: usize,
+    /// The most that a socket address holds.
+    pub limit: usize,
 }
 
 /// Why a folder is not trusted with the socket.
@@ -142,6 +144,9 @@ pub enum ConnectError {
         /// The user id or SID.
         user: String,
     },
+    /// Nobody can listen there.
+    #[error("connect to {0}")]
+    PathTooLong(#[from] PathTooLong),
     /// More clients are waiting than the system queues.
     #[error("connect to {endpoint}: the daemon does not accept connections; it may hang")]
     Busy {

@@ -27,7 +27,7 @@ use windows as platform;
 
 pub use client::{connect, connect_blocking};
 pub use endpoint::{Endpoint, EndpointError};
-pub use error::{AcceptError, BindError, ConnectError, FolderProblem};
+pub use error::{AcceptError, BindError, ConnectError, FolderProblem, PathTooLong};
 pub use listener::Listener;
 pub use stream::{BlockingStream, Stream};
 #[cfg(unix)]

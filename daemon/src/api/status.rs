@@ -1,6 +1,6 @@
 //! `GET /v1/status`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -74,13 +74,21 @@ pub(super) async fn get(
                 unsaved: user.map_or(0, |user| user.unsaved()),
             },
             configuration: ConfigurationStatus {
-                path: in_force.file().map(|file| file.display().to_string()),
+                path: in_force.file().map(display),
+                expected_at: match in_force.file() {
+                    Some(_) => None,
+                    None => configuration.preferred_file().map(display),
+                },
                 problem: in_force.problem().map(str::to_owned),
                 at_next_start: configuration.waiting_for_restart(has_key),
             },
             counts: counts.unwrap_or_default(),
         },
     )
+}
+
+fn display(path: &Path) -> String {
+    path.display().to_string()
 }
 
 /// What the next start would say to a configuration that asks by now for another key than the store has.

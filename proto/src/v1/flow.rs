@@ -154,6 +154,13 @@ pub struct Flow {
     pub error: Option<ErrorBody>,
 }
 
+impl Flow {
+    /// `device_code`: what to tell the person, in the provider's words.
+    pub fn message(&self) -> Option<&str> {
+        self.device.as_ref()?.get("message")?.as_str()
+    }
+}
+
 /// The redirect's parameters, as the application received them (query or form).
 pub type AuthResponse = BTreeMap<String, String>;
 
@@ -170,4 +177,22 @@ pub struct CompleteFlowRequest {
     /// The answer to `client_assertion_needed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_assertion: Option<SecretText>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_to_tell_the_person_is_text_and_not_json() {
+        let flow = |device: &str| -> Flow {
+            let text = format!(
+                r#"{{"flow": "f", "kind": "device_code", "state": "pending", "expires_at": 1, "correlation_id": "7"{device}}}"#
+            );
+            serde_json::from_str(&text).unwrap()
+        };
+        let told = flow(r#", "device": {"message": "type \"A\""}"#);
+        assert_eq!(told.message(), Some("type \"A\""));
+        assert_eq!(flow("").message(), None);
+    }
 }

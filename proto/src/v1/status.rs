@@ -34,6 +34,9 @@ pub struct ConfigurationStatus {
     /// The file that is in force; absent when there is none and the defaults hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
+    /// While there is none: where one would be found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_at: Option<String>,
     /// Why the file as it is now is not in force, with the line; what it said before is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,

@@ -12,6 +12,7 @@ use crate::args::{AppsArgs, AppsCommand};
 use crate::console::Console;
 use crate::failure::{FAILED, Failure};
 use crate::table::Table;
+use crate::text::clean;
 
 pub(super) fn run(client: &Client, arguments: &AppsArgs, console: &Console) -> Result<(), Failure> {
     match &arguments.command {
@@ -30,7 +31,13 @@ fn list(client: &Client, console: &Console) -> Result<(), Failure> {
         return console.print_json(&json!({ "apps": apps }));
     }
     if apps.is_empty() {
-        console.tell("No application is open, and none is configured.\n");
+        let path = client.status()?.configuration;
+        let path = path.path.or(path.expected_at).unwrap_or_else(|| "the configuration".to_owned());
+        console.tell(&format!(
+            "No application is open, and none is configured.\n\
+             To declare one, write `[apps.NAME]` with its `client_id` and `authority` into {}\n",
+            clean(&path)
+        ));
         return Ok(());
     }
     let mut table = Table::new(["NAME", "CLIENT ID", "AUTHORITY"]);

@@ -1,24 +1,31 @@
 //! `valetkey events`: a line for each event, until Ctrl-C or the end of the daemon.
+//! Without Ctrl-C there is always more to come, so that the daemon's end is a failure.
 
 use serde_json::Value;
 use valetkey_client::blocking::Client;
 use valetkey_client::v1::Event;
+use valetkey_client::{Error, ProtocolError};
 
 use crate::console::Console;
-use crate::failure::Failure;
+use crate::failure::{Failure, NO_DAEMON};
 use crate::text::{clean, escape_json};
 use crate::time::timestamp;
 
 pub(super) fn run(client: &Client, console: &Console) -> Result<(), Failure> {
     for event in client.events()? {
-        let event = event?;
+        let event = match event {
+            // Killed, it has no time to end the stream.
+            Err(Error::Io(_) | Error::Protocol(ProtocolError::BrokeOff)) => break,
+            event => event?,
+        };
         let line = match console.is_json() {
             true => escape_json(&serde_json::to_string(&event).unwrap_or_default()),
             false => describe(&event),
         };
         console.print(&(line + "\n"))?;
     }
-    Ok(())
+    let what = "the daemon has ended".to_owned();
+    Err(Failure::own("no_daemon", NO_DAEMON, what, "run it again for what happens from then on"))
 }
 
 fn describe(event: &Event) -> String {

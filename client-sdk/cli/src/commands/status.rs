@@ -53,10 +53,11 @@ fn describe(status: &Status, columns: usize) -> Vec<(&'static str, String)> {
 }
 
 fn describe_configuration(
-    ConfigurationStatus { path, problem, at_next_start }: &ConfigurationStatus,
+    ConfigurationStatus { path, expected_at, problem, at_next_start }: &ConfigurationStatus,
 ) -> Vec<(&'static str, String)> {
     let mut lines = Vec::new();
     lines.extend(path.iter().map(|path| ("config", path.clone())));
+    lines.extend(expected_at.iter().map(|path| ("config", format!("none; it would be {path}"))));
     lines.extend(problem.iter().map(|problem| {
         ("problem", format!("the configuration is in force as it was before: {problem}"))
     }));

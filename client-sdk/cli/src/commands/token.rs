@@ -53,7 +53,25 @@ fn explain(app: &App, arguments: &TokenArgs, error: Error) -> Failure {
         let meant = app.accounts(arguments.account.as_deref()).unwrap_or_default();
         return Failure::from(error).choose(meant);
     }
-    error.into()
+    let lacks_scopes = arguments.scope.scopes().is_empty() && is_about(&error, "scopes");
+    let failure = Failure::from(error);
+    if lacks_scopes { failure.advise(name_scopes(arguments)) } else { failure }
+}
+
+/// The daemon begins with the member that it does not like.
+fn is_about(error: &Error, member: &str) -> bool {
+    let said = error.body().filter(|_| error.is(ErrorCode::BadRequest));
+    said.and_then(|body| body.error_description.split_once(':')).is_some_and(|it| it.0 == member)
+}
+
+fn name_scopes(arguments: &TokenArgs) -> String {
+    let here = "name one with `--scope`";
+    match &arguments.app.app {
+        Some(name) => format!(
+            "{here}, or once for all with `scopes = [\"…\"]` under `[apps.{name}]` in the configuration"
+        ),
+        None => here.to_owned(),
+    }
 }
 
 /// The command that brings what was missing.

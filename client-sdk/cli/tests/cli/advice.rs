@@ -30,6 +30,28 @@ fn what_to_do_next_is_told_in_the_words_of_the_command_line() {
 }
 
 #[test]
+fn scopes_that_are_missing_are_named_where_they_can_be_given() {
+    for (words, said, next) in [
+        (
+            "token graph",
+            "scopes: name at least one",
+            "name one with `--scope`, or once for all with `scopes = [\"…\"]` under `[apps.graph]` in the configuration",
+        ),
+        ("token --client-id c-1", "scopes: name at least one", "name one with `--scope`"),
+        (
+            "token graph",
+            "min_validity: too long",
+            "look at what you typed: `--help` tells what each option takes",
+        ),
+    ] {
+        let daemon = daemon(move |_| (400, error("bad_request", said, "Fix the call.")));
+        let words: Vec<_> = words.split(' ').collect();
+        let told = format!("valetkey: {said} (bad_request)\n{next}\n");
+        assert_eq!(run(&mut valetkey(&daemon.endpoint, &words), "").stderr, told);
+    }
+}
+
+#[test]
 fn a_name_that_was_misspelt_is_suggested() {
     let daemon =
         Daemon::start(|request| match (request.method.as_str(), request.target.as_str()) {
@@ -66,18 +88,51 @@ fn a_name_that_was_misspelt_is_suggested() {
 }
 
 #[test]
+fn where_nothing_is_configured_it_is_told_how_to() {
+    let daemon =
+        Daemon::start(|request| match (request.method.as_str(), request.target.as_str()) {
+            ("POST", _) => Reply::json(404, &error("unknown_app", "there is none", "open it")),
+            (_, "/v1/apps") => Reply::json(200, &json!({"apps": []})),
+            _ => Reply::json(200, &status("file", false, "")),
+        });
+    for (words, told) in [
+        (
+            "token graph",
+            "valetkey: there is none (unknown_app)\n\
+             declare it there, with `client_id` and `authority`, or give `--client-id`\n",
+        ),
+        (
+            "apps",
+            "No application is open, and none is configured.\n\
+             To declare one, write `[apps.NAME]` with its `client_id` and `authority` into /c.toml\n",
+        ),
+    ] {
+        let words: Vec<_> = words.split(' ').collect();
+        assert_eq!(run(&mut valetkey(&daemon.endpoint, &words), "").stderr, told);
+    }
+    let status = run(&mut valetkey(&daemon.endpoint, &["status"]), "").stdout;
+    assert!(status.ends_with("config   none; it would be /c.toml\n"), "{status}");
+}
+
+/// Of a daemon without a configuration.
+fn status(key: &str, locked: bool, protection: &str) -> Value {
+    json!({
+        "version": "0.1.0", "pid": 4711, "uptime_seconds": 1, "socket": "/s", "locked": locked,
+        "key": {"provider": key, "protection": protection},
+        "store": {"path": "/state", "problems": [], "unsaved": 0},
+        "configuration": {"expected_at": "/c.toml"},
+        "counts": {"apps": 0, "accounts": 0, "access_tokens": 0, "refresh_tokens": 0, "flows": 0},
+    })
+}
+
+#[test]
 fn a_key_in_a_file_is_told_in_lines_that_fit_and_whole_in_json() {
     let protection = "/state/key-1: file permissions alone: …; keyring did not work: ".repeat(9);
     for (key, locked, told) in [
         ("file", false, "key      file: beside the store, with"),
         ("", true, "key      not at hand: /state/key-1: file"),
     ] {
-        let status = json!({
-            "version": "0.1.0", "pid": 4711, "uptime_seconds": 1, "socket": "/s", "locked": locked,
-            "key": {"provider": key, "protection": protection},
-            "store": {"path": "/state", "problems": [], "unsaved": 0}, "configuration": {},
-            "counts": {"apps": 0, "accounts": 0, "access_tokens": 0, "refresh_tokens": 0, "flows": 0},
-        });
+        let status = status(key, locked, &protection);
         let answered = status.clone();
         let daemon = daemon(move |_| (200, answered.clone()));
         let text = run(&mut valetkey(&daemon.endpoint, &["status"]), "").stdout;

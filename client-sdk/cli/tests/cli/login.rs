@@ -179,6 +179,15 @@ fn as_json_the_result_has_the_account_and_no_token() {
     });
     assert_eq!(serde_json::from_str::<Value>(&result.stdout).unwrap(), expected);
     assert!(!result.stdout.contains("at-1"));
+    let code = json!({
+        "user_code": "ABCD-EFGH", "verification_uri": "https://microsoft.com/devicelogin", "expires_in": 900,
+    });
+    assert_eq!(result.stderr, format!("{code}\n"));
+    let daemon = sign_in(page(false), completed("interactive"));
+    let result =
+        run(&mut valetkey(&daemon.endpoint, &[&words[..], &["--no-browser"]].concat()), "");
+    let address = json!({"auth_uri": "https://id.example/authorize?a=1&b=2"});
+    assert_eq!((result.stderr, result.exit), (format!("{address}\n"), 0));
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Everything but signing in.
 
 use serde_json::{Value, json};
+#[cfg(unix)]
+use valetkey_ipc::Endpoint;
 
 use crate::support::{Daemon, Reply, new_endpoint};
 use crate::{account, app, check, daemon, error, outcome, run, token, valetkey};
@@ -138,10 +140,10 @@ fn several_accounts_are_listed() {
         "GET" => {
             (200, json!({"accounts": [account("u.t", "ada@contoso.com"), account("v.t", "")]}))
         }
-        _ => (409, error("account_ambiguous", "several accounts are signed in", "name one")),
+        _ => (409, error("account_ambiguous", "name one: ada@contoso.com (u.t), v.t", "name one")),
     };
     let daemon = daemon(answer);
-    let text = "valetkey: several accounts are signed in (account_ambiguous)\n  ada@contoso.com (u.t)\n  v.t\n\
+    let text = "valetkey: several accounts may be meant\n  ada@contoso.com (u.t)\n  v.t\n\
                 name one with `--account`\n";
     assert_eq!(run(&mut valetkey(&daemon.endpoint, TOKEN), ""), outcome("", text, 1));
     let as_json =
@@ -193,6 +195,20 @@ fn without_a_daemon_the_exit_code_is_five() {
     let as_json = run(&mut valetkey(&endpoint, &["status", "--output", "json"]), "");
     let body: Value = serde_json::from_str(&as_json.stderr).unwrap();
     assert_eq!((&body["error"], as_json.exit), (&json!("no_daemon"), 5));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_path_that_no_socket_can_have_is_told_with_the_way_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let endpoint = Endpoint::at(folder.path().join("x".repeat(120)));
+    let outcome = run(&mut valetkey(&endpoint, &["status"]), "");
+    let words = [
+        &format!("connect to {endpoint}: the path has "),
+        "\nset VALETKEY_SOCKET to a shorter path\n",
+    ];
+    assert!(words.iter().all(|word| outcome.stderr.contains(*word)), "{outcome:?}");
+    assert_eq!(outcome.exit, 5);
 }
 
 #[test]
@@ -315,7 +331,7 @@ fn logout_signs_out_the_one_who_is_meant() {
             &[],
             outcome(
                 "",
-                "valetkey: several accounts have signed in\n  ada@contoso.com (u.t)\n  eve@contoso.com (v.t)\n\
+                "valetkey: several accounts may be meant\n  ada@contoso.com (u.t)\n  eve@contoso.com (v.t)\n\
                  name one with `--account`\n",
                 1,
             ),
@@ -367,7 +383,18 @@ fn events_are_lines() {
     );
     let daemon = Daemon::start(move |_| Reply::raw(&bytes));
     let text = "2023-11-14T22:43:20Z  sign in needed  client=c-1  scope=User.Read Mail.Read\n";
-    assert_eq!(run(&mut valetkey(&daemon.endpoint, &["events"]), ""), outcome(text, "", 0));
+    let outcome = run(&mut valetkey(&daemon.endpoint, &["events"]), "");
+    assert_eq!(outcome.stdout, text);
     let as_json = run(&mut valetkey(&daemon.endpoint, &["events", "--output", "json"]), "");
     assert_eq!(serde_json::from_str::<Value>(&as_json.stdout).unwrap(), event);
+}
+
+#[test]
+fn events_end_with_the_daemon_and_that_is_no_success() {
+    for end in ["0\r\n\r\n", ""] {
+        let bytes = format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{end}");
+        let daemon = Daemon::start(move |_| Reply::raw(&bytes));
+        let text = "valetkey: the daemon has ended\nrun it again for what happens from then on\n";
+        assert_eq!(run(&mut valetkey(&daemon.endpoint, &["events"]), ""), outcome("", text, 5));
+    }
 }

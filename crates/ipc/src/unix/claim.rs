@@ -2,7 +2,6 @@
 
 use std::fs::{File, Metadata, TryLockError};
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -14,9 +13,6 @@ use rustix::fs::OFlags;
 use super::folder;
 use crate::Endpoint;
 use crate::error::BindError;
-
-/// `sun_path` without its terminating zero.
-const PATH_LIMIT: usize = if cfg!(target_os = "macos") { 103 } else { 107 };
 
 /// The right to the socket's name, held for life. Dropping it unlinks the socket, if it is still the one that was bound.
 pub(crate) struct Claim {
@@ -39,10 +35,7 @@ impl Drop for Claim {
 /// Binds the endpoint once the lock is ours and nobody answers there.
 pub(crate) fn bind(endpoint: &Endpoint) -> Result<(RawListener, Claim), BindError> {
     let path = endpoint.path();
-    let length = path.as_os_str().as_bytes().len();
-    if length > PATH_LIMIT {
-        return Err(BindError::PathTooLong { path: path.into(), length, limit: PATH_LIMIT });
-    }
+    super::check_length(endpoint)?;
     folder::prepare(path.parent().unwrap_or(Path::new("/")))?;
     let lock = take_lock(endpoint)?;
     remove_stale(endpoint)?;

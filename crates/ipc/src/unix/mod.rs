@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::EndpointError;
+use crate::{Endpoint, EndpointError, PathTooLong};
 
 pub(crate) use claim::{Claim, bind};
 pub(crate) use peer::{identify_client, untrusted_server};
@@ -50,6 +50,18 @@ fn state_folder(lookup: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
         .or_else(|| lookup("HOME").map(|home| Path::new(&home).join(".local/state")))?;
     Some(states.join("valetkey"))
 }
+
+/// Before the system says no more than that the argument is invalid.
+pub(crate) fn check_length(endpoint: &Endpoint) -> Result<(), PathTooLong> {
+    let length = endpoint.path().as_os_str().len();
+    if length > PATH_LIMIT {
+        return Err(PathTooLong { endpoint: endpoint.clone(), length, limit: PATH_LIMIT });
+    }
+    Ok(())
+}
+
+/// `sun_path` without its terminating zero.
+const PATH_LIMIT: usize = if cfg!(target_os = "macos") { 103 } else { 107 };
 
 fn owner_of(folder: &Path) -> Option<u32> {
     std::fs::metadata(folder).ok().map(|metadata| metadata.uid())

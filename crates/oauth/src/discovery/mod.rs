@@ -96,7 +96,7 @@ pub enum DiscoveryError {
     },
     /// Microsoft's list of clouds has no such host.
     #[error(
-        "invalid_instance: {host} is no sign-in host that Microsoft knows; if you trust it, switch instance discovery off for this application"
+        "invalid_instance: {host} is no sign-in host that Microsoft knows; if it is a private cloud's that you trust, set `validate_authority = false` for this application, as `--no-validate-authority` does for a command"
     )]
     InvalidInstance {
         /// The host that was asked about.

@@ -174,6 +174,10 @@ fn instance_discovery_brings_the_metadatas_url_or_refuses_the_host() {
     let authority = authority("https://unknown.example/tenant", false);
     let member = "tenant_discovery_endpoint";
     let host = "unknown.example".to_owned();
+    let refusal = DiscoveryError::InvalidInstance { host: host.clone() }.to_string();
+    for word in ["unknown.example", "`validate_authority = false`", "`--no-validate-authority`"] {
+        assert!(refusal.contains(word), "{refusal}");
+    }
     for (status, body, expected) in [
         (200, json!({member: "https://a/m"}), Ok("https://a/m")),
         (400, json!({"error": "invalid_instance"}), Err(DiscoveryError::InvalidInstance { host })),

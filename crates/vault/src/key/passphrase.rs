@@ -103,8 +103,13 @@ impl Derivation {
 impl fmt::Display for Derivation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let PassphraseCost { memory_kib, passes, lanes } = self.cost;
-        write!(f, "Argon2id, {} MiB, {passes} passes, {lanes} lanes", memory_kib / 1024)
+        let (passes, lanes) = (count(passes, "pass", "passes"), count(lanes, "lane", "lanes"));
+        write!(f, "Argon2id, {} MiB, {passes}, {lanes}", memory_kib / 1024)
     }
+}
+
+fn count(number: u32, one: &str, several: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { several })
 }
 
 impl Serialize for Salt {
@@ -137,6 +142,15 @@ mod tests {
         ] {
             let cost = PassphraseCost::new(memory_kib, passes, lanes);
             assert_eq!(cost.is_some(), sane, "{memory_kib} {passes} {lanes}");
+        }
+    }
+
+    #[test]
+    fn the_cost_is_told_in_words() {
+        for (passes, lanes, told) in [(3, 1, "3 passes, 1 lane"), (1, 2, "1 pass, 2 lanes")] {
+            let cost = PassphraseCost::new(64 * 1024, passes, lanes).unwrap();
+            let derivation = Derivation::new(cost, [0; 16]);
+            assert_eq!(derivation.to_string(), format!("Argon2id, 64 MiB, {told}"));
         }
     }
 

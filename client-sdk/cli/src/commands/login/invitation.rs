@@ -1,6 +1,6 @@
 //! What a person is told to do: on standard error, since the result goes to standard output.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use valetkey_client::browser;
 use valetkey_client::v1::{Flow, FlowKind, FlowState};
 
@@ -22,12 +22,16 @@ pub(super) fn show(flow: &Flow, arguments: &LoginArgs, console: &Console) {
 
 fn show_page(flow: &Flow, arguments: &LoginArgs, console: &Console) {
     let address = flow.auth_uri.as_deref().unwrap_or_default();
-    // The page is open already, opened by whoever began the flow; a second one would only confuse.
+    // A page that was joined is open already, opened by whoever began the flow; a second one would only confuse.
+    let is_open = !flow.joined && !arguments.no_browser && browser::open(address);
+    if console.is_json() {
+        return console.tell_json(&json!({ "auth_uri": address }));
+    }
     let text = if flow.joined {
         "A sign-in for this is open already; finish it in its browser window. If you have closed it, open:".to_owned()
     } else if arguments.no_browser {
         "To sign in, open this address on this machine:".to_owned()
-    } else if browser::open(address) {
+    } else if is_open {
         "Sign in in the browser window that has just opened. If none did, open:".to_owned()
     } else {
         "No browser could be opened. To sign in, open this address on this machine:".to_owned()
@@ -38,6 +42,9 @@ fn show_page(flow: &Flow, arguments: &LoginArgs, console: &Console) {
 fn show_code(flow: &Flow, arguments: &LoginArgs, console: &Console) {
     let empty = Map::new();
     let told = flow.device.as_ref().unwrap_or(&empty);
+    if console.is_json() {
+        return console.tell_json(&json!(told));
+    }
     let text = |name| told.get(name).and_then(Value::as_str).map(clean);
     let address = text("verification_uri").unwrap_or_default();
     let code = text("user_code").unwrap_or_default();
@@ -49,7 +56,7 @@ fn show_code(flow: &Flow, arguments: &LoginArgs, console: &Console) {
         console.bold_told(&address),
         console.bold_told(&code)
     ));
-    if let Some(columns) = console.stderr_width.filter(|_| !arguments.no_qr && !console.is_json())
+    if let Some(columns) = console.stderr_width.filter(|_| !arguments.no_qr)
         && let Some(drawn) =
             qr::draw(complete.as_deref().unwrap_or(&address), columns, console.tells_in_colour())
     {
