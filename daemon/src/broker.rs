@@ -65,7 +65,7 @@ impl Broker {
     /// # Errors
     /// When the store is locked or unreadable.
     pub async fn user(&self, session: &Session) -> Result<Arc<User>, Failure> {
-        Ok(self.engine.user(&session.caller.partition).await?)
+        Ok(self.engine.user(&session.caller().partition).await?)
     }
 
     /// Opens an application, by its definition or by its name in the configuration. No network.
@@ -97,16 +97,17 @@ impl Broker {
         definition: Definition,
         declared: Option<Declared>,
     ) -> Result<Opened, Failure> {
-        let mut definition = decide(in_force.policy(), &session.caller, definition)?.into_request();
+        let mut definition =
+            decide(in_force.policy(), session.caller(), definition)?.into_request();
         if let Some(route) = definition.route.take() {
             // A proxy's password could be guessed at with a digest that anybody can make.
             let id = self.mark(&[b"route", route.id().as_bytes()]).await?;
             definition.route = Some(Arc::new(Arc::unwrap_or_clone(route).with_id(id)));
         }
-        definition.partition = self.place(&session.caller, request, &definition).await?;
+        definition.partition = self.place(session.caller(), request, &definition).await?;
         let place = definition.partition.clone();
         let in_use = place.as_ref().map(|place| self.enter(session, place)).transpose()?.flatten();
-        let user = self.engine.user(place.as_ref().unwrap_or(&session.caller.partition)).await?;
+        let user = self.engine.user(place.as_ref().unwrap_or(&session.caller().partition)).await?;
         let app = user.open_app(definition)?;
         if let Some(place) = place {
             session
@@ -121,7 +122,7 @@ impl Broker {
     /// When the caller has none.
     pub async fn find_app(&self, session: &Session, id: &str) -> Result<Opened, Failure> {
         let app_id = AppId::from_text(id);
-        let partition = session.find(&app_id).unwrap_or_else(|| session.caller.partition.clone());
+        let partition = session.find(&app_id).unwrap_or_else(|| session.caller().partition.clone());
         let user = match self.engine.find_user(&partition) {
             Some(user) => user,
             None => self.engine.user(&partition).await?,
@@ -138,7 +139,7 @@ impl Broker {
     }
 
     fn decide<T: Subject>(&self, session: &Session, request: T) -> Result<Authorized<T>, Denial> {
-        decide(self.configuration.in_force().policy(), &session.caller, request)
+        decide(self.configuration.in_force().policy(), session.caller(), request)
     }
 
     fn default_scopes(&self, session: &Session, app: &AppId) -> Vec<String> {

@@ -34,7 +34,8 @@ impl Limits {
     /// must not keep it from its providers and its disk.
     pub fn within(descriptors: Option<u64>) -> Self {
         let limits = Self::default();
-        let left = descriptors.map(|all| all.saturating_sub(OWN_DESCRIPTORS).max(1));
+        // A connection is two: itself, and the handle to its process.
+        let left = descriptors.map(|all| (all.saturating_sub(OWN_DESCRIPTORS) / 2).max(1));
         let left = left.and_then(|left| usize::try_from(left).ok()).unwrap_or(usize::MAX);
         Self { connections_per_user: limits.connections_per_user.min(left), ..limits }
     }
@@ -67,7 +68,7 @@ pub async fn serve(listener: &Listener, router: Router, mut stop: ShutdownSignal
             // Finished tasks are let go of as they finish.
             Some(_) = tasks.join_next() => continue,
         };
-        let (stream, caller) = match accepted {
+        let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
                 let is_system = matches!(error, AcceptError::Io(_));
@@ -81,15 +82,16 @@ pub async fn serve(listener: &Listener, router: Router, mut stop: ShutdownSignal
                 continue;
             }
         };
-        let Some(ticket) = users.admit(&caller.partition, limits.connections_per_user) else {
+        let Some(ticket) = users.admit(&peer.caller().partition, limits.connections_per_user)
+        else {
             if let Some(refused) = refusals.count(Instant::now()) {
-                tracing::warn!(caller = ?caller.partition, refused, "too many connections of one user");
+                tracing::warn!(caller = ?peer.caller().partition, refused, "too many connections of one user");
             }
             continue;
         };
         let connection = serve_connection(
             stream,
-            Arc::new(Session::new(caller)),
+            Arc::new(Session::new(peer)),
             router.clone(),
             signal.clone(),
             limits.idle,

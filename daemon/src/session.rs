@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use valetkey_engine::AppId;
+use valetkey_ipc::Peer;
 use valetkey_model::{Caller, Partition};
 
 use crate::configuration::Epoch;
@@ -15,7 +16,7 @@ use crate::in_memory::Use;
 /// A connection, and who is at its other end.
 pub struct Session {
     /// As the kernel says.
-    pub caller: Caller,
+    peer: Peer,
     /// The applications whose tokens are not in the user's shared cache.
     opened: Mutex<HashMap<AppId, Opened>>,
 }
@@ -47,9 +48,14 @@ impl Opened {
 }
 
 impl Session {
-    /// A new connection of `caller`'s.
-    pub fn new(caller: Caller) -> Self {
-        Self { caller, opened: Mutex::default() }
+    /// A new connection of `peer`'s.
+    pub fn new(peer: Peer) -> Self {
+        Self { peer, opened: Mutex::default() }
+    }
+
+    /// Who is at the other end.
+    pub fn caller(&self) -> &Caller {
+        self.peer.caller()
     }
 
     /// Remembers that this connection may use an application.
@@ -76,7 +82,7 @@ impl Session {
 
     /// Everywhere that this connection may look: the user's shared cache first.
     pub fn partitions(&self) -> Vec<Partition> {
-        let mut partitions = vec![self.caller.partition.clone()];
+        let mut partitions = vec![self.caller().partition.clone()];
         partitions.extend(self.apps().into_iter().map(|(_, partition)| partition));
         partitions
     }

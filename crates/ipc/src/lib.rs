@@ -1,19 +1,20 @@
 //! The local endpoint: a Unix socket, or a named pipe on Windows, and who is at its other end.
 //!
-//! [`Endpoint`] names it, [`Listener`] binds it or adopts it from systemd and tells the [`Caller`] of each connection,
+//! [`Endpoint`] names it, [`Listener`] binds it or adopts it from systemd and tells the [`Peer`] of each connection,
 //! and [`connect`] reaches it, after a look at who listens there. What makes the endpoint safe is here: folder and socket
 //! are private from the moment they exist, one daemon at a time owns the name, a live socket is never unlinked, and both
 //! ends learn from the kernel which user the other one is.
 //!
 //! It moves bytes and knows no HTTP and no `/v1`. It decides nothing beyond "same user"; it starts no daemon; and it does
 //! not protect against a program that runs as the same user.
-//!
-//! [`Caller`]: valetkey_model::Caller
 
 mod client;
 mod endpoint;
 mod error;
+#[cfg(any(target_os = "linux", target_os = "android", windows))]
+mod interpreter;
 mod listener;
+mod peer;
 mod stream;
 #[cfg(unix)]
 mod unix;
@@ -29,6 +30,7 @@ pub use client::{connect, connect_blocking};
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::{AcceptError, BindError, ConnectError, FolderProblem, PathTooLong};
 pub use listener::Listener;
+pub use peer::Peer;
 pub use stream::{BlockingStream, Stream};
 #[cfg(unix)]
 pub use unix::inherited::{AdoptError, Inherited};

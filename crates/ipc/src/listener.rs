@@ -2,11 +2,10 @@
 
 use interprocess::local_socket::tokio::Listener as RawListener;
 use interprocess::local_socket::traits::tokio::Listener as _;
-use valetkey_model::Caller;
 
 use crate::error::{AcceptError, BindError};
 use crate::platform::{self, Claim};
-use crate::{Endpoint, Stream};
+use crate::{Endpoint, Peer, Stream};
 
 /// The daemon's end of the endpoint. Dropping it frees the name, unless it was adopted.
 pub struct Listener {
@@ -41,10 +40,10 @@ impl Listener {
     ///
     /// # Errors
     /// When the peer is another user or vanished, or the system is short of something; the listener goes on either way.
-    pub async fn accept(&self) -> Result<(Stream, Caller), AcceptError> {
+    pub async fn accept(&self) -> Result<(Stream, Peer), AcceptError> {
         let raw = self.raw.accept().await.map_err(AcceptError::Io)?;
-        let caller = platform::identify_client(&raw)?;
-        Ok((Stream::new(raw), caller))
+        let peer = platform::identify_client(&raw)?;
+        Ok((Stream::new(raw), peer))
     }
 
     /// Where it listens.

@@ -4,8 +4,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use valetkey_ipc::{AcceptError, BindError, ConnectError, Endpoint, Listener, Stream};
-use valetkey_model::Caller;
+use valetkey_ipc::{AcceptError, BindError, ConnectError, Endpoint, Listener, Peer, Stream};
 
 /// An endpoint of its own for each test, with the folder that it needs.
 struct Place {
@@ -28,13 +27,17 @@ impl Place {
     }
 }
 
-async fn echo_once(listener: &Listener) -> Result<(Stream, Caller), AcceptError> {
-    let (mut stream, caller) = listener.accept().await?;
+async fn echo_once(listener: &Listener) -> Result<(Stream, Peer), AcceptError> {
+    let (mut stream, peer) = listener.accept().await?;
     let mut bytes = [0; 5];
     stream.read_exact(&mut bytes).await.unwrap();
     stream.write_all(&bytes).await.unwrap();
     stream.flush().await.unwrap();
-    Ok((stream, caller))
+    Ok((stream, peer))
+}
+
+fn number_of(peer: &Peer) -> Option<u32> {
+    peer.caller().process.map(|process| process.number)
 }
 
 async fn send_and_receive(endpoint: &Endpoint) -> (Stream, [u8; 5]) {
@@ -51,14 +54,15 @@ async fn bytes_arrive_and_the_caller_is_this_process() {
     let listener = Listener::bind(&place.endpoint).unwrap();
     let (served, (_, answer)) =
         tokio::join!(echo_once(&listener), send_and_receive(&place.endpoint));
-    let (_, caller) = served.unwrap();
+    let (_, peer) = served.unwrap();
     assert_eq!(&answer, b"hello");
-    assert_eq!(caller.process_id, Some(std::process::id()));
+    assert_eq!(number_of(&peer), Some(std::process::id()));
+    let caller = peer.caller();
     let kind = if cfg!(windows) { "sid:S-1-" } else { "uid:" };
     assert!(caller.partition.as_str().starts_with(kind), "{:?}", caller.partition);
     if cfg!(any(windows, target_os = "linux")) {
         let own = std::env::current_exe().unwrap();
-        assert_eq!(caller.program.unwrap().file_name(), own.file_name());
+        assert_eq!(caller.program.as_ref().unwrap().file_name(), own.file_name());
     }
 }
 
@@ -79,7 +83,7 @@ async fn the_second_of_two_daemons_is_told_so_and_the_first_goes_on() {
         },
         send_and_receive(&place.endpoint)
     );
-    assert_eq!((&answer, served.1.process_id), (b"hello", Some(std::process::id())));
+    assert_eq!((&answer, number_of(&served.1)), (b"hello", Some(std::process::id())));
 }
 
 #[tokio::test]

@@ -50,8 +50,9 @@ mod child {
         runtime.block_on(async {
             let listener = Listener::adopt(inherited).unwrap();
             assert!(listener.is_adopted());
-            let (mut stream, caller) = listener.accept().await.unwrap();
-            let answer = format!("{} {}", caller.process_id.unwrap(), listener.endpoint());
+            let (mut stream, peer) = listener.accept().await.unwrap();
+            let answer =
+                format!("{} {}", peer.caller().process.unwrap().number, listener.endpoint());
             stream.write_all(answer.as_bytes()).await.unwrap();
         });
         println!("served");

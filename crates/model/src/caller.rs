@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::{FileId, ProcessId};
+
 /// Whose tokens: one user of the machine. Data of two partitions never meet.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Partition(Arc<str>);
@@ -66,23 +68,15 @@ impl fmt::Debug for Partition {
     }
 }
 
-/// A file, whatever it is called: what a path leads to may be replaced, and another file may bear its name elsewhere.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct FileId {
-    /// The file system.
-    pub device: u64,
-    /// The file on it.
-    pub inode: u64,
-}
-
-/// The program at the other end of a connection. The partition comes from the kernel's peer credentials and is the
-/// boundary; process id and program are facts to show, never authority (a process may exec after it connected).
+/// The program at the other end of a connection, as the kernel named it when it connected. The partition comes from the socket
+/// itself and is the boundary; process and program are facts to show and for soft rules, never authority (a process may exec
+/// after it connected).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     /// The user, from the socket itself.
     pub partition: Partition,
-    /// The process that connected, where the platform tells.
-    pub process_id: Option<u32>,
+    /// The process that connected, where the platform tells and while it lived.
+    pub process: Option<ProcessId>,
     /// Its executable when it connected; absent when unreadable.
     pub program: Option<PathBuf>,
     /// The file of that executable, where the platform tells.

@@ -118,6 +118,8 @@ const REPLACED: &str = " (deleted)";
 
 #[cfg(test)]
 mod tests {
+    use valetkey_model::ProcessId;
+
     use super::*;
 
     const MINE: FileId = FileId { device: 1, inode: 7 };
@@ -134,7 +136,7 @@ mod tests {
     fn check(rule: CallerRule, program: Option<(&str, Option<FileId>)>, hint: Option<&str>) {
         let caller = Caller {
             partition: Partition::of_uid(1000),
-            process_id: Some(1),
+            process: Some(ProcessId { number: 1, started: 1 }),
             program: program.map(|(path, _)| path.into()),
             program_file: program.and_then(|(_, file)| file),
         };

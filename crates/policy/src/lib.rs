@@ -237,7 +237,7 @@ mod tests {
     fn caller() -> Caller {
         Caller {
             partition: Partition::of_uid(1000),
-            process_id: None,
+            process: None,
             program: None,
             program_file: None,
         }

@@ -369,12 +369,7 @@ pub fn tell_status(status: &FlowStatus) -> String {
 }
 
 fn caller_of(uid: u32) -> Caller {
-    Caller {
-        partition: Partition::of_uid(uid),
-        process_id: None,
-        program: None,
-        program_file: None,
-    }
+    Caller { partition: Partition::of_uid(uid), process: None, program: None, program_file: None }
 }
 
 /// What an engine holds of the world; when it is killed, nothing that it began goes on.

@@ -55,6 +55,9 @@ async fn hand_out(
     let passphrase = request.passphrase.map(|passphrase| Secret::new(passphrase.0));
     api.store.check_passphrase(passphrase).await?;
     let content = api.broker.export_cache(session).await?;
-    tracing::warn!(process_id = session.caller.process_id, "the cache was handed out in clear");
+    tracing::warn!(
+        process = session.caller().process.map(|process| process.number),
+        "the cache was handed out in clear"
+    );
     Ok(ExportedCache { cache: to_wire::sections(&content)? })
 }

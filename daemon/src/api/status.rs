@@ -105,7 +105,7 @@ fn refusal_at_next_start(report: &StoreReport, wanted: KeyName) -> Option<String
 /// a passphrase.
 async fn loaded_user(api: &Api, session: &Session) -> Option<Arc<User>> {
     if api.store.awaits_passphrase() {
-        return api.broker.engine().find_user(&session.caller.partition);
+        return api.broker.engine().find_user(&session.caller().partition);
     }
     tokio::time::timeout(PATIENCE, api.broker.user(session)).await.ok()?.ok()
 }

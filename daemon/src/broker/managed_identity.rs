@@ -34,7 +34,7 @@ impl Broker {
         session: &Session,
         request: &v1::OpenAppRequest,
     ) -> Result<OpenedIdentity, Failure> {
-        let caller = &session.caller;
+        let caller = session.caller();
         let definition = from_wire::managed_identity(request, caller.partition.clone())?;
         let in_force = self.configuration.look(self.engine.now()).await;
         let mut definition =
@@ -90,7 +90,7 @@ impl Broker {
         let OpenedIdentity { user, app } = opened;
         let request = from_wire::resource_token_request(app, request, correlation_id)?;
         let in_force = self.configuration.in_force();
-        let authorized = decide_on_machine(in_force.policy(), &session.caller, request)?;
+        let authorized = decide_on_machine(in_force.policy(), session.caller(), request)?;
         Ok(self.engine.acquire_token_for_managed_identity(&user, &authorized).await?)
     }
 }

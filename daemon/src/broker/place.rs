@@ -60,7 +60,7 @@ impl Broker {
         if !place.is_in_memory() {
             return Ok(None);
         }
-        let (in_use, replaced) = self.in_memory.enter(&session.caller.partition, place)?;
+        let (in_use, replaced) = self.in_memory.enter(&session.caller().partition, place)?;
         if let Some(replaced) = replaced {
             self.engine.forget_in_memory(&replaced);
         }
@@ -90,13 +90,13 @@ impl Broker {
     }
 }
 
-/// Names something of one process, among those of its user.
+/// Names something of one process, among those of its user: another one that is given its number is not it.
 pub(super) fn of_process(caller: &Caller, what: &[u8]) -> String {
     let program = caller.program.as_deref().map(|path| path.as_os_str().as_encoded_bytes());
+    let process = caller.process.map(|id| (id.number, id.started)).unwrap_or_default();
+    let (number, started) = (process.0.to_le_bytes(), process.1.to_le_bytes());
     let mut digest = Sha256::new();
-    for part in
-        [&caller.process_id.unwrap_or_default().to_le_bytes(), program.unwrap_or_default(), what]
-    {
+    for part in [&number[..], &started[..], program.unwrap_or_default(), what] {
         digest.update((part.len() as u64).to_le_bytes());
         digest.update(part);
     }

@@ -23,7 +23,7 @@ impl Broker {
         let reading = from_wire::foreign_cache(request)?;
         let user = self.user(session).await?;
         let request = ImportCacheRequest { entries: reading.entries };
-        let authorized = decide_on_cache(&session.caller, request);
+        let authorized = decide_on_cache(session.caller(), request);
         let import = self.engine.import_cache(&user, authorized).await?;
         Ok(to_wire::cache_import(&import, &reading.unreadable))
     }
@@ -34,7 +34,7 @@ impl Broker {
     /// When the store is locked or unreadable.
     pub async fn export_cache(&self, session: &Session) -> Result<Zeroizing<String>, Failure> {
         let user = self.user(session).await?;
-        let authorized = decide_on_cache(&session.caller, ExportCacheRequest);
+        let authorized = decide_on_cache(session.caller(), ExportCacheRequest);
         Ok(self.engine.export_cache(&user, &authorized))
     }
 }

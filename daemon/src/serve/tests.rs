@@ -39,7 +39,7 @@ impl Server {
         let (begun, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (tell, wait) = (Arc::clone(&begun), Arc::clone(&release));
         let who = |Extension(session): Extension<Arc<Session>>| async move {
-            session.caller.process_id.unwrap_or_default().to_string()
+            session.caller().process.map_or(0, |process| process.number).to_string()
         };
         let slow = || async move {
             tell.notify_one();
@@ -181,7 +181,7 @@ async fn a_body_beyond_the_limit_is_refused_before_it_has_come() {
 fn a_users_connections_leave_descriptors_for_providers_and_the_disk() {
     let allowed = |descriptors| Limits::within(descriptors).connections_per_user;
     for (descriptors, expected) in
-        [(None, 4096), (Some(1 << 20), 4096), (Some(1024), 960), (Some(256), 192), (Some(10), 1)]
+        [(None, 4096), (Some(1 << 20), 4096), (Some(1024), 480), (Some(256), 96), (Some(10), 1)]
     {
         assert_eq!(allowed(descriptors), expected, "{descriptors:?}");
     }

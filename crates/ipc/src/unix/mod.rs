@@ -1,8 +1,12 @@
 //! Unix sockets.
 
 mod claim;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+mod elsewhere;
 mod folder;
 pub(crate) mod inherited;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod linux;
 mod peer;
 
 use std::ffi::OsString;
@@ -12,6 +16,10 @@ use std::path::{Path, PathBuf};
 use crate::{Endpoint, EndpointError, PathTooLong};
 
 pub(crate) use claim::{Claim, bind};
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) use elsewhere::Process;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) use linux::Process;
 pub(crate) use peer::{identify_client, untrusted_server};
 
 pub(crate) const SYSTEM_ENDPOINT: &str = "/run/valetkey/broker.sock";

@@ -4,25 +4,32 @@
 use std::io;
 
 use interprocess::local_socket::PeerCreds;
-use interprocess::local_socket::traits::StreamCommon;
+use interprocess::local_socket::tokio::Stream;
+use interprocess::local_socket::traits::StreamCommon as _;
 use valetkey_model::{Caller, Partition};
 
-use super::process;
+use super::process::{self, Process};
+use crate::Peer;
 use crate::error::AcceptError;
 
 /// LocalSystem and the administrators' group, which services run as.
 const SYSTEM_SIDS: [&str; 2] = ["S-1-5-18", "S-1-5-32-544"];
 
-pub(crate) fn identify_client(stream: &impl StreamCommon) -> Result<Caller, AcceptError> {
-    let process_id = stream.peer_creds().map_err(AcceptError::NoPeer)?.pid();
+pub(crate) fn identify_client(stream: &Stream) -> Result<Peer, AcceptError> {
+    let number = stream.peer_creds().map_err(AcceptError::NoPeer)?.pid();
     let own = process::own_sid().map_err(AcceptError::NoPeer)?;
+    let process = Process::of_peer(number);
     // An elevated process of the same user does not show its token; the access list has vouched for it.
-    let sid = process_id.and_then(|id| process::sid_of(id).ok());
-    if let Some(user) = sid.filter(|sid| *sid != own) {
+    if let Some(user) = process.user().filter(|sid| *sid != own) {
         return Err(AcceptError::OtherUser { user });
     }
-    let program = process_id.and_then(process::program_of);
-    Ok(Caller { partition: Partition::of_sid(&own), process_id, program, program_file: None })
+    let caller = Caller {
+        partition: Partition::of_sid(&own),
+        process: process.id(),
+        program: process.executable(),
+        program_file: None,
+    };
+    Ok(Peer::new(caller, process))
 }
 
 /// The listening user's SID if it is neither this one nor the system.

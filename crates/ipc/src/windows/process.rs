@@ -7,13 +7,17 @@ use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
 use std::path::PathBuf;
 use std::ptr;
 
-use windows_sys::Win32::Foundation::{HANDLE, LocalFree};
+use valetkey_model::{Caller, Executable, ProcessId, Program, Unidentified};
+use windows_sys::Win32::Foundation::{FILETIME, HANDLE, LocalFree, WAIT_TIMEOUT};
 use windows_sys::Win32::Security::Authorization::ConvertSidToStringSidW;
 use windows_sys::Win32::Security::{GetTokenInformation, TOKEN_QUERY, TOKEN_USER, TokenUser};
 use windows_sys::Win32::System::Threading::{
-    GetCurrentProcess, OpenProcess, OpenProcessToken, PROCESS_QUERY_LIMITED_INFORMATION,
-    QueryFullProcessImageNameW,
+    GetCurrentProcess, GetProcessTimes, OpenProcess, OpenProcessToken,
+    PROCESS_QUERY_LIMITED_INFORMATION, PROCESS_SYNCHRONIZE, QueryFullProcessImageNameW,
+    WaitForSingleObject,
 };
+
+use crate::interpreter::is_interpreter;
 
 /// The SID of this process's user, as text.
 pub(crate) fn own_sid() -> io::Result<String> {
@@ -26,9 +30,67 @@ pub(crate) fn sid_of(process_id: u32) -> io::Result<String> {
     sid_of_handle(open(process_id)?.as_raw_handle())
 }
 
+/// The process at the other end of a pipe. While the handle is open, its number is not given to another one.
+pub(crate) struct Process(Option<Known>);
+
+struct Known {
+    number: u32,
+    handle: OwnedHandle,
+}
+
+impl Process {
+    pub(crate) fn of_peer(number: Option<u32>) -> Self {
+        Self(number.and_then(|number| Some(Known { number, handle: open(number).ok()? })))
+    }
+
+    /// The SID of its user; `None` when it does not show it.
+    pub(crate) fn user(&self) -> Option<String> {
+        sid_of_handle(self.0.as_ref()?.handle.as_raw_handle()).ok()
+    }
+
+    pub(crate) fn id(&self) -> Option<ProcessId> {
+        let known = self.0.as_ref()?;
+        Some(ProcessId { number: known.number, started: started(&known.handle)? })
+    }
+
+    /// A process's handle is signalled once it has ended.
+    pub(crate) fn is_running(&self) -> bool {
+        self.0.as_ref().is_some_and(|known| {
+            // SAFETY: the handle is open for as long as `known` lives.
+            let state = unsafe { WaitForSingleObject(known.handle.as_raw_handle(), 0) };
+            state == WAIT_TIMEOUT
+        })
+    }
+
+    pub(crate) fn executable(&self) -> Option<PathBuf> {
+        program_of(&self.0.as_ref()?.handle)
+    }
+
+    /// Neither mounts nor files that are replaced while they run deceive here; packages, units and parents are not told.
+    pub(crate) fn describe(&self, caller: &Caller) -> Program {
+        let path = caller.program.clone();
+        let executable = match path {
+            _ if !self.is_running() => return Program::unidentified(path, Unidentified::Ended),
+            Some(path) if !is_interpreter(&path) => Executable::Identified(path),
+            Some(_) => return Program::unidentified(path, Unidentified::Interpreter),
+            None => return Program::unidentified(None, Unidentified::Hidden),
+        };
+        Program { executable, ..Program::unidentified(None, Unidentified::Hidden) }
+    }
+}
+
+/// When a process was created, in units of 100 nanoseconds.
+fn started(process: &OwnedHandle) -> Option<u64> {
+    let mut times = [FILETIME::default(); 4];
+    let [created, ended, kernel, user] = &mut times;
+    // SAFETY: the handle is open, and each pointer leads to a FILETIME that lives for the call.
+    let done = unsafe { GetProcessTimes(process.as_raw_handle(), created, ended, kernel, user) };
+    let created = (u64::from(created.dwHighDateTime) << 32) | u64::from(created.dwLowDateTime);
+    (done != 0).then_some(created)
+}
+
 /// A process's executable; `None` when it does not show it.
-pub(crate) fn program_of(process_id: u32) -> Option<PathBuf> {
-    let process = open(process_id).ok()?;
+fn program_of(process: &OwnedHandle) -> Option<PathBuf> {
     let mut text = vec![0u16; 1024];
     let mut length = u32::try_from(text.len()).ok()?;
     // SAFETY: the handle is open, and `length` is the number of elements that `text` has room for.
@@ -40,8 +102,9 @@ pub(crate) fn program_of(process_id: u32) -> Option<PathBuf> {
 }
 
 fn open(process_id: u32) -> io::Result<OwnedHandle> {
+    let rights = PROCESS_QUERY_LIMITED_INFORMATION | PROCESS_SYNCHRONIZE;
     // SAFETY: takes values alone.
-    let handle = unsafe { OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, 0, process_id) };
+    let handle = unsafe { OpenProcess(rights, 0, process_id) };
     if handle.is_null() {
         return Err(io::Error::last_os_error());
     }

@@ -1,0 +1,41 @@
+//! Who is at the other end of a connection.
+
+use std::fmt;
+
+use valetkey_model::{Caller, Program};
+
+use crate::platform;
+
+/// The process that connected. The platform's handle to it is held for as long as this value lives, so that its number cannot
+/// come to mean another process unnoticed.
+pub struct Peer {
+    caller: Caller,
+    process: platform::Process,
+}
+
+impl Peer {
+    pub(crate) fn new(caller: Caller, process: platform::Process) -> Self {
+        Self { caller, process }
+    }
+
+    /// Who it is, as the kernel said when it connected.
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// Whether the process that connected still runs. What speaks may be a child of it that has the socket.
+    pub fn is_running(&self) -> bool {
+        self.process.is_running()
+    }
+
+    /// What its program looks like at this moment. Reads files of the system's, and blocks for that long.
+    pub fn describe(&self) -> Program {
+        self.process.describe(&self.caller)
+    }
+}
+
+impl fmt::Debug for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Peer").field(&self.caller).finish()
+    }
+}

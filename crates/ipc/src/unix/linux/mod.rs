@@ -1,0 +1,150 @@
+//! The process behind a socket, and its program, from `/proc`.
+//!
+//! `/proc` knows processes by their numbers. A handle of the kernel's (a pidfd) says whether the number still means the one that
+//! connected: it is taken first, and looked at again after `/proc` was read.
+
+mod cgroup;
+mod dpkg;
+mod stat;
+
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::sys::socket::{getsockopt, sockopt};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use valetkey_model::{
+    Caller, Executable, FileId, Parent, ProcessId, Program, Sandbox, Unidentified,
+};
+
+use self::stat::Stat;
+
+/// The process that connected; nothing if it ended before it was looked at, or is in a namespace that shows it no number.
+pub(crate) struct Process(Option<Known>);
+
+struct Known {
+    id: ProcessId,
+    handle: OwnedFd,
+}
+
+impl Process {
+    /// By the handle that the socket has kept since it was connected (`SO_PEERPIDFD`, Linux 6.5). Older kernels give one for a
+    /// number, which may be another process's by then; that it belongs to the same user, the next look shows.
+    pub(crate) fn of_peer(socket: BorrowedFd<'_>, number: Option<i32>) -> Self {
+        Self::find(socket, number).map_or(Self(None), |known| Self(Some(known)))
+    }
+
+    fn find(socket: BorrowedFd<'_>, number: Option<i32>) -> Option<Known> {
+        let pid = Pid::from_raw(number?)?;
+        let handle = match getsockopt(&socket, sockopt::PeerPidfd) {
+            Ok(handle) => handle,
+            Err(Errno::ENOPROTOOPT) => pidfd_open(pid, PidfdFlags::empty()).ok()?,
+            Err(_) => return None,
+        };
+        let number = u32::try_from(pid.as_raw_nonzero().get()).ok()?;
+        let id = ProcessId { number, started: Stat::read(number)?.started };
+        Some(Known { id, handle })
+    }
+
+    pub(crate) fn id(&self) -> Option<ProcessId> {
+        self.0.as_ref().map(|known| known.id)
+    }
+
+    /// A pidfd is readable once its process has ended.
+    pub(crate) fn is_running(&self) -> bool {
+        self.0.as_ref().is_some_and(|known| {
+            let mut handles = [PollFd::new(&known.handle, PollFlags::IN)];
+            poll(&mut handles, Some(&Timespec::default())) == Ok(0)
+        })
+    }
+
+    /// The path by which the process runs its program, and the file.
+    pub(crate) fn executable(&self) -> (Option<PathBuf>, Option<FileId>) {
+        self.id().map(|id| executable_of(id.number)).unwrap_or_default()
+    }
+
+    pub(crate) fn describe(&self, caller: &Caller) -> Program {
+        let ended = || Program::unidentified(caller.program.clone(), Unidentified::Ended);
+        let Some(known) = &self.0 else { return ended() };
+        let program = look(known.id.number, caller.program_file);
+        if self.is_running() { program } else { ended() }
+    }
+}
+
+fn look(number: u32, file_when_connected: Option<FileId>) -> Program {
+    let cgroup = read_proc(number, "cgroup").unwrap_or_default();
+    let executable = identify(executable_of(number), file_when_connected);
+    let package = match &executable {
+        Executable::Identified(path) => dpkg::find_owner(Path::new(dpkg::LISTS), path),
+        Executable::Unidentified { .. } => None,
+    };
+    Program {
+        executable,
+        package,
+        unit: cgroup::unit_of(&cgroup).map(str::to_owned),
+        sandbox: flatpak_of(number)
+            .map(Sandbox::Flatpak)
+            .or_else(|| cgroup::snap_of(&cgroup).map(|name| Sandbox::Snap(name.to_owned()))),
+        parents: parents_of(number),
+    }
+}
+
+/// Following this link leads to the file itself, in whatever mounts the process sees it, and even when it was removed.
+fn executable_of(number: u32) -> (Option<PathBuf>, Option<FileId>) {
+    let link = PathBuf::from(format!("/proc/{number}/exe"));
+    (link.read_link().ok(), file_at(&link))
+}
+
+fn file_at(path: &Path) -> Option<FileId> {
+    let file = path.metadata().ok()?;
+    Some(FileId { device: file.dev(), inode: file.ino() })
+}
+
+fn identify(
+    (path, file): (Option<PathBuf>, Option<FileId>),
+    file_when_connected: Option<FileId>,
+) -> Executable {
+    let why = match (&path, file) {
+        (Some(_), Some(_)) if file != file_when_connected => Unidentified::Changed,
+        (Some(path), Some(_)) if file != file_at(path) => Unidentified::AnotherFile,
+        (Some(path), Some(_)) if crate::interpreter::is_interpreter(path) => {
+            Unidentified::Interpreter
+        }
+        (Some(path), Some(_)) => return Executable::Identified(path.clone()),
+        _ => Unidentified::Hidden,
+    };
+    Executable::Unidentified { path, why }
+}
+
+/// What flatpak puts at the root that an application sees (flatpak-metadata(5)).
+fn flatpak_of(number: u32) -> Option<String> {
+    let text = read_proc(number, "root/.flatpak-info")?;
+    let section = text.split("[Application]").nth(1)?;
+    let lines = section.lines().skip(1).take_while(|line| !line.starts_with('['));
+    lines.filter_map(|line| line.strip_prefix("name=")).map(str::to_owned).next()
+}
+
+fn parents_of(number: u32) -> Vec<Parent> {
+    let mut parents = Vec::new();
+    let mut next = Stat::read(number).map(|stat| stat.parent);
+    // Zero is outside of what we see. Processes end and are born while we look, so that a chain could come round.
+    while let Some(number) = next.filter(|number| *number != 0 && parents.len() < MOST_PARENTS) {
+        let Some(stat) = Stat::read(number) else { break };
+        let name = match executable_of(number).0 {
+            Some(path) => path.display().to_string(),
+            None => format!("[{}]", stat.name),
+        };
+        parents.push(Parent { number, name });
+        next = Some(stat.parent);
+    }
+    parents
+}
+
+fn read_proc(number: u32, file: &str) -> Option<String> {
+    std::fs::read_to_string(format!("/proc/{number}/{file}")).ok()
+}
+
+/// A terminal in an editor in a desktop's session is seven.
+const MOST_PARENTS: usize = 16;
