@@ -6,6 +6,7 @@ use valetkey_cache::{Import, Skipped};
 use valetkey_engine::ports::StoreError;
 use valetkey_engine::{
     CacheContent, Error, Event, Flow, FlowStatus, FoundAccount, Happening, Invitation, TokenAnswer,
+    TokenSource,
 };
 use valetkey_model::{CorrelationId, UnixTime};
 use valetkey_oauth::{
@@ -48,7 +49,10 @@ pub fn token(answer: &TokenAnswer, now: UnixTime) -> v1::TokenResponse {
             access_token: token.access_token.expose().to_owned(),
             token_type: token.token_type.clone(),
             expires_in: token.expires_on.seconds_since(now),
-            token_source: v1::TokenSource::IdentityProvider,
+            token_source: match token.source {
+                TokenSource::Provider => v1::TokenSource::IdentityProvider,
+                TokenSource::CloudShell => v1::TokenSource::Broker,
+            },
             refresh_on: token.refresh_on.map(UnixTime::seconds),
             scope: Some(token.scopes.target().to_owned()),
             id_token: token.id_token.as_ref().map(|id_token| id_token.expose().to_owned()),

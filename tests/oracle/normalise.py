@@ -14,6 +14,7 @@ _RANDOM_FIELDS = {"state", "nonce", "code_verifier", "code_challenge"}
 _RANDOM = re.compile(r"[\w.~-]{20,128}")
 _UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", re.IGNORECASE)
 _JWT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+")
+_LOOPBACK = re.compile(r"^http://(localhost|127\.0\.0\.1):\d+")
 _ABSOLUTE_TIMES = {"expires_at", "refresh_on", "iat", "exp", "latest_attempt_at"}
 _DISCOVERY = ("/.well-known/openid-configuration", "/common/discovery/instance")
 
@@ -79,7 +80,7 @@ class _Normaliser:
             del headers["accept"]
         return {
             "method": request["method"],
-            "url": request["url"],
+            "url": _LOOPBACK.sub("http://localhost:<port>", request["url"]),
             "query": self._fields(request["query"]),
             "form": self._fields(request["form"]),
             "headers": {name: "<client>" if name in _VERSION_HEADERS else self._text(value) for name, value in headers.items()},

@@ -108,6 +108,41 @@ async fn an_identity_of_ones_own_choice_is_another_token() {
 }
 
 #[tokio::test]
+async fn cloud_shell_gives_its_users_token_and_makes_the_user_an_account() {
+    let world = start().await;
+    let mut connection = world.machine.connect().await;
+    let opened = connection.post("/v1/apps", &world.definition()).await.success();
+    let app = format!("/v1/apps/{}", opened["app"].as_str().unwrap());
+    let endpoint = world.control().machine_environments()["cloud_shell"]["MSI_ENDPOINT"].clone();
+    let by_shell = |endpoint: &str| {
+        let scopes = [format!("{RESOURCE}/.default")];
+        json!({"grant": "cloud_shell", "scopes": scopes, "cloud_shell_endpoint": endpoint})
+    };
+    let token = format!("{app}/token");
+    let issued = connection.post(&token, &by_shell(&endpoint)).await.success();
+    assert_eq!(
+        (&issued["token_source"], &issued["token_type"]),
+        (&json!("broker"), &json!("Bearer"))
+    );
+    let access_token = issued["access_token"].as_str().unwrap();
+    assert_eq!(world.control().verify_access_token(access_token).unwrap()["aud"], RESOURCE);
+    let accounts = connection.get(&format!("{app}/accounts")).await.success();
+    assert_eq!(accounts["accounts"][0]["authority_type"], "CLOUDSHELL", "{accounts}");
+    let silent = |force_refresh: bool| {
+        let mut request = by_shell(&endpoint);
+        (request["grant"], request["force_refresh"]) = (json!("silent"), json!(force_refresh));
+        request
+    };
+    let cached = connection.post(&token, &silent(false)).await.success();
+    assert_eq!((&cached["token_source"], asked(&world)), (&json!("cache"), 1));
+    let again = connection.post(&token, &silent(true)).await.success();
+    assert_eq!((&again["token_source"], asked(&world)), (&json!("broker"), 2));
+    let elsewhere = by_shell("http://shell.contoso.com/token");
+    let refused = connection.post(&token, &elsewhere).await;
+    assert_eq!(refused.refusal(), (403, "access_denied".to_owned()));
+}
+
+#[tokio::test]
 async fn a_busy_metadata_service_is_asked_again() {
     let world = start().await;
     for effect in [Effect::status(404), Effect::status(500)] {

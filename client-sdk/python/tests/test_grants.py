@@ -150,6 +150,29 @@ def test_a_wrong_call_raises_as_in_msal_and_sends_nothing(
     assert daemon.requests == []
 
 
+def test_in_cloud_shell_the_shell_is_asked_and_no_browser_opened(
+    start_daemon: StartDaemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = [{**ADA, "authority_type": "CLOUDSHELL"}, {"home_account_id": "b", "authority_type": "MSSTS"}]
+    daemon = start_daemon(
+        after_opening(lambda it: answer(200, {"accounts": shown} if "/accounts" in it.target else TOKEN))
+    )
+    assert [account["home_account_id"] for account in public().get_accounts()] == ["b"]
+    monkeypatch.setenv("AZUREPS_HOST_ENVIRONMENT", "cloud-shell/1.0")
+    usual: dict[str, Any] = {"grant": "cloud_shell", "scopes": ["s"]}
+    assert public().acquire_token_interactive(["s"], prompt="none") == TOKEN
+    assert daemon.requests[-1].body == usual
+    monkeypatch.setenv("MSI_ENDPOINT", "http://localhost:1/token")
+    told = {"cloud_shell_endpoint": "http://localhost:1/token"}
+    public().acquire_token_interactive(["s"], prompt="none", data={"key_id": "k"})
+    assert daemon.requests[-1].body == {**usual, **told, "data": {"key_id": "k"}}
+    account, other = public().get_accounts()
+    public().acquire_token_silent(["s"], account)
+    assert daemon.requests[-1].body == {"scopes": ["s"], "account": "uid.utid", **told}
+    public().acquire_token_silent(["s"], other)
+    assert daemon.requests[-1].body == {"scopes": ["s"], "account": "b"}
+
+
 @pytest.mark.parametrize("tenant", ["common", "Organizations"])
 def test_a_token_of_no_tenants_own_is_advised_against(start_daemon: StartDaemon, tenant: str) -> None:
     start_daemon(after_opening(lambda _: answer(200, TOKEN)))

@@ -85,7 +85,9 @@ fn remove(app: &str) -> Call<()> {
 fn acquire(app: &str, request: &TokenRequest) -> Call<TokenResponse> {
     let call = Call::post(&fill(route::TOKEN, &[app]), request);
     match request.grant {
-        Grant::Silent | Grant::ClientCredentials | Grant::OnBehalfOf => call.repeatable(),
+        Grant::Silent | Grant::ClientCredentials | Grant::OnBehalfOf | Grant::CloudShell => {
+            call.repeatable()
+        }
         // What is redeemed may be good for one use.
         Grant::Password
         | Grant::RefreshToken

@@ -17,6 +17,15 @@ pub enum TokenAnswer {
     Signed(Secret, Box<TokenAnswer>),
 }
 
+/// Who issues tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenSource {
+    /// The provider.
+    Provider,
+    /// Azure Cloud Shell, from which the provider's come.
+    CloudShell,
+}
+
 /// A token as the provider issued it, without the refresh token that came along.
 pub struct IssuedToken {
     /// The access token.
@@ -35,6 +44,8 @@ pub struct IssuedToken {
     pub id_token_claims: Option<Map<String, Value>>,
     /// Whose it is.
     pub account: Option<AccountId>,
+    /// Who issued it.
+    pub source: TokenSource,
     /// Everything else that the provider said.
     pub fields: Map<String, Value>,
 }

@@ -6,12 +6,12 @@ use serde_json::Value;
 use valetkey_cache::{IdClaims, TokenEvent};
 use valetkey_model::{AccountId, AuthorityKind, ClientId, CorrelationId, ScopeSet, UnixTime};
 use valetkey_oauth::{
-    ApiId, CacheReason, Call, ClientAuthentication, HttpRequest, IdTokenClaims, IdTokenError,
-    Nonce, ProviderMetadata, TokenResponse, TokenResponseError, decode_id_token, home_account_id,
-    parse_token_response,
+    ApiId, CacheReason, Call, ClientAuthentication, CloudShellToken, HttpRequest, IdTokenClaims,
+    IdTokenError, Nonce, ProviderMetadata, TokenResponse, TokenResponseError, decode_id_token,
+    home_account_id, parse_token_response,
 };
 
-use crate::answer::{IssuedToken, TokenAnswer};
+use crate::answer::{IssuedToken, TokenAnswer, TokenSource};
 use crate::application::{ClientApplication, Definition};
 use crate::engine::Engine;
 use crate::error::Error;
@@ -34,6 +34,7 @@ pub(crate) struct Issue {
     pub(crate) response: TokenResponse,
     claims: Option<IdTokenClaims>,
     possession: Possession,
+    source: TokenSource,
 }
 
 impl Issue {
@@ -42,7 +43,17 @@ impl Issue {
     pub(crate) fn read(response: TokenResponse, possession: &Possession) -> Result<Self, Error> {
         possession.check(&response.token_type)?;
         let claims = response.id_token.as_ref().map(decode_id_token).transpose()?;
-        Ok(Self { response, claims, possession: possession.clone() })
+        let source = TokenSource::Provider;
+        Ok(Self { response, claims, possession: possession.clone(), source })
+    }
+
+    /// The same of what Cloud Shell gave.
+    pub(crate) fn of_cloud_shell(
+        told: CloudShellToken,
+        possession: &Possession,
+    ) -> Result<Self, Error> {
+        let issue = Self::read(told.token, possession)?;
+        Ok(Self { claims: Some(told.claims), source: TokenSource::CloudShell, ..issue })
     }
 
     /// Checks that the ID token answers this very sign-in. Providers other than Entra, whose tenants issue under many
@@ -152,6 +163,7 @@ impl Issue {
             id_token: response.id_token,
             id_token_claims: self.claims.map(|claims| claims.members().clone()),
             account,
+            source: self.source,
             fields: response.fields,
         }))
     }
@@ -164,6 +176,8 @@ pub(crate) struct Origin<'a> {
     pub(crate) grant_type: &'a str,
     /// The user name that was asked for, for when the answer has none.
     pub(crate) username: Option<&'a str>,
+    /// An authority type other than that which follows from the tenant.
+    pub(crate) authority_type: Option<&'a str>,
     /// What was out of the ordinary.
     pub(crate) extras: Option<&'a Extras>,
 }
@@ -207,6 +221,7 @@ impl Engine {
         let event = TokenEvent {
             extension: extension.as_deref(),
             username: origin.username,
+            authority_type: origin.authority_type,
             ..issue.event(app.definition(), metadata, origin.grant_type)
         };
         user.commit(lease, |cache| cache.plan_token_response(&event, now)).await?;

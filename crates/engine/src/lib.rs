@@ -40,7 +40,7 @@ mod silent;
 mod user;
 
 pub use accounts::FoundAccount;
-pub use answer::{IssuedToken, TokenAnswer};
+pub use answer::{IssuedToken, TokenAnswer, TokenSource};
 pub use application::{
     AppId, ClientApplication, ClientType, Definition, DefinitionError, InstanceDiscovery,
     RegionWish,

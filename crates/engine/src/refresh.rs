@@ -99,7 +99,9 @@ impl Engine {
         match decision {
             Decision::Fresh(token) => Ok(answer_from_cache(&request.app, token)),
             Decision::Aging(token, _) => Ok(self.refresh_behind(user, request, account, token)),
-            Decision::Refresh(_) => self.fly(user, request, account).await,
+            Decision::Refresh(_) | Decision::AskCloudShell => {
+                self.fly(user, request, account).await
+            }
             Decision::SignIn(reason) => {
                 self.tell_sign_in_needed(user, request, Some(&account));
                 Err(Error::SignInNeeded(reason.for_account(&account)))
@@ -121,7 +123,7 @@ impl Engine {
         match decision {
             Decision::Fresh(token) => Some(answer_from_cache(&request.app, token)),
             Decision::Aging(token, _) => Some(self.refresh_behind(user, request, account, token)),
-            Decision::Refresh(_) | Decision::SignIn(_) => None,
+            Decision::Refresh(_) | Decision::AskCloudShell | Decision::SignIn(_) => None,
         }
     }
 
@@ -181,6 +183,9 @@ impl Engine {
             Decision::Fresh(token) => return Ok(TokenAnswer::Cached(token)),
             Decision::Refresh(plan) => (plan, None),
             Decision::Aging(token, plan) => (plan, Some(token)),
+            Decision::AskCloudShell => {
+                return self.ask_cloud_shell_again(user, request, account, &provider).await;
+            }
             Decision::SignIn(reason) => {
                 self.tell_sign_in_needed(user, request, Some(account));
                 return Err(Error::SignInNeeded(reason.for_account(account)));

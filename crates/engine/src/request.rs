@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use url::Url;
 use valetkey_cache::extended_cache_key;
 use valetkey_model::{AccountId, Authority, CorrelationId, ScopeSet, Secret};
 use valetkey_oauth::{
-    ClaimsError, DpopRequest, ExtraFields, FederatedUser, PopRequest, merge_claims, overlay_claims,
+    ClaimsError, DpopRequest, ExtraFields, FederatedUser, PopRequest, admit_cloud_shell,
+    merge_claims, overlay_claims,
 };
 use valetkey_policy::Subject;
 
@@ -60,6 +62,8 @@ pub struct SilentRequest {
     pub claims_challenge: Option<String>,
     /// Seconds that the token must still live.
     pub min_validity: u32,
+    /// Where Cloud Shell is asked, for an account that came from there; its usual place by default.
+    pub cloud_shell: Option<Url>,
     /// The answer to [`crate::Error::ClientAssertionNeeded`].
     pub client_assertion: Option<Secret>,
     /// What is out of the ordinary.
@@ -126,6 +130,11 @@ pub enum Grant {
         redirect_uri: Option<String>,
         /// What the ID token must repeat.
         nonce: Option<String>,
+    },
+    /// A place at Azure Cloud Shell, whose user has signed in already.
+    CloudShell {
+        /// Where the shell is asked; its usual place by default.
+        endpoint: Option<Url>,
     },
 }
 
@@ -233,8 +242,23 @@ pub struct ProofRequest {
     pub access_token: Secret,
 }
 
+impl SilentRequest {
+    fn cloud_shell(&self) -> Option<&Url> {
+        self.cloud_shell.as_ref()
+    }
+}
+
+impl GrantRequest {
+    fn cloud_shell(&self) -> Option<&Url> {
+        match &self.grant {
+            Grant::CloudShell { endpoint } => endpoint.as_ref(),
+            _ => None,
+        }
+    }
+}
+
 macro_rules! subject {
-    ($($request:ty),*) => {
+    ($($request:ty $(: $cloud_shell:ident)?),*) => {
         $(impl Subject for $request {
             fn authority(&self) -> &Authority {
                 &self.app.definition().authority
@@ -243,13 +267,18 @@ macro_rules! subject {
             fn instance_discovery_endpoint(&self) -> Option<&str> {
                 self.app.definition().instance_discovery_endpoint()
             }
+
+            $(fn check_endpoint(&self, listed_hosts: &[String]) -> Result<(), String> {
+                let Some(endpoint) = self.$cloud_shell() else { return Ok(()) };
+                admit_cloud_shell(endpoint, listed_hosts).map_err(|refused| refused.to_string())
+            })?
         })*
     };
 }
 
 subject!(
-    SilentRequest,
-    GrantRequest,
+    SilentRequest: cloud_shell,
+    GrantRequest: cloud_shell,
     FlowRequest,
     AccountsRequest,
     AppTokensRequest,

@@ -11,6 +11,7 @@ use valetkey_oauth::CacheReason;
 use crate::aliases::hosts_of;
 use crate::application::ClientApplication;
 use crate::error::SignInReason;
+use crate::grant::cloud_shell::came_from_cloud_shell;
 use crate::issue::is_same_client;
 use crate::possession::Binding;
 use crate::request::SilentRequest;
@@ -29,6 +30,8 @@ pub enum Decision {
     Aging(Arc<AccessToken>, RefreshPlan),
     /// A refresh, for which the caller waits.
     Refresh(RefreshPlan),
+    /// Cloud Shell, which the account came from.
+    AskCloudShell,
     /// A person.
     SignIn(SignInReason),
 }
@@ -59,7 +62,7 @@ impl Decision {
             Self::Aging(_, plan) | Self::Refresh(plan) => {
                 plan.candidates.iter().map(Candidate::redemption_key).collect()
             }
-            Self::Fresh(_) | Self::SignIn(_) => BTreeSet::new(),
+            Self::Fresh(_) | Self::AskCloudShell | Self::SignIn(_) => BTreeSet::new(),
         }
     }
 }
@@ -87,22 +90,19 @@ pub fn decide(
     now: UnixTime,
 ) -> Decision {
     let wanted = Wanted::of(request, account);
-    let (cached, reason) = find_access_token(cache, &wanted, realm, now);
+    let (cached, reason) = match find_access_token(cache, &wanted, realm, now) {
+        (Some(token), None) => return Decision::Fresh(token),
+        (cached, reason) => (cached, reason.unwrap_or(CacheReason::NoToken)),
+    };
+    if came_from_cloud_shell(cache, &request.app, account) {
+        return cached.map_or(Decision::AskCloudShell, Decision::Fresh);
+    }
+    let candidates = find_candidates(cache, request, account);
     match cached {
-        Some(token) if reason.is_none() => Decision::Fresh(token),
-        Some(token) => match find_candidates(cache, request, account) {
-            candidates if candidates.is_empty() => Decision::Fresh(token),
-            candidates => {
-                Decision::Aging(token, RefreshPlan { candidates, reason: CacheReason::Aging })
-            }
-        },
-        None => match find_candidates(cache, request, account) {
-            candidates if candidates.is_empty() => Decision::SignIn(SignInReason::NoRefreshToken),
-            candidates => {
-                let reason = reason.unwrap_or(CacheReason::NoToken);
-                Decision::Refresh(RefreshPlan { candidates, reason })
-            }
-        },
+        Some(token) if candidates.is_empty() => Decision::Fresh(token),
+        Some(token) => Decision::Aging(token, RefreshPlan { candidates, reason }),
+        None if candidates.is_empty() => Decision::SignIn(SignInReason::NoRefreshToken),
+        None => Decision::Refresh(RefreshPlan { candidates, reason }),
     }
 }
 

@@ -1,7 +1,9 @@
 //! Entra's `client_info`, and whose account a token is.
 
 use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE;
 use serde::Deserialize;
+use serde_json::Value;
 use valetkey_model::AccountId;
 
 use crate::IdTokenClaims;
@@ -23,6 +25,12 @@ impl ClientInfo {
         let json = BASE64_URL.decode(raw).ok()?;
         let info: Self = serde_json::from_slice(&json).ok()?;
         (!info.uid.is_empty() && !info.utid.is_empty()).then_some(info)
+    }
+
+    /// As MSAL writes it for who has users but no `client_info`, to the letter.
+    pub(crate) fn encode(&self) -> String {
+        let [uid, utid] = [&self.uid, &self.utid].map(|part| Value::from(part.as_str()));
+        URL_SAFE.encode(format!(r#"{{"uid": {uid}, "utid": {utid}}}"#))
     }
 }
 

@@ -8,18 +8,23 @@ use valetkey_model::{ClientId, ScopeSet, UnixTime};
 use zeroize::Zeroizing;
 
 use crate::error::unavailable;
+use crate::http::Body;
 use crate::json::{read_object, read_text};
 use crate::{
-    ClientInfo, ExtraFields, HttpRequest, HttpResponse, IdTokenClaims, Misbehaviour, OAuthError,
-    TokenResponse, TokenResponseError, decode_id_token, parse_token_response,
+    ClientInfo, EndpointRefused, ExtraFields, HttpRequest, HttpResponse, IdTokenClaims,
+    Misbehaviour, OAuthError, SourceKind, TokenResponse, TokenResponseError, admit_endpoint,
+    decode_id_token, parse_token_response,
 };
 
 /// The environment variable that names where a shell runs.
 pub const CLOUD_SHELL_VARIABLE: &str = "AZUREPS_HOST_ENVIRONMENT";
 /// What it begins with in Cloud Shell.
 pub const CLOUD_SHELL_PREFIX: &str = "cloud-shell";
+/// The home account id of the user whose token cannot be read.
+pub const CLOUD_SHELL_USER: &str = "user.cloudshell";
 
 const ENDPOINT: &str = "http://localhost:50342/oauth2/token";
+const RESOURCE: &str = "resource";
 const BEARER: &str = "Bearer";
 /// Resources whose names have a path.
 const SPECIAL_RESOURCES: [&str; 2] = [
@@ -36,13 +41,40 @@ pub struct CloudShellToken {
     pub claims: IdTokenClaims,
 }
 
-/// Asks for the user's token; `extra` may name a key (`token_type`, `req_cnf`).
-pub fn build_cloud_shell_request(scopes: &ScopeSet, extra: &ExtraFields) -> HttpRequest {
-    build_resource_request(&scope_to_resource(scopes.target())).with_extra_fields(extra)
+/// Where every shell gives tokens, unless its `MSI_ENDPOINT` says otherwise.
+pub fn cloud_shell_endpoint() -> Url {
+    #[expect(clippy::expect_used, reason = "a constant")]
+    Url::parse(ENDPOINT).expect("a constant URL is valid")
+}
+
+/// Whether the policy lets the broker ask there.
+///
+/// # Errors
+/// As [`admit_endpoint`].
+pub fn admit_cloud_shell<S: AsRef<str>>(
+    endpoint: &Url,
+    listed_hosts: &[S],
+) -> Result<(), EndpointRefused> {
+    admit_endpoint(endpoint, SourceKind::CloudShell, listed_hosts)
+}
+
+/// Asks for the user's token; `extra` may name a key (`token_type`, `req_cnf`), but not the resource, which is the scopes'.
+pub fn build_cloud_shell_request(
+    endpoint: Url,
+    scopes: &ScopeSet,
+    extra: &ExtraFields,
+) -> HttpRequest {
+    let resources: Vec<_> = scopes.iter().map(scope_to_resource).collect();
+    let mut request = build_resource_request(endpoint, "").with_extra_fields(extra);
+    if let Body::Form(form) = &mut request.body {
+        form.retain(|(name, _)| name != RESOURCE);
+        form.push((RESOURCE.into(), Zeroizing::new(resources.join(" "))));
+    }
+    request
 }
 
 /// Reads the answer to a request for `scopes` and for a token of `token_type`, which is Bearer unless `extra` said
-/// otherwise.
+/// otherwise. Nothing else that the shell says is told, as in MSAL.
 ///
 /// # Errors
 /// When the shell refused, or gave another type of token.
@@ -70,19 +102,18 @@ pub fn parse_cloud_shell_token(
         utid: text(&told, "tid").unwrap_or_else(|| "cloudshell".to_owned()),
     };
     let claims = describe_user(&told, client_id, &home.utid, now);
+    token.scope = scopes.clone();
+    (token.id_token, token.device_secret, token.foci) = (None, None, None);
+    (token.ext_expires_in, token.refresh_in) = (None, None);
+    token.fields = Map::from_iter([("client_info".to_owned(), home.encode().into())]);
     token.client_info = Some(home);
     Ok(CloudShellToken { token, claims })
 }
 
-pub(crate) fn endpoint() -> Url {
-    #[expect(clippy::expect_used, reason = "a constant")]
-    Url::parse(ENDPOINT).expect("a constant URL is valid")
-}
-
-pub(crate) fn build_resource_request(resource: &str) -> HttpRequest {
+pub(crate) fn build_resource_request(endpoint: Url, resource: &str) -> HttpRequest {
     let metadata = (HeaderName::from_static("metadata"), HeaderValue::from_static("true"));
-    let form = vec![("resource".into(), Zeroizing::new(resource.to_owned()))];
-    HttpRequest::post(endpoint(), HeaderMap::from_iter([metadata]), form)
+    let form = vec![(RESOURCE.into(), Zeroizing::new(resource.to_owned()))];
+    HttpRequest::post(endpoint, HeaderMap::from_iter([metadata]), form)
 }
 
 /// Reads a token for `resource`, whose `error` is an object here.

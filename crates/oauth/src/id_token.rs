@@ -47,7 +47,7 @@ pub enum IdTokenError {
     #[error("id token's aud or azp is not this client")]
     ForeignAudience,
     /// A refresh brought another person's token (OIDC Core section 12.2).
-    #[error("id token's sub is not the person whose refresh token was redeemed")]
+    #[error("the token that came is not of the person whose token was asked for")]
     ForeignSubject,
     /// OIDC Core section 2 requires a subject of 1 to 255 characters.
     #[error("id token lacks a sub")]

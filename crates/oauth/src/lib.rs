@@ -39,8 +39,8 @@ pub use self::call::{AnchorMailbox, ApiId, CacheReason, Call};
 pub use self::claims::{ClaimsError, merge_claims, overlay_claims};
 pub use self::client_info::{ClientInfo, home_account_id};
 pub use self::cloud_shell::{
-    CLOUD_SHELL_PREFIX, CLOUD_SHELL_VARIABLE, CloudShellToken, build_cloud_shell_request,
-    parse_cloud_shell_token,
+    CLOUD_SHELL_PREFIX, CLOUD_SHELL_USER, CLOUD_SHELL_VARIABLE, CloudShellToken, admit_cloud_shell,
+    build_cloud_shell_request, cloud_shell_endpoint, parse_cloud_shell_token,
 };
 pub use self::credential::{
     CertificateValidityError, ClientAssertion, ClientCertificate, CredentialError, PemCredential,

@@ -55,6 +55,14 @@ pub trait Subject {
     fn proxies(&self) -> Vec<&str> {
         Vec::new()
     }
+
+    /// Whether the endpoint of the machine's that answering would speak to as well, if any, is near, or among these hosts.
+    ///
+    /// # Errors
+    /// As [`MachineSubject::check_endpoint`].
+    fn check_endpoint(&self, _listed_hosts: &[String]) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 /// What can be asked for of the machine itself: a token of an identity that the platform gave to it.
@@ -170,6 +178,7 @@ pub fn decide<T: Subject>(
             return Err(Denial::Proxy { site: site.to_owned() });
         }
     }
+    request.check_endpoint(&policy.managed_identity_hosts).map_err(Denial::Endpoint)?;
     if let Some(url) = request.instance_discovery_endpoint()
         && !policy.instance_discovery_endpoints.iter().any(|known| known == url)
     {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use url::Url;
 use valetkey_engine::{
     AccountSelector, ClientApplication, Extras, Grant, GrantRequest, SilentRequest,
 };
@@ -49,6 +50,7 @@ pub fn token_request(
             force_refresh,
             claims_challenge,
             min_validity: request.min_validity.unwrap_or(0),
+            cloud_shell: cloud_shell(request.cloud_shell_endpoint)?,
             client_assertion,
             extras,
             correlation_id,
@@ -106,6 +108,9 @@ fn grant(request: v1::TokenRequest) -> Result<Grant, Failure> {
             redirect_uri: text("redirect_uri", request.redirect_uri)?,
             nonce: text("nonce", request.nonce)?,
         },
+        v1::Grant::CloudShell => {
+            Grant::CloudShell { endpoint: cloud_shell(request.cloud_shell_endpoint)? }
+        }
     })
 }
 
@@ -125,8 +130,8 @@ fn extras(app: &ClientApplication, request: &mut v1::TokenRequest) -> Result<Ext
 /// A member that another grant knows was meant to do something; doing nothing with it would be a trap.
 fn refuse_members_of_other_grants(request: &v1::TokenRequest) -> Result<(), Failure> {
     use v1::Grant::{
-        AuthorizationCode, ClientCredentials, OnBehalfOf, Password, RefreshToken, Silent,
-        UserFederatedCredential,
+        AuthorizationCode, ClientCredentials, CloudShell, OnBehalfOf, Password, RefreshToken,
+        Silent, UserFederatedCredential,
     };
     let is_given = [
         ("account", request.account.is_some(), &[Silent][..]),
@@ -150,11 +155,19 @@ fn refuse_members_of_other_grants(request: &v1::TokenRequest) -> Result<(), Fail
         ("code", request.code.is_some(), &[AuthorizationCode]),
         ("redirect_uri", request.redirect_uri.is_some(), &[AuthorizationCode]),
         ("nonce", request.nonce.is_some(), &[AuthorizationCode]),
+        ("cloud_shell_endpoint", request.cloud_shell_endpoint.is_some(), &[Silent, CloudShell]),
     ];
     match is_given.iter().find(|(_, given, grants)| *given && !grants.contains(&request.grant)) {
         Some((member, ..)) => Err(Failure::bad_member(member, "does not go with this grant")),
         None => Ok(()),
     }
+}
+
+/// Where that may be, the policy says.
+fn cloud_shell(endpoint: Option<String>) -> Result<Option<Url>, Failure> {
+    let Some(endpoint) = text("cloud_shell_endpoint", endpoint)? else { return Ok(None) };
+    let refuse = |_| Failure::bad_member("cloud_shell_endpoint", "must be a URL");
+    Url::parse(&endpoint).map(Some).map_err(refuse)
 }
 
 fn needed<T>(member: &str, value: Option<T>) -> Result<T, Failure> {

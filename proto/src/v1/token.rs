@@ -28,6 +28,8 @@ pub enum Grant {
     UserFederatedCredential,
     /// A code that the application got by itself, without a flow of the daemon's.
     AuthorizationCode,
+    /// Azure Cloud Shell: its user's token, from an endpoint of the machine's, which makes the user an account.
+    CloudShell,
 }
 
 /// A signed request instead of a bearer token: MSAL's `PopAuthScheme`. `access_token` of the answer is what follows
@@ -113,6 +115,10 @@ pub struct TokenRequest {
     /// `authorization_code`: the nonce that the ID token must have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nonce: Option<String>,
+    /// `cloud_shell`, and `silent` for an account that came from there: where the shell gives tokens, which its
+    /// `MSI_ENDPOINT` says; `http://localhost:50342/oauth2/token` by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cloud_shell_endpoint: Option<String>,
     /// The answer to `client_assertion_needed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_assertion: Option<SecretText>,
@@ -133,6 +139,8 @@ pub enum TokenSource {
     Cache,
     /// It was just issued.
     IdentityProvider,
+    /// It was just issued, to Azure Cloud Shell.
+    Broker,
 }
 
 /// A token, with MSAL's keys. There is no refresh token in it, ever.

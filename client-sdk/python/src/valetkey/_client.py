@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from ._api import App
 from ._arguments import assert_list, check_keywords, prompt_text, scope_list, token_request, warn, without_none
 from ._authorization_url import build_authorization_url
+from ._cloud_shell import cloud_shell_endpoint, is_in_cloud_shell, is_of_cloud_shell
 from ._credential import read_credential
 from ._definition import (
     cache_of,
@@ -140,7 +141,9 @@ class ClientApplication:
         except ApiError as error:
             raise_fault(error)
         logger.debug("%d accounts for %s", len(accounts), self._shown(username))
-        return [{name: account.get(name) for name in _ACCOUNT_MEMBERS} for account in accounts]
+        # Outside of Cloud Shell nothing could bring a new token of its user's.
+        usable = [account for account in accounts if is_in_cloud_shell() or not is_of_cloud_shell(account)]
+        return [{name: account.get(name) for name in _ACCOUNT_MEMBERS} for account in usable]
 
     def remove_account(self, account: Mapping[str, Any]) -> None:
         """Signs an account out: forgets its tokens. Whoever is not there is signed out already."""
@@ -189,6 +192,7 @@ class ClientApplication:
             claims_challenge=claims_challenge,
             forwarded_client_claims=forwarded_client_claims,
             account=account["home_account_id"],
+            cloud_shell_endpoint=cloud_shell_endpoint() if is_of_cloud_shell(account) else None,
             force_refresh=True if force_refresh else None,
             tenant=self._other_tenant(authority) if authority else None,
             auth_scheme=scheme_on_wire(auth_scheme) if auth_scheme else None,

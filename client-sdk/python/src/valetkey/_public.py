@@ -7,8 +7,9 @@ import time
 from collections.abc import Collection, Mapping
 from typing import Any, Callable
 
-from ._arguments import check_keywords, prompt_text, scope_list, warn, without_none
+from ._arguments import check_keywords, prompt_text, scope_list, token_request, warn, without_none
 from ._client import ClientApplication
+from ._cloud_shell import cloud_shell_endpoint, is_in_cloud_shell
 from ._flows import await_device_flow, run_interactive_flow, start_device_flow
 from .auth_scheme import scheme_on_wire
 
@@ -59,8 +60,10 @@ class PublicClientApplication(ClientApplication):
         """Signs a person in with the browser of this desktop session, and waits.
 
         Several programs that need the same sign-in share one window. ``auth_uri_callback`` is called with the page's
-        address when no browser could be opened.
+        address when no browser could be opened. In Azure Cloud Shell ``prompt="none"`` asks the shell, and nobody else.
         """
+        if prompt == "none" and is_in_cloud_shell():
+            return self._sign_in_at_cloud_shell(scopes, kwargs)
         on_no_browser = kwargs.pop("auth_uri_callback", None)
         params = without_none(**{name: kwargs.pop(name, None) for name in _PAGE_PARAMETERS})
         check_keywords(kwargs)
@@ -79,6 +82,11 @@ class PublicClientApplication(ClientApplication):
             auth_scheme=scheme_on_wire(auth_scheme),
         )
         return run_interactive_flow(self._app, request, timeout, on_before_launching_ui, on_no_browser)
+
+    def _sign_in_at_cloud_shell(self, scopes: Collection[str], keywords: dict[str, Any]) -> dict[str, Any]:
+        data = {"data": keywords["data"]} if "data" in keywords else {}
+        request = token_request("cloud_shell", scope_list(scopes), data, cloud_shell_endpoint=cloud_shell_endpoint())
+        return self._acquire(request)
 
     def initiate_device_flow(
         self, scopes: Collection[str] | None = None, *, claims_challenge: str | None = None, **kwargs: Any

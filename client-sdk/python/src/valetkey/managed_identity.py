@@ -16,6 +16,7 @@ from typing import Any
 
 from ._api import App
 from ._arguments import without_none
+from ._cloud_shell import is_in_cloud_shell
 from ._definition import cache_of, warn_of_what_cannot_cross
 from ._errors import refusal_of, unclassified
 from ._transport import ApiError
@@ -89,7 +90,7 @@ def get_managed_identity_source() -> object:
         (APP_SERVICE, _has("IDENTITY_ENDPOINT", "IDENTITY_HEADER")),
         (MACHINE_LEARNING, _has("MSI_ENDPOINT", "MSI_SECRET")),
         (AZURE_ARC, _has("IDENTITY_ENDPOINT", "IMDS_ENDPOINT") or _has_arc_agent()),
-        (CLOUD_SHELL, os.environ.get("AZUREPS_HOST_ENVIRONMENT", "").startswith("cloud-shell")),
+        (CLOUD_SHELL, is_in_cloud_shell()),
     ):
         if is_there:
             return source

@@ -2,6 +2,7 @@
 //! others bring somebody in, and always ask the provider.
 
 mod client_credentials;
+pub(crate) mod cloud_shell;
 pub(crate) mod on_behalf_of;
 mod password;
 mod redeem;
@@ -32,6 +33,9 @@ impl Engine {
         match &request.grant {
             Grant::ClientCredentials => self.acquire_token_for_client(user, request).await,
             Grant::OnBehalfOf { .. } => self.acquire_token_on_behalf_of(user, request).await,
+            Grant::CloudShell { endpoint } => {
+                self.sign_in_at_cloud_shell(user, request, endpoint.as_ref()).await
+            }
             _ => {
                 let (this, owner, redeemed) = (Arc::clone(self), Arc::clone(user), request.clone());
                 // A task of its own: what is redeemed may be good for one use, and a caller who hangs up must not waste it.

@@ -48,7 +48,8 @@ impl Engine {
         };
         let client_id = &redemption.request.app.definition().client_id;
         let asking = build_password_request(redemption.provider, client_id, &grant, &call);
-        let origin = Origin { grant_type: GRANT_PASSWORD, username: Some(username), extras: None };
+        let origin =
+            Origin { grant_type: GRANT_PASSWORD, username: Some(username), ..Origin::default() };
         self.redeem_and_admit(redemption, &call, asking, origin, Ok).await
     }
 

@@ -60,8 +60,8 @@ impl Engine {
                 let redirect_uri = redirect_uri.as_deref();
                 self.redeem_foreign_code(&redemption, code, redirect_uri, nonce.as_deref()).await
             }
-            Grant::ClientCredentials | Grant::OnBehalfOf { .. } => {
-                Err(Error::Bug("this grant looks into the cache first"))
+            Grant::ClientCredentials | Grant::OnBehalfOf { .. } | Grant::CloudShell { .. } => {
+                Err(Error::Bug("this grant is not redeemed at the provider alone"))
             }
         }
     }

@@ -83,6 +83,7 @@ fn request() -> SilentRequest {
         force_refresh: false,
         claims_challenge: None,
         min_validity: 0,
+        cloud_shell: None,
         client_assertion: None,
         extras: Extras::default(),
         correlation_id: CorrelationId::from_random([0; 16]),
@@ -109,6 +110,7 @@ fn check(request: &SilentRequest, cached: Vec<Entry>, expected: &str) {
             assert_eq!(*reason, SignInReason::NoRefreshToken);
             "sign in".to_owned()
         }
+        Decision::AskCloudShell => "ask the shell".to_owned(),
     };
     assert_eq!(told, expected);
 }

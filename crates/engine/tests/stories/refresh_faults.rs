@@ -181,6 +181,6 @@ fn a_refresh_that_brings_another_persons_token_is_refused() {
         world.clock.advance(3600).await;
         world.op.change_manners(|manners| manners.id_token = json!({"sub": "eve"}));
         let told = world.token(&app, "a").await;
-        assert!(told.contains("not the person whose refresh token"), "{told}");
+        assert!(told.contains("not of the person"), "{told}");
     });
 }

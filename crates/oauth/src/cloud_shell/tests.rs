@@ -27,7 +27,10 @@ fn extra(token_type: Option<&str>) -> ExtraFields {
 #[test]
 fn the_shells_own_endpoint_is_asked_for_the_resource() {
     let scopes = ScopeSet::from_target("https://management.azure.com//.default");
-    let request = build_cloud_shell_request(&scopes, &extra(Some("ssh-cert")));
+    let extra = [("token_type", "ssh-cert"), ("resource", "another")];
+    let extra = extra.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let extra = ExtraFields::new(extra).unwrap();
+    let request = build_cloud_shell_request(cloud_shell_endpoint(), &scopes, &extra);
     assert_eq!(request.url.as_str(), "http://localhost:50342/oauth2/token");
     assert_eq!(
         (request.method.as_str(), &request.headers["metadata"]),
@@ -35,7 +38,12 @@ fn the_shells_own_endpoint_is_asked_for_the_resource() {
     );
     assert_eq!(request.form_value("resource"), Some("https://management.azure.com/"));
     assert_eq!(request.form_value("token_type"), Some("ssh-cert"));
+    assert_eq!(request.form().len(), 2);
     assert!(request.asks_for_token);
+    let scopes = ScopeSet::from_target("https://a.example/x https://b.example/y");
+    let request =
+        build_cloud_shell_request(cloud_shell_endpoint(), &scopes, &ExtraFields::default());
+    assert_eq!(request.form_value("resource"), Some("https://a.example https://b.example"));
 }
 
 fn parse(
@@ -49,11 +57,15 @@ fn parse(
 }
 
 fn check_user(access_token: &str, account: &str, claims: &Value) {
-    let body = json!({"access_token": access_token, "expires_in": "3599", "token_type": "Bearer"});
+    let body = json!({"access_token": access_token, "expires_in": "3599", "token_type": "Bearer",
+                      "resource": "a", "not_before": "1", "refresh_in": 60, "foci": "1"});
     let CloudShellToken { token, claims: found } = parse(200, &body, None).unwrap();
     assert_eq!((token.expires_in, token.scope.target()), (3599, "a/.default"));
     let home = home_account_id(token.client_info.as_ref(), None).unwrap();
     assert_eq!(home.as_str(), account);
+    let told = token.fields["client_info"].as_str().unwrap();
+    assert_eq!((ClientInfo::decode(told), token.fields.len()), (token.client_info, 1));
+    assert_eq!((token.refresh_in, token.foci), (None, None));
     assert_eq!(json!(found.members()), *claims);
 }
 

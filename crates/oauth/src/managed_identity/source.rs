@@ -8,7 +8,8 @@ use super::{
     ManagedIdentityRequest, ServiceFabric, Thumbprint, azure_arc, imds,
 };
 use crate::cloud_shell::{
-    self, CLOUD_SHELL_PREFIX, CLOUD_SHELL_VARIABLE, build_resource_request, read_resource_token,
+    CLOUD_SHELL_PREFIX, CLOUD_SHELL_VARIABLE, build_resource_request, cloud_shell_endpoint,
+    read_resource_token,
 };
 use crate::{HttpRequest, HttpResponse, TokenResponse};
 
@@ -160,7 +161,7 @@ impl ManagedIdentitySource {
             Self::AppService(it) => it.endpoint.clone(),
             Self::MachineLearning(it) => it.endpoint.clone(),
             Self::AzureArc(it) => it.endpoint.clone(),
-            Self::CloudShell => cloud_shell::endpoint(),
+            Self::CloudShell => cloud_shell_endpoint(),
             Self::Imds(it) => it.endpoint.clone(),
         }
     }
@@ -179,7 +180,7 @@ impl ManagedIdentitySource {
             Self::MachineLearning(it) => it.build_request(request)?,
             Self::AzureArc(it) => it.build_request(request),
             Self::CloudShell if request.id == ManagedIdentityId::SystemAssigned => {
-                build_resource_request(&request.resource)
+                build_resource_request(cloud_shell_endpoint(), &request.resource)
             }
             Self::CloudShell => {
                 return Err(ManagedIdentityError::UserAssigned {
