@@ -3,6 +3,7 @@ The fixture ``emulator`` adds a provider whose tokens MSAL and valetkey file in 
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,9 +20,9 @@ from .world import Daemon, Home, Program, find_program
 class World:
     """One user's machine."""
 
-    def __init__(self) -> None:
-        self.home = Home()
-        self.daemon = Daemon(self.home)
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self.daemon = Daemon(home)
         self.programs: list[Program] = []
         self.providers: list[Provider] = []
 
@@ -63,12 +64,13 @@ class World:
             assert [secret for secret in secrets if secret in content] == [], f"{path} holds secrets in clear"
 
     def close(self) -> None:
-        for program in self.programs:
-            program.end()
-        self.daemon.kill()
-        for provider in self.providers:
-            provider.close()
-        self.home.remove()
+        """What cannot be ended keeps nothing else running."""
+        with contextlib.ExitStack() as last_first:
+            for provider in self.providers:
+                last_first.callback(provider.close)
+            last_first.callback(self.daemon.kill)
+            for program in self.programs:
+                last_first.callback(program.end)
 
     def _tls_folder(self) -> Path:
         folder = self.home.folder / "tls"
@@ -81,15 +83,19 @@ class World:
         return provider
 
 
+@contextlib.contextmanager
+def open_world() -> Iterator[World]:
+    """The folder goes in any case, as when there is no daemon to run."""
+    with Home() as home, contextlib.closing(World(home)) as world:
+        yield world
+
+
 @pytest.fixture
 def world() -> Iterator[World]:
-    world = World()
-    try:
+    with open_world() as world:
         yield world
         if world.daemon.log.exists():
             world.check_for_secrets()
-    finally:
-        world.close()
 
 
 @pytest.fixture

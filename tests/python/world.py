@@ -58,7 +58,10 @@ class Home:
             "PYTHONDONTWRITEBYTECODE": "1",
         }
 
-    def remove(self) -> None:
+    def __enter__(self) -> Home:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         shutil.rmtree(self.folder)
 
 

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Stdio;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout};
 use valetkey_tests::{Machine, Program, patiently};
@@ -34,7 +34,7 @@ impl Demo {
         let demo = Program::Cli.path().with_file_name("valetkey-demo");
         let mut command = machine.command_of(demo);
         command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut program = command.spawn().unwrap();
+        let mut program = command.process_group(0).spawn().unwrap();
         let told = BufReader::new(program.stdout.take().unwrap()).lines();
         Self { machine, program, told }
     }
@@ -49,10 +49,10 @@ impl Demo {
         panic!("it ended without saying {words:?}");
     }
 
-    /// Sends it a signal; its exit code, and all that it wrote to standard error.
+    /// Sends a signal to it and to all in its group, as a terminal does; its exit code, and all that it wrote to standard error.
     async fn interrupt(&mut self, signal: Signal) -> (Option<i32>, String) {
         let pid = self.program.id().and_then(|id| Pid::from_raw(id.cast_signed()));
-        kill_process(pid.unwrap(), signal).unwrap();
+        kill_process_group(pid.unwrap(), signal).unwrap();
         let status = patiently("the demo's end", self.program.wait()).await.unwrap();
         let mut complaints = String::new();
         self.program.stderr.take().unwrap().read_to_string(&mut complaints).await.unwrap();
@@ -103,4 +103,15 @@ async fn where_no_browser_opens_the_demo_tells_the_address_and_hides_the_openers
     assert!(address.trim_start().starts_with("http://127.0.0.1:"), "{address}");
     let (_, complaints) = demo.interrupt(Signal::INT).await;
     assert!(!complaints.contains("at all"), "{complaints}");
+}
+
+#[tokio::test]
+async fn a_demo_that_nobody_reads_on_ends_quietly_and_removes_its_folder() {
+    let mut demo = Demo::start(&[]);
+    demo.says("A provider and the daemon").await;
+    drop(demo.told);
+    let ended = patiently("the demo's end", demo.program.wait_with_output()).await.unwrap();
+    assert_eq!((ended.status.code(), ended.stderr.as_slice()), (Some(1), &b""[..]));
+    assert_eq!(std::fs::read_dir(demo.machine.folder().join("tmp")).unwrap().count(), 0);
+    assert_eq!(processes_in(demo.machine.folder()), Vec::<String>::new());
 }

@@ -12,6 +12,7 @@ mod stage;
 mod story;
 mod tell;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 /// The first argument that makes this program one of the story's other processes.
@@ -39,10 +40,18 @@ fn main() -> ExitCode {
 fn finish(outcome: Result<(), Box<dyn std::error::Error>>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if is_unread(error.as_ref()) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("\nvaletkey-demo: {error}");
+            // The terminal may be gone.
+            let _ = writeln!(std::io::stderr(), "\nvaletkey-demo: {error}");
             let interrupted = error.downcast_ref::<interrupt::Interrupted>();
             interrupted.map_or(ExitCode::FAILURE, |it| it.exit_code.into())
         }
     }
+}
+
+/// Whoever closed standard output has read enough.
+fn is_unread(error: &(dyn std::error::Error + 'static)) -> bool {
+    let error = error.downcast_ref::<std::io::Error>();
+    error.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }

@@ -19,6 +19,8 @@ const CALLERS: usize = 100;
 const EXPIRED_SECONDS: i64 = 200;
 /// How long a token lives, as a rule.
 const HOUR: i64 = 3600;
+/// Within which a signal reaches all that it is for.
+const MOMENT: Duration = Duration::from_millis(200);
 /// How many times a cached token is asked for, to measure.
 const HITS: usize = 2000;
 
@@ -27,8 +29,16 @@ const HITS: usize = 2000;
 pub async fn tell(browser: bool) -> Result<(), Failure> {
     let interrupted = interrupt::watch()?;
     let mut stage = Stage::open().await?;
+    let played = async {
+        let outcome = play(&mut stage, browser).await;
+        if outcome.is_err() {
+            // Ctrl-C reaches every program of a terminal, and the others may end before this one has seen it.
+            tokio::time::sleep(MOMENT).await;
+        }
+        outcome
+    };
     let outcome = tokio::select! {
-        outcome = play(&mut stage, browser) => outcome,
+        outcome = played => outcome,
         interrupted = interrupted => Err(interrupted.into()),
     };
     let closed = stage.close().await;
@@ -37,19 +47,19 @@ pub async fn tell(browser: bool) -> Result<(), Failure> {
 
 async fn play(stage: &mut Stage, browser: bool) -> Result<(), Failure> {
     let mut teller = Teller::new();
-    teller.title("valetkey: one sign-in for every app on the machine");
-    teller.chapter("A provider and the daemon");
+    teller.title("valetkey: one sign-in for every app on the machine")?;
+    teller.chapter("A provider and the daemon")?;
     teller.say(&format!(
         "provider   {} (rotates refresh tokens, punishes reuse)",
         stage.provider.base_url()
-    ));
+    ))?;
     let start = stage.start_daemon().await?;
     teller.say(&format!(
         "daemon     {}, first answer after {}",
         stage.endpoint().display(),
         show(start)
-    ));
-    teller.say(&format!("all in     {} (gone at the end)", stage.folder().display()));
+    ))?;
+    teller.say(&format!("all in     {} (gone at the end)", stage.folder().display()))?;
 
     let client = stage.client();
     let app = open_first_app(&client, stage).await?;
@@ -60,8 +70,7 @@ async fn play(stage: &mut Stage, browser: bool) -> Result<(), Failure> {
     insist(&mut teller, stage, &app).await?;
     survive(&mut teller, stage).await?;
 
-    teller.title("Nobody signed in twice, and no app has ever seen a refresh token.");
-    println!();
+    teller.title("Nobody signed in twice, and no app has ever seen a refresh token.\n")?;
     Ok(())
 }
 
@@ -72,7 +81,7 @@ async fn sign_in(
     app: &App,
     browser: bool,
 ) -> Result<(), Failure> {
-    teller.chapter("One person signs in, once");
+    teller.chapter("One person signs in, once")?;
     // So short that it counts as expired at once.
     stage.set_access_token_lifetime(EXPIRED_SECONDS);
     let kind = if browser { FlowKind::Interactive } else { FlowKind::DeviceCode };
@@ -85,9 +94,9 @@ async fn sign_in(
     let token = client.finish_flow(flow).await?;
     let name = token.id_token_claims.as_ref().and_then(|claims| claims.get("preferred_username"));
     let name = name.and_then(|name| name.as_str()).unwrap_or("somebody");
-    teller.holds(&format!("signed in as {name}; the sign-in was on the disk before this line"));
+    teller.holds(&format!("signed in as {name}; the sign-in was on the disk before this line"))?;
     check(!token.others.contains_key("refresh_token"), "no refresh token crossed the socket")?;
-    teller.holds("the app got an access token, and no refresh token");
+    teller.holds("the app got an access token, and no refresh token")?;
     Ok(())
 }
 
@@ -100,11 +109,11 @@ fn enter_code(teller: &Teller, stage: &Stage, flow: &Flow) -> Result<(), Failure
         "app one    \"Open {} and enter {}\"",
         text("verification_uri"),
         text("user_code")
-    ));
+    ))?;
     stage.provider.control().approve_device(&text("user_code"), PERSON)?;
     teller.say(&format!(
         "person     enters the code as {PERSON} (played by a script; --browser lets you do it)"
-    ));
+    ))?;
     Ok(())
 }
 
@@ -116,38 +125,39 @@ async fn open_browser(teller: &Teller, flow: &Flow) -> Result<(), Failure> {
         true => "opens your browser; if you see no page, open this address:",
         false => "finds no browser; to sign in, open this address on this machine:",
     };
-    teller.say(&format!("app one    {told}\n              {url}"));
+    teller.say(&format!("app one    {told}\n              {url}"))?;
     Ok(())
 }
 
 async fn expire(teller: &mut Teller, stage: &Stage) -> Result<(), Failure> {
-    teller.chapter("The token expires");
+    teller.chapter("The token expires")?;
     // From here on tokens live an hour, as Entra's do.
     stage.set_access_token_lifetime(HOUR);
     let herd = ask_at_once(stage).await?;
-    teller.say(&format!("{CALLERS} callers ask for a new one at the same moment"));
-    teller.figure("callers answered", &herd.answered.to_string());
-    teller.figure("requests that went to the provider", &herd.requests.to_string());
-    teller.figure("until the last one was answered", &show(herd.took));
+    teller.say(&format!("{CALLERS} callers ask for a new one at the same moment"))?;
+    teller.figure("callers answered", &herd.answered.to_string())?;
+    teller.figure("requests that went to the provider", &herd.requests.to_string())?;
+    teller.figure("until the last one was answered", &show(herd.took))?;
     check(herd.answered == CALLERS, "every caller is answered")?;
     check(herd.requests == 1, "one request went out")?;
-    teller.holds("one refresh for all of them");
+    teller.holds("one refresh for all of them")?;
     Ok(())
 }
 
 async fn share(teller: &mut Teller, stage: &Stage) -> Result<(), Failure> {
-    teller.chapter("Other apps share the sign-in");
+    teller.chapter("Other apps share the sign-in")?;
     let before = sign_ins(stage);
     let seconds = start_second_app(stage).await?;
-    teller
-        .holds(&format!("app two, another process, has a token for {seconds} s, and asked nobody"));
+    teller.holds(&format!(
+        "app two, another process, has a token for {seconds} s, and asked nobody"
+    ))?;
     match start_python_app(stage).await? {
         Some(told) => {
             teller.holds(&format!(
                 "app three, Python written for MSAL with one changed import: {told}"
-            ));
+            ))?;
         }
-        None => teller.say("(no python3 here, so the third app stays at home)"),
+        None => teller.say("(no python3 here, so the third app stays at home)")?,
     }
     check(sign_ins(stage) == before, "nobody signed in again")
 }
@@ -178,7 +188,7 @@ async fn ask_at_once(stage: &Stage) -> Result<Herd, Failure> {
 }
 
 async fn measure_hits(teller: &mut Teller, app: &App) -> Result<(), Failure> {
-    teller.chapter("A token that is at hand");
+    teller.chapter("A token that is at hand")?;
     let mut times = Vec::with_capacity(HITS);
     for _ in 0..HITS {
         let started = now();
@@ -189,12 +199,12 @@ async fn measure_hits(teller: &mut Teller, app: &App) -> Result<(), Failure> {
     teller.figure(
         &format!("median of {HITS} calls, from app to daemon and back"),
         &show(median(times)),
-    );
+    )?;
     Ok(())
 }
 
 async fn insist(teller: &mut Teller, stage: &Stage, app: &App) -> Result<(), Failure> {
-    teller.chapter("A caller that insists");
+    teller.chapter("A caller that insists")?;
     let before = stage.refreshes();
     let mut request = silent();
     request.force_refresh = true;
@@ -202,17 +212,17 @@ async fn insist(teller: &mut Teller, stage: &Stage, app: &App) -> Result<(), Fai
     let token = app.acquire_token_silent(&request).await?;
     check(token.token_source == TokenSource::IdentityProvider, "it comes from the provider")?;
     check(stage.refreshes() == before + 1, "one request went out")?;
-    teller.figure("a forced refresh: provider, durable save, answer", &show(started.elapsed()));
+    teller.figure("a forced refresh: provider, durable save, answer", &show(started.elapsed()))?;
     Ok(())
 }
 
 async fn survive(teller: &mut Teller, stage: &mut Stage) -> Result<(), Failure> {
-    teller.chapter("The daemon is killed");
+    teller.chapter("The daemon is killed")?;
     let before = sign_ins(stage);
     stage.kill_daemon().await?;
-    teller.say("SIGKILL: no warning, no time to save anything");
+    teller.say("SIGKILL: no warning, no time to save anything")?;
     let start = stage.start_daemon().await?;
-    teller.figure("started again, first answer after", &show(start));
+    teller.figure("started again, first answer after", &show(start))?;
     let app = open_first_app(&stage.client(), stage).await?;
     let token = app.acquire_token_silent(&silent()).await?;
     check(token.token_source == TokenSource::Cache, "the token survived")?;
@@ -220,7 +230,7 @@ async fn survive(teller: &mut Teller, stage: &mut Stage) -> Result<(), Failure> 
     check(sign_ins(stage) == before, "nobody signed in again")?;
     teller.holds(&format!(
         "both apps go on where they were ({seconds} s left); nobody has to sign in again"
-    ));
+    ))?;
     Ok(())
 }
 
