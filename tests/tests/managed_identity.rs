@@ -109,7 +109,7 @@ async fn an_identity_of_ones_own_choice_is_another_token() {
 
 #[tokio::test]
 async fn cloud_shell_gives_its_users_token_and_makes_the_user_an_account() {
-    let world = start().await;
+    let world = World::with(Machine::new(), Options::default()).await;
     let mut connection = world.machine.connect().await;
     let opened = connection.post("/v1/apps", &world.definition()).await.success();
     let app = format!("/v1/apps/{}", opened["app"].as_str().unwrap());
