@@ -26,6 +26,9 @@ const SERVICES = [
   }),
 ];
 
+/** Its id and secret have characters that RFC 6749 section 2.3.1 has encoded before they go into the header. */
+const ENCODED = service('service:basic', { token_endpoint_auth_method: 'client_secret_basic', client_secret: 'a secret: 50%+' });
+
 const API_SCOPES = ['read', 'write', 'admin'];
 export const API_RESOURCES = ['urn:api:graph', 'https://api.example.test/'];
 
@@ -36,13 +39,14 @@ const jwks = {
 
 /**
  * @param {string} issuer
- * @param {{ adapter: Function, users: string[], accessTokenTtl: number, rotate: boolean }} options
+ * @param {{ adapter: Function, users: string[], accessTokenTtl: number, rotate: boolean, basicOnly: boolean }} options
  */
-export function createProvider(issuer, { adapter, users, accessTokenTtl, rotate }) {
+export function createProvider(issuer, { adapter, users, accessTokenTtl, rotate, basicOnly }) {
   return new Provider(issuer, {
     adapter,
     jwks,
-    clients: [...['public', 'public-two'].map(publicClient), ...SERVICES],
+    clients: [...['public', 'public-two'].map(publicClient), ...(basicOnly ? [ENCODED] : SERVICES)],
+    ...(basicOnly && { clientAuthMethods: ['client_secret_basic', 'none'] }),
     cookies: { keys: [randomUUID()] },
     findAccount: (_ctx, id) => (users.includes(id) ? accountOf(id) : undefined),
     scopes: ['openid', 'offline_access', 'profile', 'email'],

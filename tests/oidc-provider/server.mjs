@@ -1,7 +1,7 @@
 // Starts the OpenID provider on loopback and prints one line of JSON when it is ready:
 //   {"issuer": "http://127.0.0.1:PORT", "tenant_issuer": "http://127.0.0.1:PORT/tenant", "port": PORT, "control": …}
 //
-//   node server.mjs [--port 0] [--at-ttl 3600] [--rotate true] [--seed alice,bob,carol] [--tls-cert FILE --tls-key FILE]
+//   node server.mjs [--port 0] [--at-ttl 3600] [--rotate true] [--basic-only] [--seed alice,bob,carol] [--tls-cert FILE --tls-key FILE]
 //
 // The second issuer has a path because MSAL's `oidc_authority` needs one (and https, hence the TLS flags).
 
@@ -20,12 +20,12 @@ const ISSUER_PATHS = ['', '/tenant'];
 const CONTROL_PATH = '/_control';
 
 /** @returns {Promise<{ issuer: string, tenant_issuer: string, port: number, control: string, close: () => void }>} */
-export async function startProvider({ port = 0, users = ['alice', 'bob', 'carol'], accessTokenTtl = 3600, rotate = true, tls } = {}) {
+export async function startProvider({ port = 0, users = ['alice', 'bob', 'carol'], accessTokenTtl = 3600, rotate = true, basicOnly = false, tls } = {}) {
   const server = tls ? https.createServer(tls) : http.createServer();
   await new Promise((resolve, reject) => server.once('error', reject).listen(port, HOST, resolve));
   const origin = `${tls ? 'https' : 'http'}://${HOST}:${server.address().port}`;
   const witness = new Witness();
-  const issuers = ISSUER_PATHS.map((path) => createIssuer(origin, path, { witness, users, accessTokenTtl, rotate }));
+  const issuers = ISSUER_PATHS.map((path) => createIssuer(origin, path, { witness, users, accessTokenTtl, rotate, basicOnly }));
   const control = createControl({ witness, issuers });
 
   server.on('request', (request, response) => {
@@ -63,6 +63,7 @@ async function main() {
       port: { type: 'string', default: '0' },
       'at-ttl': { type: 'string', default: '3600' },
       rotate: { type: 'string', default: 'true' },
+      'basic-only': { type: 'boolean', default: false },
       seed: { type: 'string', default: 'alice,bob,carol' },
       'tls-cert': { type: 'string' },
       'tls-key': { type: 'string' },
@@ -74,6 +75,7 @@ async function main() {
     users: values.seed.split(','),
     accessTokenTtl: Number(values['at-ttl']),
     rotate: values.rotate !== 'false',
+    basicOnly: values['basic-only'],
     tls: values['tls-cert'] && { cert: readFileSync(values['tls-cert']), key: readFileSync(values['tls-key']) },
   });
   console.log(JSON.stringify(started));

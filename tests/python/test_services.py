@@ -36,6 +36,16 @@ def test_a_service_gets_a_token_for_each_resource_once(world: World, client_id: 
     assert provider.count("client_credentials") == (2, 0)
 
 
+@pytest.mark.parametrize(("secret", "error"), [("a secret: 50%+", None), ("another", "invalid_client")])
+def test_a_provider_that_takes_secrets_by_http_basic_alone_gets_it_so(world: World, secret: str, error: str | None) -> None:
+    provider = world.start_certified_provider("--basic-only")
+    world.daemon.start()
+    config = provider.config(client_id="service:basic", credential=secret, rounds=[{}])
+    shown = world.run("service", config)
+    assert shown.get("error") == error, shown
+    assert provider.count("client_credentials") == ((0, 1) if error else (1, 0))
+
+
 def test_a_service_with_a_wrong_secret_is_told(world: World) -> None:
     provider = world.start_certified_provider()
     world.daemon.start()

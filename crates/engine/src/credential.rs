@@ -64,6 +64,13 @@ impl Engine {
         let definition = app.definition();
         Ok(match &definition.credential {
             None => ClientAuthentication::None,
+            // Microsoft's dialects have it in the body, whatever the metadata say; so has MSAL anywhere.
+            Some(ClientCredential::Secret(secret))
+                if definition.authority.kind() == AuthorityKind::Oidc
+                    && provider.needs_secret_as_basic() =>
+            {
+                ClientAuthentication::Basic(secret.clone())
+            }
             Some(ClientCredential::Secret(secret)) => ClientAuthentication::Secret(secret.clone()),
             Some(ClientCredential::Assertion(assertion)) => {
                 ClientAuthentication::Assertion(assertion.clone())

@@ -56,11 +56,11 @@ pub fn build_device_authorization_request(
 ) -> Option<HttpRequest> {
     let url = provider.device_authorization_endpoint.clone()?;
     let mut form = Form::new();
-    push(&mut form, "client_id", client_id.as_str());
+    call.authentication.push_client_id(&mut form, client_id);
     call.authentication.push_fields(&mut form, false);
     push(&mut form, "scope", scopes.target());
     push(&mut form, "claims", claims.unwrap_or_default());
-    Some(HttpRequest::post(url, call.headers(), form))
+    Some(HttpRequest::post(url, call.authentication.sign(call.headers(), client_id), form))
 }
 
 /// Reads the codes. The status is not looked at while the body tells: some providers answer 200 to a refusal.

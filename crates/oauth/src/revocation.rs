@@ -30,11 +30,11 @@ pub fn build_revocation_request(
         TokenTypeHint::RefreshToken => "refresh_token",
     };
     let mut form = Form::new();
-    push(&mut form, "client_id", client_id.as_str());
+    call.authentication.push_client_id(&mut form, client_id);
     call.authentication.push_fields(&mut form, false);
     push(&mut form, "token", token.expose());
     push(&mut form, "token_type_hint", hint);
-    Some(HttpRequest::post(url, call.headers(), form))
+    Some(HttpRequest::post(url, call.authentication.sign(call.headers(), client_id), form))
 }
 
 /// RFC 7009 section 2.2: a success has no body worth reading, and an unknown token is one too.

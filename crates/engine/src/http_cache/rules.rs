@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::RETRY_AFTER;
+use http::header::{AUTHORIZATION, RETRY_AFTER};
 use http::{HeaderMap, Method};
 use sha2::{Digest, Sha256};
 use valetkey_model::UnixTime;
@@ -105,12 +105,19 @@ fn throttle_key(route: Option<&Arc<Route>>, request: &HttpRequest) -> Key {
         Body::Text { user, .. } => user,
         Body::None | Body::Form(_) => "",
     };
-    digest(route, "throttle", [request.url.as_str(), user].into_iter().chain(values))
+    let parts = [request.url.as_str(), user].into_iter().chain(values);
+    digest(route, "throttle", parts.chain(client_of(request)))
 }
 
 fn bad_request_key(route: Option<&Arc<Route>>, request: &HttpRequest) -> Key {
     let members = request.form().iter().flat_map(|(name, value)| [&**name, value.as_str()]);
-    digest(route, "400", std::iter::once(request.url.as_str()).chain(members))
+    let parts = std::iter::once(request.url.as_str()).chain(members);
+    digest(route, "400", parts.chain(client_of(request)))
+}
+
+/// The client that proves itself by a header, and is not named in the form.
+fn client_of(request: &HttpRequest) -> Option<&str> {
+    request.headers.get(AUTHORIZATION)?.to_str().ok()
 }
 
 /// Lengths before the texts, so that no two lists of texts run together into one.

@@ -12,6 +12,7 @@ mod device_code;
 mod discovery;
 mod disk;
 mod grants;
+mod http_basic;
 mod interactive;
 mod lock;
 mod managed_identity;

@@ -38,6 +38,8 @@ pub struct ProviderMetadata {
     pub response_modes_supported: Option<Vec<String>>,
     /// RFC 9449 section 5.1; none when the provider has no DPoP.
     pub dpop_signing_alg_values_supported: Option<Vec<String>>,
+    /// RFC 8414 section 2; none when the provider does not say.
+    pub token_endpoint_auth_methods_supported: Option<Vec<String>>,
 }
 
 impl ProviderMetadata {
@@ -62,10 +64,17 @@ impl ProviderMetadata {
         let algorithms = self.dpop_signing_alg_values_supported.as_deref().unwrap_or_default();
         algorithms.iter().any(|algorithm| algorithm == "ES256")
     }
+
+    /// True when a client's secret must come by HTTP Basic: the provider says that it takes it so, and not in the body.
+    pub fn needs_secret_as_basic(&self) -> bool {
+        let methods = self.token_endpoint_auth_methods_supported.as_deref().unwrap_or_default();
+        let takes = |wanted: &str| methods.iter().any(|method| method == wanted);
+        takes("client_secret_basic") && !takes("client_secret_post")
+    }
 }
 
 /// What is read of a provider's metadata. The rest, which may be of any size, is nowhere kept.
-const MEMBERS: [&str; 10] = [
+const MEMBERS: [&str; 11] = [
     "issuer",
     "authorization_endpoint",
     "token_endpoint",
@@ -76,6 +85,7 @@ const MEMBERS: [&str; 10] = [
     "code_challenge_methods_supported",
     "response_modes_supported",
     "dpop_signing_alg_values_supported",
+    "token_endpoint_auth_methods_supported",
 ];
 
 /// How large these may be together, in bytes of JSON. Entra's are below 1 KiB.
@@ -202,6 +212,10 @@ pub fn parse_provider_metadata(
         dpop_signing_alg_values_supported: read_texts(
             &members,
             "dpop_signing_alg_values_supported",
+        ),
+        token_endpoint_auth_methods_supported: read_texts(
+            &members,
+            "token_endpoint_auth_methods_supported",
         ),
     };
     check_issuer(authority, metadata.issuer.as_deref())?;

@@ -37,6 +37,23 @@ fn parse(text: &str, oidc: bool, document: &Value) -> Result<ProviderMetadata, D
 }
 
 #[test]
+fn a_secret_goes_by_http_basic_where_the_body_is_not_taken() {
+    for (methods, expected) in [
+        (json!(null), false),
+        (json!([]), false),
+        (json!(["private_key_jwt"]), false),
+        (json!(["client_secret_basic", "client_secret_post"]), false),
+        (json!(["client_secret_post"]), false),
+        (json!(["client_secret_basic"]), true),
+        (json!(["none", "client_secret_basic", "private_key_jwt"]), true),
+    ] {
+        let document = with("token_endpoint_auth_methods_supported", methods.clone());
+        let metadata = parse("https://op.example/t", true, &document).unwrap();
+        assert_eq!(metadata.needs_secret_as_basic(), expected, "{methods}");
+    }
+}
+
+#[test]
 fn endpoints_are_read_and_the_realm_is_the_token_endpoints_first_segment() {
     let metadata = metadata();
     assert_eq!(metadata.realm(), "t");

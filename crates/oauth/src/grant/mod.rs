@@ -11,6 +11,10 @@ mod refresh_token;
 mod saml_assertion;
 mod user_federated_credential;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use url::form_urlencoded::byte_serialize;
 use valetkey_model::{ClientId, Secret};
 use zeroize::Zeroizing;
 
@@ -31,7 +35,7 @@ pub use self::user_federated_credential::{
     FederatedUser, UserFederatedCredentialGrant, build_user_federated_credential_request,
 };
 
-/// How a client proves who it is (RFC 6749 section 2.3). Always in the body: Entra's applications never use HTTP Basic.
+/// How a client proves who it is (RFC 6749 section 2.3). In the body wherever that is taken, as in MSAL.
 #[derive(Clone, Debug, Default)]
 pub enum ClientAuthentication {
     /// A public client.
@@ -39,6 +43,8 @@ pub enum ClientAuthentication {
     None,
     /// `client_secret`.
     Secret(Secret),
+    /// The secret as HTTP Basic.
+    Basic(Secret),
     /// A signed assertion (RFC 7523 section 2.2).
     Assertion(Secret),
 }
@@ -59,22 +65,45 @@ fn build_token_request(
     call: &Call,
 ) -> HttpRequest {
     let mut form = Form::new();
-    push(&mut form, "client_id", client_id.as_str());
+    call.authentication.push_client_id(&mut form, client_id);
     push(&mut form, "grant_type", grant.grant_type);
     call.authentication.push_fields(&mut form, true);
     push(&mut form, "claims", grant.claims.unwrap_or_default());
     for (name, value) in grant.fields {
         push(&mut form, name, value);
     }
-    HttpRequest::post(provider.token_endpoint.clone(), call.token_headers(grant.anchor), form)
+    let headers = call.authentication.sign(call.token_headers(grant.anchor), client_id);
+    HttpRequest::post(provider.token_endpoint.clone(), headers, form)
 }
 
 impl ClientAuthentication {
+    /// Who proves itself by a header has named itself there: some providers take a second time for a second method.
+    pub(crate) fn push_client_id(&self, form: &mut Form, client_id: &ClientId) {
+        if !matches!(self, Self::Basic(_)) {
+            push(form, "client_id", client_id.as_str());
+        }
+    }
+
+    /// RFC 6749 section 2.3.1: id and secret are encoded as a form's values are, before they are joined.
+    pub(crate) fn sign(&self, mut headers: HeaderMap, client_id: &ClientId) -> HeaderMap {
+        let Self::Basic(secret) = self else { return headers };
+        let mut pair: Zeroizing<String> = Zeroizing::default();
+        pair.extend(byte_serialize(client_id.as_str().as_bytes()));
+        pair.push(':');
+        pair.extend(byte_serialize(secret.expose().as_bytes()));
+        let header = Zeroizing::new(format!("Basic {}", STANDARD.encode(pair.as_bytes())));
+        #[expect(clippy::expect_used, reason = "base64")]
+        let mut header = HeaderValue::from_str(&header).expect("base64 is printable ASCII");
+        header.set_sensitive(true);
+        headers.insert(AUTHORIZATION, header);
+        headers
+    }
+
     /// `client_info=1` stands among these fields in MSAL's order; it asks Entra for the user's home account.
     pub(crate) fn push_fields(&self, form: &mut Form, client_info: bool) {
         let client_info = if client_info { "1" } else { "" };
         match self {
-            Self::None => push(form, "client_info", client_info),
+            Self::None | Self::Basic(_) => push(form, "client_info", client_info),
             Self::Secret(secret) => {
                 push(form, "client_info", client_info);
                 push(form, "client_secret", secret.expose());

@@ -59,6 +59,18 @@ fn a_client_proves_itself_in_the_body_in_msals_order() {
 }
 
 #[test]
+fn a_secret_by_http_basic_is_encoded_first_and_stands_nowhere_else() {
+    let secret = Secret::new("a secret: 50%+ü".to_owned());
+    let request = refresh(ClientAuthentication::Basic(secret), None);
+    // CID:a+secret%3A+50%25%2B%C3%BC
+    let expected = "Basic Q0lEOmErc2VjcmV0JTNBKzUwJTI1JTJCJUMzJUJD";
+    assert_eq!(request.headers["authorization"], expected);
+    assert!(request.headers["authorization"].is_sensitive());
+    let names: Vec<_> = request.form().iter().map(|(name, _)| &**name).collect();
+    assert_eq!(names, ["grant_type", "client_info", "claims", "refresh_token", "scope"]);
+}
+
+#[test]
 fn a_header_that_cannot_be_sent_is_left_out() {
     let headers = refresh(ClientAuthentication::None, Some("uid.utid")).headers;
     assert_eq!(headers["x-app-name"], "an app");

@@ -42,6 +42,8 @@ pub struct Manners {
     pub sends_iss: bool,
     /// The nonce that DPoP proofs must have, and the announcement of DPoP (RFC 9449).
     pub dpop_nonce: Option<String>,
+    /// Takes a client's secret by HTTP Basic alone, and says so.
+    pub wants_basic: bool,
 }
 
 /// A provider in memory.
@@ -101,6 +103,7 @@ impl TinyProvider {
             id_token: json!({}),
             sends_iss: false,
             dpop_nonce: None,
+            wants_basic: false,
         };
         let state = State {
             manners,
@@ -192,6 +195,9 @@ impl TinyProvider {
         });
         if self.lock().manners.dpop_nonce.is_some() {
             metadata["dpop_signing_alg_values_supported"] = json!(["RS256", "ES256"]);
+        }
+        if self.lock().manners.wants_basic {
+            metadata["token_endpoint_auth_methods_supported"] = json!(["client_secret_basic"]);
         }
         if self.dialect == Dialect::Oidc {
             metadata["revocation_endpoint"] = format!("{base}/revoke").into();
