@@ -198,8 +198,8 @@ async fn a_wrong_command_line_is_told_from_a_refused_one() {
 }
 
 #[tokio::test]
-async fn events_are_printed_as_they_come() {
-    let world = world_with_mail().await;
+async fn events_are_printed_as_they_come_until_the_daemon_ends() {
+    let mut world = world_with_mail().await;
     let mut command = world.machine.command(Program::Cli);
     command.args(["--output", "json", "events"]).stdout(Stdio::piped());
     let mut events = command.spawn().unwrap();
@@ -220,4 +220,7 @@ async fn events_are_printed_as_they_come() {
         (&event["event"], &event["client_id"]),
         (&json!("sign_in_needed"), &json!(CLIENT_ID))
     );
+    world.machine.kill().await;
+    let ended = patiently("the end of the events", events.wait()).await.unwrap();
+    assert_eq!(ended.code(), Some(5));
 }
