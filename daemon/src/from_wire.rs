@@ -7,10 +7,12 @@ use serde_json::{Map, Value};
 use url::Url;
 use valetkey_cache::{Entry, Reading, TokenCache};
 use valetkey_engine::{
-    ClientApplication, ClientType, Definition, FlowKind, FlowRequest, Hints, InstanceDiscovery,
-    RegionWish,
+    ClientApplication, ClientType, Completion, Definition, FlowKind, FlowRequest, Hints,
+    InstanceDiscovery, RegionWish,
 };
-use valetkey_model::{Authority, AuthorityOptions, ClientId, CorrelationId, ScopeSet, UnixTime};
+use valetkey_model::{
+    Authority, AuthorityOptions, ClientId, CorrelationId, ScopeSet, Secret, UnixTime,
+};
 use valetkey_oauth::Region;
 use valetkey_proto::v1;
 use valetkey_proto::v1::ErrorCode;
@@ -187,6 +189,7 @@ pub fn flow_request(
     refuse_foreign_members(&request)?;
     refuse_long_members(&request)?;
     let auth_scheme = proof::auth_scheme(&app, request.auth_scheme)?;
+    let fields = token::fields(&app, auth_scheme.as_ref(), request.data)?;
     if let Some(param) =
         request.params.keys().find(|param| !AUTHORIZE_PARAMS.contains(&param.as_str()))
     {
@@ -224,9 +227,24 @@ pub fn flow_request(
             max_age: request.max_age,
             others: request.params,
         },
+        fields,
         auth_scheme,
         correlation_id,
     })
+}
+
+/// What the caller of an auth code flow brings back to it.
+///
+/// # Errors
+/// When a member cannot be.
+pub fn completion(
+    app: &ClientApplication,
+    request: v1::CompleteFlowRequest,
+) -> Result<Completion, Failure> {
+    let scopes = request.scopes.map(|list| scopes("scopes", &list)).transpose()?;
+    let client_assertion = request.client_assertion.map(|assertion| Secret::new(assertion.0));
+    let fields = token::fields(app, None, request.data)?;
+    Ok(Completion { parameters: request.auth_response, scopes, client_assertion, fields })
 }
 
 /// A member that another kind of flow knows was meant to do something; doing nothing with it would be a trap.
@@ -244,8 +262,8 @@ fn refuse_foreign_members(request: &v1::StartFlowRequest) -> Result<(), Failure>
         ("extra_scopes_to_consent", !request.extra_scopes_to_consent.is_empty(), &[Interactive]),
         ("port", request.port.is_some(), &[Interactive]),
         ("timeout", request.timeout.is_some(), &[Interactive]),
+        ("data", !request.data.is_empty(), &[DeviceCode, Interactive]),
     ];
-    debug_assert!(is_given.iter().all(|(_, _, kinds)| !kinds.contains(&DeviceCode)));
     match is_given.iter().find(|(_, given, kinds)| *given && !kinds.contains(&request.kind)) {
         Some((member, ..)) => {
             Err(Failure::bad_member(member, "does not go with this kind of flow"))
@@ -265,8 +283,9 @@ fn refuse_long_members(request: &v1::StartFlowRequest) -> Result<(), Failure> {
         ("domain_hint", &request.domain_hint),
     ];
     let given = members.into_iter().filter_map(|(name, text)| Some((name, text.as_ref()?)));
-    let params = request.params.iter().map(|(name, text)| (name.as_str(), text));
-    match given.chain(params).find(|(_, text)| text.len() > MAX_HINT) {
+    let others = request.params.iter().chain(&request.data);
+    let others = others.map(|(name, text)| (name.as_str(), text));
+    match given.chain(others).find(|(_, text)| text.len() > MAX_HINT) {
         Some((name, _)) => Err(Failure::bad_member(name, format!("longer than {MAX_HINT} bytes"))),
         None => Ok(()),
     }

@@ -183,6 +183,21 @@ def test_a_device_flow_that_could_not_start_has_the_four_members_too(start_daemo
         public().acquire_token_by_device_flow(flow)
 
 
+def test_form_fields_reach_a_device_flow_before_it_is_waited_for_and_once(start_daemon: StartDaemon) -> None:
+    def handle(request: Request) -> Reply:
+        done = {**PENDING, "state": "completed", "result": {"access_token": "t"}}
+        return answer(200, done if "wait" in request.target else PENDING)
+
+    daemon = start_daemon(after_opening(handle))
+    app = public()
+    flow = app.initiate_device_flow(["s"])
+    for _ in range(2):
+        assert app.acquire_token_by_device_flow(flow, data={"n": 1, "none": None}) == {"access_token": "t"}
+    told = [(request.target.split("?")[0], request.body) for request in daemon.requests[2:]]
+    polled = ("/v1/flows/flow-1", None)
+    assert told == [("/v1/flows/flow-1/complete", {"data": {"n": "1"}}), polled, polled]
+
+
 def test_another_thread_ends_a_device_flow(start_daemon: StartDaemon) -> None:
     polled = threading.Event()
 

@@ -56,7 +56,7 @@ pub use managed_identity::{
 };
 pub use private_cache::CacheContent;
 pub use request::{
-    AccountSelector, AccountsRequest, AppTokensRequest, CacheRequest, Extras, FlowKind,
+    AccountSelector, AccountsRequest, AppTokensRequest, CacheRequest, Completion, Extras, FlowKind,
     FlowRequest, Grant, GrantRequest, Hints, ProofRequest, SilentRequest,
 };
 pub use route::{Proxied, Proxy, Route};

@@ -74,7 +74,7 @@ impl Binding {
         match (request.app.definition().dpop, &request.auth_scheme) {
             (true, _) => Self::Own(Method::Dpop),
             (false, Some(_)) => Self::Own(Method::SignedRequest),
-            (false, None) => Self::Bearer,
+            (false, None) => foreign_key(&request.fields).map_or(Self::Bearer, Self::Foreign),
         }
     }
 
@@ -110,6 +110,18 @@ impl Possession {
             Self::Bearer => None,
             Self::SignedRequest(key) | Self::Dpop(key) => Some(key.thumbprint()),
             Self::Foreign(key_id) => Some(key_id),
+        }
+    }
+
+    /// The same for a request with these fields, which came later. A token is bound to one key.
+    pub(crate) fn with_fields(self, fields: &ExtraFields) -> Result<Self, Error> {
+        match (self, foreign_key(fields)) {
+            (possession, None) => Ok(possession),
+            (Self::Bearer | Self::Foreign(_), Some(key_id)) => Ok(Self::Foreign(key_id)),
+            (Self::SignedRequest(_) | Self::Dpop(_), Some(_)) => Err(Error::BadValue {
+                member: "data",
+                reason: "names a key, and the daemon names its own".to_owned(),
+            }),
         }
     }
 

@@ -29,6 +29,11 @@ pub struct Extras {
 }
 
 impl Extras {
+    /// These fields, and nothing else.
+    pub(crate) fn of_fields(fields: &ExtraFields) -> Self {
+        Self { fields: fields.clone(), ..Self::default() }
+    }
+
     /// What tells the token from ordinary ones in the cache.
     pub(crate) fn extension(&self) -> Option<String> {
         let own = [("client_claims", &self.forwarded_claims), ("fmi_path", &self.fmi_path)];
@@ -185,10 +190,25 @@ pub struct FlowRequest {
     pub claims_challenge: Option<String>,
     /// OIDC Core 3.1.2.1: `prompt`, `login_hint`, `max_age` and the like, and Entra's `domain_hint`.
     pub hints: Hints,
+    /// Form fields of the application's own, for the request that asks for the token.
+    pub fields: ExtraFields,
     /// A request to sign with the token, in the place of the token.
     pub auth_scheme: Option<PopRequest>,
     /// The call's identity in logs.
     pub correlation_id: CorrelationId,
+}
+
+/// What the caller of an auth code flow brings back to it.
+#[derive(Clone, Debug, Default)]
+pub struct Completion {
+    /// The redirect's parameters.
+    pub parameters: BTreeMap<String, String>,
+    /// The scopes to redeem the code for; all when absent.
+    pub scopes: Option<ScopeSet>,
+    /// The answer to [`crate::Error::ClientAssertionNeeded`].
+    pub client_assertion: Option<Secret>,
+    /// Form fields of the application's own.
+    pub fields: ExtraFields,
 }
 
 /// What steers the provider's pages.

@@ -14,14 +14,14 @@ use tokio::task::JoinHandle;
 use valetkey_cache::{Account, Change, Entry};
 use valetkey_engine::ports::{BoxFuture, HttpClient, StoreError, TokenStore, TransportError};
 use valetkey_engine::{
-    AccountSelector, AccountsRequest, ClientApplication, Definition, Engine, Error, Extras, Flow,
-    FlowKind, FlowRequest, FlowStatus, Grant, GrantRequest, Hints, Invitation, Ports, Route,
-    SilentRequest, TokenAnswer, User, Visit,
+    AccountSelector, AccountsRequest, ClientApplication, Completion, Definition, Engine, Error,
+    Extras, Flow, FlowKind, FlowRequest, FlowStatus, Grant, GrantRequest, Hints, Invitation, Ports,
+    Route, SilentRequest, TokenAnswer, User, Visit,
 };
 use valetkey_model::{
     AccountId, Authority, AuthorityOptions, Caller, ClientId, Partition, ScopeSet, UnixTime,
 };
-use valetkey_oauth::{HttpRequest, HttpResponse};
+use valetkey_oauth::{ExtraFields, HttpRequest, HttpResponse};
 use valetkey_policy::{Authorized, Policy, Subject, decide};
 
 use crate::clock::FakeClock;
@@ -218,6 +218,7 @@ impl TestWorld {
             scopes: ScopeSet::from_target(scopes),
             claims_challenge: None,
             hints: Hints::default(),
+            fields: ExtraFields::default(),
             auth_scheme: None,
             correlation_id: self.engine.new_correlation_id(),
         }
@@ -235,7 +236,8 @@ impl TestWorld {
         flow: &Arc<Flow>,
         redirect: BTreeMap<String, String>,
     ) -> Result<FlowStatus, Error> {
-        self.engine.complete_flow(&self.user().await, flow, redirect, None, None).await
+        let completion = Completion { parameters: redirect, ..Completion::default() };
+        self.engine.complete_flow(&self.user().await, flow, completion).await
     }
 
     /// A person signs in to an application by the authorization code flow, and all goes well.

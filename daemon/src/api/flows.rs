@@ -8,7 +8,6 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
 use serde::Deserialize;
-use valetkey_model::Secret;
 use valetkey_proto::v1::paths::MAX_WAIT_SECONDS;
 use valetkey_proto::v1::{CompleteFlowRequest, StartFlowRequest};
 
@@ -85,14 +84,8 @@ pub(super) async fn complete(
 ) -> Response<Body> {
     let completed = async {
         let (user, flow) = api.broker.find_flow(&session, &flow).await?;
-        let scopes =
-            request.scopes.map(|scopes| from_wire::scopes("scopes", &scopes)).transpose()?;
-        let assertion = request.client_assertion.map(|assertion| Secret::new(assertion.0));
-        let status = api
-            .broker
-            .engine()
-            .complete_flow(&user, &flow, request.auth_response, scopes, assertion)
-            .await?;
+        let completion = from_wire::completion(&flow.app, request)?;
+        let status = api.broker.engine().complete_flow(&user, &flow, completion).await?;
         Ok::<_, Failure>((flow, status))
     };
     match completed.await {

@@ -1,5 +1,6 @@
 //! Token requests: which grant, with what only that grant knows.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use url::Url;
@@ -7,7 +8,7 @@ use valetkey_engine::{
     AccountSelector, ClientApplication, Extras, Grant, GrantRequest, SilentRequest,
 };
 use valetkey_model::{CorrelationId, Secret};
-use valetkey_oauth::{ExtraFields, FederatedUser};
+use valetkey_oauth::{ExtraFields, FederatedUser, PopRequest};
 use valetkey_proto::v1;
 
 use super::{proof, scopes, short};
@@ -115,16 +116,25 @@ fn grant(request: v1::TokenRequest) -> Result<Grant, Failure> {
 }
 
 fn extras(app: &ClientApplication, request: &mut v1::TokenRequest) -> Result<Extras, Failure> {
-    let fields = ExtraFields::new(std::mem::take(&mut request.data))
-        .map_err(|error| Failure::bad_member("data", error))?;
     let auth_scheme = proof::auth_scheme(app, request.auth_scheme.take())?;
-    proof::check_one_key(app, auth_scheme.as_ref(), &fields)?;
+    let fields = fields(app, auth_scheme.as_ref(), std::mem::take(&mut request.data))?;
     Ok(Extras {
         forwarded_claims: text("forwarded_client_claims", request.forwarded_client_claims.take())?,
         fmi_path: text("fmi_path", request.fmi_path.take())?,
         fields,
         auth_scheme,
     })
+}
+
+/// Form fields of the application's own, beside the request that is to be signed.
+pub(super) fn fields(
+    app: &ClientApplication,
+    auth_scheme: Option<&PopRequest>,
+    data: BTreeMap<String, String>,
+) -> Result<ExtraFields, Failure> {
+    let fields = ExtraFields::new(data).map_err(|error| Failure::bad_member("data", error))?;
+    proof::check_one_key(app, auth_scheme, &fields)?;
+    Ok(fields)
 }
 
 /// A member that another grant knows was meant to do something; doing nothing with it would be a trap.

@@ -74,6 +74,10 @@ pub struct StartFlowRequest {
     /// Of a public client at Microsoft Entra ID: a signed request instead of a bearer token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth_scheme: Option<PopScheme>,
+    /// `interactive`, `device_code`: fields to add to the form that asks for the token, as in a token request. (Those of an
+    /// `auth_code` flow come with its redirect.)
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub data: BTreeMap<String, String>,
 }
 
 impl StartFlowRequest {
@@ -96,6 +100,7 @@ impl StartFlowRequest {
             timeout: None,
             params: BTreeMap::new(),
             auth_scheme: None,
+            data: BTreeMap::new(),
         }
     }
 }
@@ -169,7 +174,8 @@ pub type AuthResponse = BTreeMap<String, String>;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CompleteFlowRequest {
-    /// The redirect's parameters.
+    /// The redirect's parameters; none for a device code flow, to which this adds `data` before it is waited for.
+    #[serde(default)]
     pub auth_response: AuthResponse,
     /// A subset of the flow's scopes to redeem the code for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -177,6 +183,9 @@ pub struct CompleteFlowRequest {
     /// The answer to `client_assertion_needed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_assertion: Option<SecretText>,
+    /// Fields to add to the form that asks for the token, as in a token request.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub data: BTreeMap<String, String>,
 }
 
 #[cfg(test)]

@@ -82,7 +82,7 @@ def token_request(
     if forwarded_client_claims is not None:
         request["forwarded_client_claims"] = _checked_claims(forwarded_client_claims)
     if keywords:
-        data = _extra_fields(keywords.pop("data", None))
+        data = extra_fields(keywords.pop("data", None))
         if data:
             request["data"] = data
         check_keywords(keywords)
@@ -103,7 +103,7 @@ def _checked_claims(claims: str) -> str:
     return claims
 
 
-def _extra_fields(data: Mapping[str, Any] | None) -> dict[str, str]:
+def extra_fields(data: Mapping[str, Any] | None) -> dict[str, str]:
     """MSAL's ``data``. Falsy values are dropped, as there."""
     fields = {name: value for name, value in (data or {}).items() if value}
     for name, value in fields.items():

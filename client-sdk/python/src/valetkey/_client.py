@@ -7,7 +7,16 @@ from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 
 from ._api import App
-from ._arguments import assert_list, check_keywords, prompt_text, scope_list, token_request, warn, without_none
+from ._arguments import (
+    assert_list,
+    check_keywords,
+    extra_fields,
+    prompt_text,
+    scope_list,
+    token_request,
+    warn,
+    without_none,
+)
 from ._authorization_url import build_authorization_url
 from ._cloud_shell import cloud_shell_endpoint, is_in_cloud_shell, is_of_cloud_shell
 from ._credential import read_credential
@@ -250,9 +259,10 @@ class ClientApplication:
         """The token for a redirect's parameters. ``ValueError`` when they do not belong to this flow."""
         if not isinstance(auth_response, dict):
             raise AssertionError("auth_response must be a dict")
+        data = extra_fields(kwargs.pop("data", None))
         check_keywords(kwargs)
         subset = None if scopes is None else scope_list(scopes)
-        return finish_auth_code_flow(self._app, auth_code_flow, auth_response, subset)
+        return finish_auth_code_flow(self._app, auth_code_flow, auth_response, subset, data)
 
     def get_authorization_request_url(
         self,

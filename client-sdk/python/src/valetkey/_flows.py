@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 
 #: Where the flow dictionary of the authorization code flow keeps the broker's id; verifier and nonce stay there.
 FLOW_ID = "_valetkey_flow"
+#: Where a device flow's dictionary keeps the form fields that were added to it.
+_FLOW_DATA = "_valetkey_data"
 
 # RFC 8628 section 3.2 for the interval; MSAL's for the other.
 _DEFAULT_INTERVAL, _DEFAULT_LIFETIME = 5, 1800
@@ -40,9 +42,15 @@ def start_device_flow(app: App, request: Mapping[str, Any], correlation_key: str
     return {**fields, "device_code": flow["flow"], correlation_key: flow["correlation_id"]}
 
 
-def await_device_flow(app: App, flow: Mapping[str, Any], exit_condition: Callable[[Any], object]) -> dict[str, Any]:
+def await_device_flow(
+    app: App, flow: dict[str, Any], exit_condition: Callable[[Any], object], data: Mapping[str, str]
+) -> dict[str, Any]:
     """The result of a device flow; what is pending when the exit condition holds."""
     try:
+        if data and flow.get(_FLOW_DATA) != data:
+            app.complete_flow(flow["device_code"], {"data": data})
+            # Whoever waits again and again says it again and again.
+            flow[_FLOW_DATA] = data
         with _cancelled_by_interrupts(app, flow["device_code"]):
             status = _await_device(app, flow, exit_condition)
     except ApiError as error:
@@ -78,7 +86,11 @@ def start_auth_code_flow(app: App, request: Mapping[str, Any]) -> dict[str, Any]
 
 
 def finish_auth_code_flow(
-    app: App, flow: Mapping[str, Any], auth_response: Mapping[str, str], scopes: list[str] | None
+    app: App,
+    flow: Mapping[str, Any],
+    auth_response: Mapping[str, str],
+    scopes: list[str] | None,
+    data: Mapping[str, str],
 ) -> dict[str, Any]:
     """Hands the redirect's parameters in; the broker compares ``state``, ``iss`` and nonce, and redeems the code."""
     if FLOW_ID not in flow:
@@ -87,6 +99,8 @@ def finish_auth_code_flow(
     request: dict[str, Any] = {"auth_response": {name: auth_response[name] for name in auth_response}}
     if scopes is not None:
         request["scopes"] = scopes
+    if data:
+        request["data"] = data
     try:
         outcome = _outcome(app.complete_flow(flow[FLOW_ID], request))
     except ApiError as error:

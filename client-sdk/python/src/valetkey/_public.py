@@ -7,7 +7,7 @@ import time
 from collections.abc import Collection, Mapping
 from typing import Any, Callable
 
-from ._arguments import check_keywords, prompt_text, scope_list, token_request, warn, without_none
+from ._arguments import check_keywords, extra_fields, prompt_text, scope_list, token_request, warn, without_none
 from ._client import ClientApplication
 from ._cloud_shell import cloud_shell_endpoint, is_in_cloud_shell
 from ._flows import await_device_flow, run_interactive_flow, start_device_flow
@@ -65,6 +65,7 @@ class PublicClientApplication(ClientApplication):
         if prompt == "none" and is_in_cloud_shell():
             return self._sign_in_at_cloud_shell(scopes, kwargs)
         on_no_browser = kwargs.pop("auth_uri_callback", None)
+        data = extra_fields(kwargs.pop("data", None))
         params = without_none(**{name: kwargs.pop(name, None) for name in _PAGE_PARAMETERS})
         check_keywords(kwargs)
         request = without_none(
@@ -80,6 +81,7 @@ class PublicClientApplication(ClientApplication):
             max_age=max_age,
             params=params or None,
             auth_scheme=scheme_on_wire(auth_scheme),
+            data=data or None,
         )
         return run_interactive_flow(self._app, request, timeout, on_before_launching_ui, on_no_browser)
 
@@ -101,10 +103,11 @@ class PublicClientApplication(ClientApplication):
     ) -> dict[str, Any]:
         """Waits for the person, until ``exit_condition(flow)`` or ``flow["expires_at"] = 0`` from another thread."""
         exit_condition = kwargs.pop("exit_condition", _has_expired)
+        data = extra_fields(kwargs.pop("data", None))
         check_keywords(kwargs)
         if claims_challenge:
             warn("claims_challenge has no effect here: give it to initiate_device_flow")
-        return await_device_flow(self._app, flow, exit_condition)
+        return await_device_flow(self._app, flow, exit_condition, data)
 
 
 def _has_expired(flow: Mapping[str, Any]) -> bool:

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use valetkey_model::{Authority, AuthorityKind, ScopeSet, Secret, UnixTime};
 use valetkey_oauth::{
     ApiId, AuthorizationCode, AuthorizationCodeGrant, AuthorizationRequest, CacheReason,
-    ExpectedRedirect, Nonce, PkceVerifier, ProviderMetadata, RedirectError, State,
+    ExpectedRedirect, ExtraFields, Nonce, PkceVerifier, ProviderMetadata, RedirectError, State,
     build_authorization_code_request, build_authorization_url, decorate_scopes, merge_claims,
     parse_authorization_response,
 };
@@ -19,7 +19,7 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::issue::{GRANT_AUTHORIZATION_CODE, Origin};
 use crate::possession::Possession;
-use crate::request::{FlowKind, FlowRequest};
+use crate::request::{Extras, FlowKind, FlowRequest};
 use crate::user::User;
 
 /// How long an auth code flow of an application's own waits for its redirect, in seconds.
@@ -46,6 +46,8 @@ pub(super) struct ReceivedCode {
     expectation: Expectation,
     /// The answer to [`Error::ClientAssertionNeeded`].
     assertion: Option<Secret>,
+    /// Form fields of the application's own.
+    fields: ExtraFields,
 }
 
 /// What differs between the two flows that send a person to the authorization endpoint.
@@ -165,7 +167,8 @@ impl Engine {
         received: ReceivedCode,
         narrowed: Option<ScopeSet>,
     ) -> Result<TokenAnswer, Error> {
-        let ReceivedCode { code, expectation, assertion } = received;
+        let ReceivedCode { code, expectation, assertion, fields } = received;
+        let possession = sign_in.possession.clone().with_fields(&fields)?;
         let app = &sign_in.app;
         let definition = app.definition();
         let scopes = match narrowed {
@@ -192,11 +195,11 @@ impl Engine {
             client_info: code.client_info,
         };
         let redemption =
-            build_authorization_code_request(provider, &definition.client_id, &grant, &call);
+            build_authorization_code_request(provider, &definition.client_id, &grant, &call)
+                .with_extra_fields(&fields);
         let lease = self.lease(user).await?;
-        let possession = &sign_in.possession;
         let issue =
-            self.ask_for_token(user, app, possession, &call, redemption, &grant.scopes).await?;
+            self.ask_for_token(user, app, &possession, &call, redemption, &grant.scopes).await?;
         // Before anything is stored: an answer to somebody else's sign-in must leave no trace (MSAL checks afterwards).
         issue.check_sign_in(
             definition,
@@ -205,14 +208,15 @@ impl Engine {
             expectation.max_age,
             self.now(),
         )?;
-        let origin = Origin::of(GRANT_AUTHORIZATION_CODE);
+        let extras = Extras::of_fields(&fields);
+        let origin = Origin { extras: Some(&extras), ..Origin::of(GRANT_AUTHORIZATION_CODE) };
         self.admit_sign_in(user, &lease, app, provider, origin, issue).await
     }
 }
 
 impl ReceivedCode {
-    pub(super) fn with_assertion(self, assertion: Option<Secret>) -> Self {
-        Self { assertion, ..self }
+    pub(super) fn with(self, assertion: Option<Secret>, fields: ExtraFields) -> Self {
+        Self { assertion, fields, ..self }
     }
 }
 
@@ -248,7 +252,7 @@ impl PendingCode {
             return Err(Error::FlowClosed);
         }
         match expectation.judge(parameters) {
-            Ok(code) => Ok(ReceivedCode { code, expectation, assertion: None }),
+            Ok(code) => Ok(expectation.received(code)),
             Err(error @ (RedirectError::StateMismatch | RedirectError::StateMissing)) => {
                 *pending = Some(expectation);
                 Err(error.into())
@@ -280,7 +284,8 @@ impl Expectation {
     }
 
     pub(super) fn received(self, code: AuthorizationCode) -> ReceivedCode {
-        ReceivedCode { code, expectation: self, assertion: None }
+        let fields = ExtraFields::default();
+        ReceivedCode { code, expectation: self, assertion: None, fields }
     }
 }
 

@@ -1,25 +1,24 @@
 //! The device code flow (RFC 8628): the daemon asks once, and polls by the provider's rules until the person is done.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use valetkey_oauth::{
-    ApiId, CacheReason, DeviceCodeGrant, PollOutcome, ProviderMetadata, TokenResponseError,
-    build_device_authorization_request, build_device_code_request, decorate_scopes, merge_claims,
-    parse_device_authorization, parse_token_response, poll_outcome,
+    ApiId, CacheReason, DeviceCodeGrant, ExtraFields, PollOutcome, ProviderMetadata,
+    TokenResponseError, build_device_authorization_request, build_device_code_request,
+    decorate_scopes, merge_claims, parse_device_authorization, parse_token_response, poll_outcome,
 };
 
 use super::{FlowStatus, Invitation, Progress, SignIn};
 use crate::answer::TokenAnswer;
-use crate::application::ClientApplication;
 use crate::credential::Proof;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::issue::{GRANT_DEVICE_CODE, Issue, Origin, record_outcome};
 use crate::lease::Lease;
 use crate::possession::Possession;
-use crate::request::FlowRequest;
+use crate::request::{Extras, FlowRequest};
 use crate::user::User;
 
 /// RFC 8628 section 3.5. Other faults that pass make the next pause longer, and no more than that.
@@ -34,6 +33,8 @@ pub(super) struct DevicePolling {
     grant: DeviceCodeGrant,
     interval_seconds: u64,
     started: AtomicBool,
+    /// The form's own fields, when they came after the start.
+    late_fields: OnceLock<ExtraFields>,
 }
 
 impl Engine {
@@ -72,10 +73,10 @@ impl Engine {
             );
         }
         let expires_at = self.now().plus_seconds(authorization.expires_in);
-        let started = AtomicBool::new(false);
+        let (started, late_fields) = (AtomicBool::new(false), OnceLock::new());
         let interval_seconds = authorization.interval.max(1);
         let grant = DeviceCodeGrant { device_code: authorization.device_code, claims };
-        let polling = DevicePolling { grant, interval_seconds, started };
+        let polling = DevicePolling { grant, interval_seconds, started, late_fields };
         let invitation = Invitation::Device(authorization.fields);
         let progress = Progress::Device(polling);
         Ok(SignIn::new(request, scopes, expires_at, invitation, progress, possession))
@@ -95,7 +96,7 @@ impl Engine {
             };
             // Not to be cancelled: the disk and the memory must not differ about what the provider issued.
             let outcome = match approval {
-                Ok(approval) => this.admit_device(&user, &sign_in.app, approval).await,
+                Ok(approval) => this.admit_device(&user, &sign_in, approval).await,
                 Err(error) => Err(error),
             };
             sign_in.finish(outcome);
@@ -152,12 +153,16 @@ impl Engine {
         let (api, reason) = (ApiId::DeviceCode, CacheReason::NotSilent);
         let call = self.call(app, api, reason, &sign_in.correlation_id, authentication);
         let client_id = &app.definition().client_id;
-        let poll = build_device_code_request(&metadata, client_id, &polling.grant, &call);
+        let poll = build_device_code_request(&metadata, client_id, &polling.grant, &call)
+            .with_extra_fields(sign_in.form_fields());
         let lease = match self.lease(user).await {
             Ok(lease) => lease,
             Err(error) => return Poll::of_error(error),
         };
-        let possession = &sign_in.possession;
+        let possession = match sign_in.possession.clone().with_fields(sign_in.form_fields()) {
+            Ok(possession) => &possession.clone(),
+            Err(error) => return Poll::of_error(error),
+        };
         let answer = match self.send_for_token(user, app, possession, poll).await {
             Ok(answer) => answer,
             Err(error) => return Poll::of_error(error),
@@ -183,12 +188,15 @@ impl Engine {
     async fn admit_device(
         &self,
         user: &User,
-        app: &ClientApplication,
+        sign_in: &SignIn,
         approval: Box<Approval>,
     ) -> Result<TokenAnswer, Error> {
         let Approval { metadata, issue, lease } = *approval;
+        let app = &sign_in.app;
         issue.check_issuer(app.definition(), &metadata)?;
-        self.admit_sign_in(user, &lease, app, &metadata, Origin::of(GRANT_DEVICE_CODE), issue).await
+        let extras = Extras::of_fields(sign_in.form_fields());
+        let origin = Origin { extras: Some(&extras), ..Origin::of(GRANT_DEVICE_CODE) };
+        self.admit_sign_in(user, &lease, app, &metadata, origin, issue).await
     }
 }
 
@@ -233,6 +241,32 @@ fn seconds(wait: Option<i64>) -> Option<u64> {
 }
 
 impl SignIn {
+    /// Adds fields to the requests of a device flow that nobody has waited for yet, and nobody else takes part in.
+    pub(super) fn add_form_fields(&self, fields: ExtraFields) -> Result<(), Error> {
+        let Progress::Device(polling) = &self.progress else {
+            return Err(Error::NotCompletedByCaller(self.kind()));
+        };
+        let is_begun = polling.started.load(Ordering::Relaxed) || self.is_shared();
+        if is_begun || polling.late_fields.set(fields).is_err() {
+            let reason = "the provider is being asked already; give it when the flow is started";
+            return Err(Error::BadValue { member: "data", reason: reason.to_owned() });
+        }
+        Ok(())
+    }
+
+    /// The form's own fields, whenever they came.
+    fn form_fields(&self) -> &ExtraFields {
+        match &self.progress {
+            Progress::Device(polling) => polling.late_fields.get().unwrap_or(&self.fields),
+            Progress::AuthCode(_) | Progress::Interactive => &self.fields,
+        }
+    }
+
+    /// Whether it is another sign-in than it was when it was begun.
+    pub(super) fn has_late_fields(&self) -> bool {
+        matches!(&self.progress, Progress::Device(polling) if polling.late_fields.get().is_some())
+    }
+
     fn count_poll(&self) {
         self.status.send_if_modified(|status| match status {
             FlowStatus::Pending { polls } => {

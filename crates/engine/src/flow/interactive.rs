@@ -76,7 +76,10 @@ impl Engine {
         };
         let Some((redirect, judged)) = redirect else { return };
         let outcome = match judged {
-            Ok(code) => self.redeem_code(user, sign_in, expectation.received(code), None).await,
+            Ok(code) => {
+                let received = expectation.received(code).with(None, sign_in.fields.clone());
+                self.redeem_code(user, sign_in, received, None).await
+            }
             Err(error) => Err(error.into()),
         };
         let page = outcome

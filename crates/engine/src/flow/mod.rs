@@ -6,7 +6,6 @@ mod interactive;
 pub(crate) mod registry;
 mod sign_in;
 
-use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +13,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tokio::sync::watch;
-use valetkey_model::{ScopeSet, Secret, UnixTime};
+use valetkey_model::UnixTime;
 use valetkey_policy::Authorized;
 
 use self::registry::JoinKey;
@@ -24,7 +23,7 @@ use crate::credential::Proof;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::possession::Binding;
-use crate::request::{FlowKind, FlowRequest};
+use crate::request::{Completion, FlowKind, FlowRequest};
 use crate::signed_request::Signer;
 use crate::user::User;
 
@@ -162,7 +161,7 @@ impl Engine {
         flow.status(self.now())
     }
 
-    /// Hands in the redirect's parameters of an auth code flow. A redirect that belongs to another sign-in leaves the flow
+    /// Hands in the redirect's parameters of an auth code flow; to a device flow, form fields alone. A redirect that belongs to another sign-in leaves the flow
     /// open; any other ends it.
     ///
     /// # Errors
@@ -171,19 +170,25 @@ impl Engine {
         self: &Arc<Self>,
         user: &Arc<User>,
         flow: &Arc<Flow>,
-        parameters: BTreeMap<String, String>,
-        scopes: Option<ScopeSet>,
-        assertion: Option<Secret>,
+        completion: Completion,
     ) -> Result<FlowStatus, Error> {
-        let Progress::AuthCode(pending) = &flow.progress else {
-            return Err(Error::NotCompletedByCaller(flow.kind()));
+        let Completion { parameters, scopes, client_assertion: assertion, fields } = completion;
+        let pending = match &flow.progress {
+            Progress::AuthCode(pending) => pending,
+            Progress::Device(_) if parameters.is_empty() && !fields.is_empty() => {
+                flow.add_form_fields(fields)?;
+                return Ok(flow.status(self.now()));
+            }
+            Progress::Device(_) | Progress::Interactive => {
+                return Err(Error::NotCompletedByCaller(flow.kind()));
+            }
         };
         // Before the redirect is taken: whoever must make an assertion first comes back with the same redirect.
         if let Some(provider) = pending.provider() {
             let proof = Proof { assertion: assertion.as_ref(), fmi_path: None };
             self.authenticate(&flow.app, &provider, proof)?;
         }
-        let code = pending.take(flow, &parameters, self.now())?.with_assertion(assertion);
+        let code = pending.take(flow, &parameters, self.now())?.with(assertion, fields);
         let (this, user) = (Arc::clone(self), Arc::clone(user));
         let running = Arc::clone(&flow.sign_in);
         // A task of its own: the code is good for one use, and a caller who hangs up must not waste it.

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::OwnedMutexGuard;
+use valetkey_cache::extended_cache_key;
 use valetkey_model::UnixTime;
 
 use super::{Flow, FlowId, SignIn};
@@ -32,6 +33,8 @@ pub(crate) struct JoinKey {
     scopes: String,
     claims: Option<String>,
     hints: Hints,
+    /// Of the form's own fields.
+    extension: Option<String>,
     binding: Binding,
 }
 
@@ -58,6 +61,7 @@ impl JoinKey {
             scopes: request.scopes.target().to_owned(),
             claims: request.claims_challenge.clone(),
             hints: request.hints.clone(),
+            extension: extended_cache_key(request.fields.iter()),
             binding: Binding::of_flow(request),
         }
     }

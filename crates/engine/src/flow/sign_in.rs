@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 use valetkey_model::{CorrelationId, ScopeSet, UnixTime};
+use valetkey_oauth::ExtraFields;
 
 use super::auth_code::PendingCode;
 use super::device_code::DevicePolling;
@@ -29,6 +30,7 @@ pub struct SignIn {
     pub invitation: Invitation,
     pub(super) progress: Progress,
     pub(super) possession: Possession,
+    pub(super) fields: ExtraFields,
     pub(super) status: watch::Sender<FlowStatus>,
     /// Those who have not cancelled.
     callers: AtomicUsize,
@@ -100,6 +102,7 @@ impl SignIn {
             invitation,
             progress,
             possession,
+            fields: request.fields.clone(),
             status: watch::Sender::new(FlowStatus::Pending { polls: 0 }),
             callers: AtomicUsize::new(1),
         })
@@ -121,8 +124,15 @@ impl SignIn {
 
     /// One caller more; false when all have left, who took the sign-in along.
     pub(super) fn join(&self) -> bool {
+        if self.has_late_fields() {
+            return false;
+        }
         let one_more = |callers: usize| (callers > 0).then(|| callers + 1);
         self.callers.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok()
+    }
+
+    pub(super) fn is_shared(&self) -> bool {
+        self.callers.load(Ordering::Relaxed) > 1
     }
 
     /// One caller less. The last one ends it.

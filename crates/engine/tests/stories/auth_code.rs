@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use valetkey_engine::{ClientApplication, Flow, FlowKind, FlowRequest, Hints};
+use valetkey_engine::{ClientApplication, Completion, Flow, FlowKind, FlowRequest, Hints};
 use valetkey_model::ScopeSet;
 use valetkey_testkit::http::On;
 use valetkey_testkit::http::provider::Manners;
@@ -164,9 +164,9 @@ fn the_code_can_be_redeemed_for_some_of_the_scopes_and_no_others() {
             let story = Story::usual().await;
             let (engine, user) = (&story.world.engine, story.world.user().await);
             let scopes = Some(ScopeSet::from_target(scopes));
-            let redirect = story.redirect.clone();
-            let status =
-                engine.complete_flow(&user, &story.flow, redirect, scopes, None).await.unwrap();
+            let parameters = story.redirect.clone();
+            let completion = Completion { parameters, scopes, ..Completion::default() };
+            let status = engine.complete_flow(&user, &story.flow, completion).await.unwrap();
             assert_eq!(tell_status(&status), expected);
             let requests = story.world.http.requests(&code_grant());
             assert_eq!(requests.first().and_then(|it| it.form_value("scope")), asked);

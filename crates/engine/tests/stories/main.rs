@@ -11,6 +11,7 @@ mod cloud_shell;
 mod device_code;
 mod discovery;
 mod disk;
+mod form_fields;
 mod grants;
 mod http_basic;
 mod interactive;
