@@ -11,8 +11,9 @@ use valetkey_engine::{
 use valetkey_model::{AccountId, CorrelationId, Secret};
 use valetkey_policy::{Authorized, Denial, Subject, decide};
 use valetkey_proto::v1;
-use valetkey_proto::v1::ErrorCode;
+use valetkey_proto::v1::{AuditAct, ErrorCode};
 
+use crate::audit::{Audit, Deed};
 use crate::configuration::{Configuration, InForce};
 use crate::failure::Failure;
 use crate::from_wire::{self, TokenRequest};
@@ -23,6 +24,7 @@ use crate::session::{self, Declared, Session};
 mod declared;
 mod managed_identity;
 mod place;
+mod record;
 mod shared_cache;
 
 pub use declared::describe_unopened;
@@ -34,6 +36,7 @@ pub struct Broker {
     configuration: Arc<Configuration>,
     secrets: Secrets,
     in_memory: InMemory,
+    audit: Audit,
 }
 
 /// An application that a request named, and whose it is.
@@ -46,8 +49,13 @@ pub struct Opened {
 
 impl Broker {
     /// A broker over `engine`, with the policy and the applications that the configuration declares.
-    pub fn new(engine: Arc<Engine>, configuration: Arc<Configuration>, secrets: Secrets) -> Self {
-        Self { engine, configuration, secrets, in_memory: InMemory::default() }
+    pub fn new(
+        engine: Arc<Engine>,
+        configuration: Arc<Configuration>,
+        secrets: Secrets,
+        audit: Audit,
+    ) -> Self {
+        Self { engine, configuration, secrets, in_memory: InMemory::default(), audit }
     }
 
     /// What is declared, and the policy.
@@ -97,8 +105,9 @@ impl Broker {
         definition: Definition,
         declared: Option<Declared>,
     ) -> Result<Opened, Failure> {
-        let mut definition =
-            decide(in_force.policy(), session.caller(), definition)?.into_request();
+        let mut definition = decide(in_force.policy(), session.caller(), definition)
+            .inspect_err(|denial| self.note_denial(session, denial))?
+            .into_request();
         if let Some(route) = definition.route.take() {
             // A proxy's password could be guessed at with a digest that anybody can make.
             let id = self.mark(&[b"route", route.id().as_bytes()]).await?;
@@ -140,6 +149,7 @@ impl Broker {
 
     fn decide<T: Subject>(&self, session: &Session, request: T) -> Result<Authorized<T>, Denial> {
         decide(self.configuration.in_force().policy(), session.caller(), request)
+            .inspect_err(|denial| self.note_denial(session, denial))
     }
 
     fn default_scopes(&self, session: &Session, app: &AppId) -> Vec<String> {
@@ -168,16 +178,18 @@ impl Broker {
             Some(tenant) => at_tenant(&user, &app, &tenant)?,
             None => app,
         };
-        match from_wire::token_request(app, request, correlation_id)? {
+        let answer = match from_wire::token_request(Arc::clone(&app), request, correlation_id)? {
             TokenRequest::Silent(request) => {
                 let authorized = self.decide(session, request)?;
-                Ok(self.engine.acquire_token_silent(&user, &authorized).await?)
+                self.engine.acquire_token_silent(&user, &authorized).await?
             }
             TokenRequest::ByGrant(request) => {
                 let authorized = self.decide(session, request)?;
-                Ok(self.engine.acquire_token_by_grant(&user, &authorized).await?)
+                self.engine.acquire_token_by_grant(&user, &authorized).await?
             }
-        }
+        };
+        self.note(session, &Deed::of(AuditAct::TokenGiven, &app).with(&answer));
+        Ok(answer)
     }
 
     /// Starts a sign-in, or joins the one that is open.
@@ -256,9 +268,15 @@ impl Broker {
         correlation_id: CorrelationId,
     ) -> Result<(), Failure> {
         let Opened { user, app } = opened;
-        let request = AccountsRequest { app, account: Some(account), correlation_id };
+        let request = AccountsRequest {
+            app: Arc::clone(&app),
+            account: Some(account.clone()),
+            correlation_id,
+        };
         let authorized = self.decide(session, request)?;
-        Ok(self.engine.sign_out(&user, &authorized).await?)
+        self.engine.sign_out(&user, &authorized).await?;
+        self.note(session, &Deed::of(AuditAct::SignedOut, &app).to(&account));
+        Ok(())
     }
 
     /// Forgets the application's own tokens.
@@ -284,9 +302,11 @@ impl Broker {
         Opened { user, app }: Opened,
         request: v1::ProofRequest,
     ) -> Result<Secret, Failure> {
-        let request = from_wire::proof_request(app, request)?;
+        let request = from_wire::proof_request(Arc::clone(&app), request)?;
         let authorized = self.decide(session, request)?;
-        Ok(self.engine.sign_dpop_proof(&user, &authorized)?)
+        let proof = self.engine.sign_dpop_proof(&user, &authorized)?;
+        self.note(session, &Deed::of(AuditAct::ProofSigned, &app));
+        Ok(proof)
     }
 
     /// What is in the application's private cache.

@@ -12,6 +12,7 @@ use valetkey_safe_path::PathError;
 use valetkey_vault::{OpenOptions, UnknownKeyChoice, VaultError};
 
 use crate::api::{self, Api, Process};
+use crate::audit::Audit;
 use crate::broker::Broker;
 use crate::clock::SystemClock;
 use crate::config::{ConfigError, Source, VaultConfig};
@@ -64,6 +65,9 @@ pub enum RunError {
     /// The store cannot be used.
     #[error(transparent)]
     Vault(#[from] VaultError),
+    /// No thread can be started to record who got what.
+    #[error("start the thread that records who got what: {0}")]
+    Audit(#[source] std::io::Error),
     /// The process cannot hear signals.
     #[error("watch for signals: {0}")]
     Signals(#[source] std::io::Error),
@@ -91,11 +95,13 @@ pub async fn run(options: Options, lookup: Lookup<'_>) -> Result<(), RunError> {
     };
     // The endpoint first: of two daemons that start at once, the loser leaves before it touches the store.
     let listener = endpoint::open(options.socket.as_deref(), options.inherited, lookup)?;
+    let audit = Audit::start(state_dir.join("audit")).map_err(RunError::Audit)?;
     let store = Arc::new(open_store(state_dir, &config.vault, lookup)?);
     let (shutdown, signal) = Shutdown::new();
     let api = Arc::new(assemble(
         Arc::clone(&configuration),
         Arc::clone(&store),
+        audit,
         &listener,
         signal.clone(),
         lookup,
@@ -111,13 +117,14 @@ pub async fn run(options: Options, lookup: Lookup<'_>) -> Result<(), RunError> {
     let reloading = tokio::spawn(read_anew_at_each(reloads, configuration));
     let sweeping = tokio::spawn(sweep_in_memory(Arc::clone(&api)));
     let saving = tokio::spawn(save_left_overs(Arc::clone(&engine)));
-    let serving = serve(&listener, api::router(api), signal, limits);
+    let serving = serve(&listener, api::router(Arc::clone(&api)), signal, limits);
     let (deadline, ()) = tokio::join!(stop_after(termination, &shutdown, limits.grace), serving);
     finish_flights(&engine, deadline).await;
     saving.abort();
     sweeping.abort();
     reloading.abort();
     engine.save_unsaved().await;
+    api.broker.audit().flush();
     tracing::info!("stopped");
     Ok(())
 }
@@ -181,6 +188,7 @@ const SAVING_PAUSE: Duration = Duration::from_secs(30);
 fn assemble(
     configuration: Arc<Configuration>,
     store: Arc<VaultStore>,
+    audit: Audit,
     listener: &Listener,
     stop: ShutdownSignal,
     lookup: Lookup<'_>,
@@ -198,7 +206,7 @@ fn assemble(
     let credentials_directory = lookup("CREDENTIALS_DIRECTORY").map(PathBuf::from);
     let secrets = Secrets::new(Arc::clone(&store), credentials_directory);
     Api {
-        broker: Broker::new(engine, configuration, secrets),
+        broker: Broker::new(engine, configuration, secrets, audit),
         store,
         process: Process {
             socket: listener.endpoint().to_string(),

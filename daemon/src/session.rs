@@ -4,11 +4,12 @@
 //! credential, or that the configuration's rules let use it; its id alone, wherever it shows, opens nothing.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use valetkey_engine::AppId;
 use valetkey_ipc::Peer;
-use valetkey_model::{Caller, Partition};
+use valetkey_model::{Caller, Partition, Program};
 
 use crate::configuration::Epoch;
 use crate::in_memory::Use;
@@ -19,6 +20,8 @@ pub struct Session {
     peer: Peer,
     /// The applications whose tokens are not in the user's shared cache.
     opened: Mutex<HashMap<AppId, Opened>>,
+    /// A digest of what was last noted of it for the record.
+    last_noted: AtomicU64,
 }
 
 /// An application that a connection may use, and where its tokens are.
@@ -50,12 +53,27 @@ impl Opened {
 impl Session {
     /// A new connection of `peer`'s.
     pub fn new(peer: Peer) -> Self {
-        Self { peer, opened: Mutex::default() }
+        Self { peer, opened: Mutex::default(), last_noted: AtomicU64::default() }
     }
 
     /// Who is at the other end.
     pub fn caller(&self) -> &Caller {
         self.peer.caller()
+    }
+
+    /// What its program looks like at this moment.
+    pub fn describe_program(&self) -> Program {
+        self.peer.describe()
+    }
+
+    /// What was last noted of this connection, so that the same is not looked up again.
+    pub fn last_noted(&self) -> u64 {
+        self.last_noted.load(Ordering::Relaxed)
+    }
+
+    /// Sets [`Self::last_noted`].
+    pub fn set_last_noted(&self, digest: u64) {
+        self.last_noted.store(digest, Ordering::Relaxed);
     }
 
     /// Remembers that this connection may use an application.

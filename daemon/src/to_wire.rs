@@ -8,7 +8,7 @@ use valetkey_engine::{
     CacheContent, Error, Event, Flow, FlowStatus, FoundAccount, Happening, Invitation, TokenAnswer,
     TokenSource,
 };
-use valetkey_model::{CorrelationId, UnixTime};
+use valetkey_model::{Caller, CorrelationId, Executable, Program, Sandbox, UnixTime};
 use valetkey_oauth::{
     DiscoveryError, ManagedIdentityError, OAuthError, RedirectError, TokenResponseError,
     UserRealmError, WsTrustError,
@@ -114,6 +114,24 @@ pub fn cache_import(import: &Import, unreadable: &[Skipped]) -> v1::CacheImport 
             app_metadata: taken.app_metadata,
         },
         skipped: skipped.collect(),
+    }
+}
+
+/// A program for the record.
+pub fn program(caller: &Caller, program: &Program) -> v1::AuditedProgram {
+    let unidentified = match &program.executable {
+        Executable::Identified(_) => None,
+        Executable::Unidentified { why, .. } => Some(why.to_string()),
+    };
+    v1::AuditedProgram {
+        process: caller.process.map(|process| process.number),
+        path: program.executable.path().map(|path| path.display().to_string()),
+        unidentified,
+        unit: program.unit.clone(),
+        sandbox: program.sandbox.as_ref().map(|sandbox| match sandbox {
+            Sandbox::Flatpak(id) => format!("flatpak:{id}"),
+            Sandbox::Snap(name) => format!("snap:{name}"),
+        }),
     }
 }
 

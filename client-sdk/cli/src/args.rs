@@ -41,6 +41,8 @@ pub enum Command {
     Path,
     /// Print what happens, while it happens
     Events,
+    /// List who got what, and when
+    Audit(AuditArgs),
     /// Drop keys and tokens from memory until the store is unlocked
     Lock,
     /// Hand in the store's passphrase, from the terminal or from standard input
@@ -94,6 +96,13 @@ impl ScopeArgs {
     pub fn scopes(&self) -> Vec<String> {
         self.scopes.iter().flat_map(|scopes| scopes.split_whitespace()).map(str::to_owned).collect()
     }
+}
+
+#[derive(Args, Debug)]
+pub struct AuditArgs {
+    /// How many records at most, the newest ones
+    #[arg(long, value_name = "NUMBER", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub limit: u16,
 }
 
 #[derive(Args, Debug)]

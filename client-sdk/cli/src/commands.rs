@@ -2,6 +2,7 @@
 
 mod accounts;
 mod apps;
+mod audit;
 mod cache;
 mod completions;
 mod events;
@@ -35,6 +36,7 @@ pub(crate) fn run(command: Command, console: &Console) -> Result<(), Failure> {
         Command::Cache(command) => cache::run(&client, &command, console),
         Command::Status => status::run(&client, console),
         Command::Events => events::run(&client, console),
+        Command::Audit(arguments) => audit::run(&client, &arguments, console),
         Command::Lock => lock::lock(&client, console),
         Command::Unlock => lock::unlock(&client, console),
         Command::Path | Command::Completions { .. } => Ok(()),

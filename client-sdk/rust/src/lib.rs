@@ -45,6 +45,7 @@
 
 mod account;
 mod app;
+mod audit;
 pub mod blocking;
 pub mod browser;
 mod cache;

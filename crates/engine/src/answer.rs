@@ -26,6 +26,44 @@ pub enum TokenSource {
     CloudShell,
 }
 
+impl TokenAnswer {
+    /// The access token, also where a request that was signed with it is answered in its place.
+    pub fn access_token(&self) -> &Secret {
+        match self {
+            Self::Cached(token) => &token.secret,
+            Self::Issued(token) => &token.access_token,
+            Self::Signed(_, answer) => answer.access_token(),
+        }
+    }
+
+    /// Whose it is; `None` for an application's own.
+    pub fn account(&self) -> Option<&AccountId> {
+        match self {
+            Self::Cached(token) => token.home_account_id.as_ref(),
+            Self::Issued(token) => token.account.as_ref(),
+            Self::Signed(_, answer) => answer.account(),
+        }
+    }
+
+    /// What it is good for.
+    pub fn scopes(&self) -> &ScopeSet {
+        match self {
+            Self::Cached(token) => &token.scopes,
+            Self::Issued(token) => &token.scopes,
+            Self::Signed(_, answer) => answer.scopes(),
+        }
+    }
+
+    /// When it expires.
+    pub fn expires_on(&self) -> UnixTime {
+        match self {
+            Self::Cached(token) => token.expires_on,
+            Self::Issued(token) => token.expires_on,
+            Self::Signed(_, answer) => answer.expires_on(),
+        }
+    }
+}
+
 /// A token as the provider issued it, without the refresh token that came along.
 pub struct IssuedToken {
     /// The access token.

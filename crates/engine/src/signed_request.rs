@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use valetkey_model::{Secret, UnixTime};
+use valetkey_model::UnixTime;
 use valetkey_oauth::{PopRequest, ProofKey};
 
 use crate::answer::TokenAnswer;
@@ -50,16 +50,5 @@ impl Engine {
         let key = self.find_proof_key(user, app, Method::SignedRequest)?;
         let key = key.ok_or(Error::Bug("a bound token has no key"))?;
         Ok(Signer { key, request: request.clone() }.sign(answer, self.now()))
-    }
-}
-
-impl TokenAnswer {
-    /// The token itself, whatever stands in its place.
-    fn access_token(&self) -> &Secret {
-        match self {
-            Self::Cached(token) => &token.secret,
-            Self::Issued(token) => &token.access_token,
-            Self::Signed(_, answer) => answer.access_token(),
-        }
     }
 }

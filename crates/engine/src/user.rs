@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use tokio::sync::Mutex as AsyncMutex;
 use valetkey_cache::{Change, Counts, TokenCache};
-use valetkey_model::{Authority, Partition};
+use valetkey_model::{AccountId, Authority, Partition};
 use valetkey_oauth::ProviderMetadata;
 
 use crate::answer::TokenAnswer;
@@ -85,6 +85,11 @@ impl User {
     /// How many entries of each kind are cached.
     pub fn counts(&self) -> Counts {
         self.cache().counts()
+    }
+
+    /// The user name of an account; `None` when it is not there.
+    pub fn username_of(&self, environment: &str, account: &AccountId) -> Option<Arc<str>> {
+        self.cache().account(environment, account).map(|account| Arc::clone(&account.username))
     }
 
     /// How many flows are open.

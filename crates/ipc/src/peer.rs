@@ -1,8 +1,9 @@
 //! Who is at the other end of a connection.
 
 use std::fmt;
+use std::path::Path;
 
-use valetkey_model::{Caller, Program};
+use valetkey_model::{Caller, Parent, Program};
 
 use crate::platform;
 
@@ -28,9 +29,14 @@ impl Peer {
         self.process.is_running()
     }
 
-    /// What its program looks like at this moment. Reads files of the system's, and blocks for that long.
+    /// What its program looks like at this moment: some system calls on files that are in memory.
     pub fn describe(&self) -> Program {
         self.process.describe(&self.caller)
+    }
+
+    /// The processes that it comes from, its parent first; empty where they are not told, or once it has ended.
+    pub fn parents(&self) -> Vec<Parent> {
+        self.process.parents()
     }
 }
 
@@ -38,4 +44,9 @@ impl fmt::Debug for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Peer").field(&self.caller).finish()
     }
+}
+
+/// The package that brought an executable's file, as its manager names it, where that can be told. Reads many files.
+pub fn find_package(executable: &Path) -> Option<String> {
+    platform::find_package(executable)
 }

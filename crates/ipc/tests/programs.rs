@@ -113,7 +113,7 @@ async fn a_program_is_known_by_its_file_and_its_parents_are_told() {
     let caller = connected.peer.caller();
     assert_eq!(caller.process.unwrap().number, connected.process.id());
     assert_eq!(caller.program.as_deref(), Some(&*mailer));
-    let parents = connected.peer.describe().parents;
+    let parents = connected.peer.parents();
     assert_eq!(parents[0].number, std::process::id());
     assert_eq!(parents[0].name, std::env::current_exe().unwrap().display().to_string());
 }

@@ -28,21 +28,17 @@ pub struct FileId {
 pub struct Program {
     /// What it runs.
     pub executable: Executable,
-    /// The package that brought the executable's file, as its manager names it.
-    pub package: Option<String>,
     /// The unit of systemd's that it runs in, as `name.service` or `name.scope`.
     pub unit: Option<String>,
     /// The sandbox that it runs in.
     pub sandbox: Option<Sandbox>,
-    /// The processes that it comes from, its parent first.
-    pub parents: Vec<Parent>,
 }
 
 impl Program {
     /// A program of which nothing is known but where it says, or said, that it is.
     pub fn unidentified(path: Option<PathBuf>, why: Unidentified) -> Self {
         let executable = Executable::Unidentified { path, why };
-        Self { executable, package: None, unit: None, sandbox: None, parents: Vec::new() }
+        Self { executable, unit: None, sandbox: None }
     }
 }
 

@@ -70,6 +70,7 @@ pub(super) async fn wait(
                 // The client asks again, and finds the next daemon.
                 () = stop.requested() => flow.status(api.broker.engine().now()),
             };
+            api.broker.note_sign_in(&session, &flow, &status);
             json(StatusCode::OK, &to_wire::flow(&flow, &status, false, api.broker.engine().now()))
         }
         Err(failure) => failed(&failure, &api.broker.engine().new_correlation_id()),
@@ -84,8 +85,9 @@ pub(super) async fn complete(
 ) -> Response<Body> {
     let completed = async {
         let (user, flow) = api.broker.find_flow(&session, &flow).await?;
-        let completion = from_wire::completion(&flow.app, request)?;
+let completion = from_wire::completion(&flow.app, request)?;
         let status = api.broker.engine().complete_flow(&user, &flow, completion).await?;
+        api.broker.note_sign_in(&session, &flow, &status);
         Ok::<_, Failure>((flow, status))
     };
     match completed.await {

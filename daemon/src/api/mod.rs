@@ -3,6 +3,7 @@
 mod accounts;
 mod answer;
 mod apps;
+mod audit;
 mod cache;
 mod events;
 mod flows;
@@ -62,6 +63,7 @@ pub fn router(api: Arc<Api>) -> Router {
         .route(route::FLOW, get(flows::wait).delete(flows::cancel))
         .route(route::COMPLETE, post(flows::complete))
         .route(route::EVENTS, get(events::get))
+        .route(route::AUDIT, get(audit::get))
         .route(route::CACHE_IMPORT, post(shared_cache::import))
         .route(route::CACHE_EXPORT, post(shared_cache::export))
         .route(route::LOCK, post(lock::lock))

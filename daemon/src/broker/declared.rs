@@ -30,7 +30,8 @@ impl Broker {
             return self.open_defined(session, in_force, &request, definition, None).await;
         };
         let rule = caller_rule(app).await;
-        admit(&rule, name, session.caller())?;
+        admit(&rule, name, session.caller())
+            .inspect_err(|denial| self.note_denial(session, denial))?;
         request.credential = Some(self.secrets.read_credential(name, credential).await?);
         let declared = Declared { name: name.to_owned(), epoch: in_force.epoch().clone() };
         let definition = self.define(name, &request)?;

@@ -8,10 +8,11 @@ use valetkey_engine::{
 use valetkey_model::{Caller, CorrelationId, Partition, Secret};
 use valetkey_oauth::ManagedIdentitySource;
 use valetkey_policy::decide_on_machine;
-use valetkey_proto::v1;
+use valetkey_proto::v1::{self, AuditAct};
 
 use super::Broker;
 use super::place::of_process;
+use crate::audit::Deed;
 use crate::failure::Failure;
 use crate::from_wire;
 use crate::session::{self, Session};
@@ -90,8 +91,12 @@ impl Broker {
         let OpenedIdentity { user, app } = opened;
         let request = from_wire::resource_token_request(app, request, correlation_id)?;
         let in_force = self.configuration.in_force();
-        let authorized = decide_on_machine(in_force.policy(), session.caller(), request)?;
-        Ok(self.engine.acquire_token_for_managed_identity(&user, &authorized).await?)
+        let authorized = decide_on_machine(in_force.policy(), session.caller(), request)
+            .inspect_err(|denial| self.note_denial(session, denial))?;
+        let answer = self.engine.acquire_token_for_managed_identity(&user, &authorized).await?;
+        let deed = Deed::new(AuditAct::TokenGiven).with(&answer).because("managed identity");
+        self.note(session, &deed);
+        Ok(answer)
     }
 }
 

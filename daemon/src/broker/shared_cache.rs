@@ -2,10 +2,11 @@
 
 use valetkey_engine::{ExportCacheRequest, ImportCacheRequest};
 use valetkey_policy::decide_on_cache;
-use valetkey_proto::v1;
+use valetkey_proto::v1::{self, AuditAct};
 use zeroize::Zeroizing;
 
 use super::Broker;
+use crate::audit::Deed;
 use crate::failure::Failure;
 use crate::session::Session;
 use crate::{from_wire, to_wire};
@@ -25,6 +26,7 @@ impl Broker {
         let request = ImportCacheRequest { entries: reading.entries };
         let authorized = decide_on_cache(session.caller(), request);
         let import = self.engine.import_cache(&user, authorized).await?;
+        self.note(session, &Deed::new(AuditAct::CacheImported));
         Ok(to_wire::cache_import(&import, &reading.unreadable))
     }
 
@@ -35,6 +37,7 @@ impl Broker {
     pub async fn export_cache(&self, session: &Session) -> Result<Zeroizing<String>, Failure> {
         let user = self.user(session).await?;
         let authorized = decide_on_cache(session.caller(), ExportCacheRequest);
+        self.note(session, &Deed::new(AuditAct::CacheExported));
         Ok(self.engine.export_cache(&user, &authorized))
     }
 }

@@ -5,7 +5,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use crate::v1::ErrorCode::{self, *};
 use crate::v1::paths::route;
 use crate::v1::{
-    Accounts, App, Apps, Cache, CacheImport, CacheVersion, CompleteFlowRequest, Event,
+    Accounts, App, Apps, Audit, Cache, CacheImport, CacheVersion, CompleteFlowRequest, Event,
     ExportCacheRequest, ExportedCache, Flow, ImportCacheRequest, OpenAppRequest, Proof,
     ProofRequest, PutSecretRequest, ReplaceCacheRequest, StartFlowRequest, Status, TokenRequest,
     TokenResponse, UnlockRequest,
@@ -278,6 +278,20 @@ pub(super) const OPERATIONS: &[Operation] = &[
             schema: Some(schema::<Event>),
         }],
         errors: &[StoreLocked],
+        ..NOTHING
+    },
+    Operation {
+        path: route::AUDIT,
+        id: "audit",
+        summary: "Who got what, and when.",
+        description: "Of the calling user alone. That a program got the same token again is no news. What a program looked \
+            like is what it showed: another program of the same user can look like it.",
+        query: &[Parameter {
+            name: "limit",
+            kind: "integer",
+            description: "How many records at most, the newest ones; 100 unless told, 10,000 at most.",
+        }],
+        answers: &[json::<Audit>(200, "The records, the newest last.")],
         ..NOTHING
     },
     Operation {

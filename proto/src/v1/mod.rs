@@ -2,6 +2,7 @@
 
 mod account;
 mod app;
+mod audit;
 mod cache;
 mod credential;
 mod error;
@@ -17,6 +18,7 @@ pub use account::{Account, Accounts};
 pub use app::{
     App, Apps, AzureRegion, ClientKind, InstanceDiscovery, NetworkSettings, OpenAppRequest,
 };
+pub use audit::{Audit, AuditAct, AuditRecord, AuditedProgram};
 pub use cache::{
     Cache, CacheCounts, CacheImport, CacheVersion, ExportCacheRequest, ExportedCache,
     ImportCacheRequest, ReplaceCacheRequest, SkippedEntries,

@@ -15,6 +15,9 @@ pub const MAX_CACHE_BYTES: usize = 1024 * 1024;
 /// Longest `wait` of a long poll, in seconds.
 pub const MAX_WAIT_SECONDS: u64 = 60;
 
+/// How many records `GET /v1/audit` answers with when nothing else is asked for, and at most.
+pub const AUDIT_RECORDS: (usize, usize) = (100, 10_000);
+
 /// Answered with every response: the daemon's version.
 pub const VERSION_HEADER: &str = "valetkey-version";
 
@@ -48,6 +51,8 @@ pub mod route {
     pub const COMPLETE: &str = "/v1/flows/{flow}/complete";
     /// `GET`, server-sent events
     pub const EVENTS: &str = "/v1/events";
+    /// `GET` (`?limit=number`)
+    pub const AUDIT: &str = "/v1/audit";
     /// `POST`
     pub const CACHE_IMPORT: &str = "/v1/cache/import";
     /// `POST`

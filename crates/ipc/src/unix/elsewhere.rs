@@ -1,9 +1,9 @@
 //! Processes where nothing of them is told: macOS and the BSDs.
 
 use std::os::fd::BorrowedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use valetkey_model::{Caller, Executable, FileId, ProcessId, Program, Unidentified};
+use valetkey_model::{Caller, Executable, FileId, Parent, ProcessId, Program, Unidentified};
 
 /// A process of which nothing is known but that it connected.
 pub(crate) struct Process;
@@ -28,4 +28,12 @@ impl Process {
     pub(crate) fn describe(&self, _caller: &Caller) -> Program {
         Program::unidentified(None, Unidentified::Hidden)
     }
+
+    pub(crate) fn parents(&self) -> Vec<Parent> {
+        Vec::new()
+    }
+}
+
+pub(crate) fn find_package(_file: &Path) -> Option<String> {
+    None
 }

@@ -4,10 +4,10 @@ use std::ffi::OsString;
 use std::io;
 use std::os::windows::ffi::OsStringExt;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::ptr;
 
-use valetkey_model::{Caller, Executable, ProcessId, Program, Unidentified};
+use valetkey_model::{Caller, Executable, Parent, ProcessId, Program, Unidentified};
 use windows_sys::Win32::Foundation::{FILETIME, HANDLE, LocalFree, WAIT_TIMEOUT};
 use windows_sys::Win32::Security::Authorization::ConvertSidToStringSidW;
 use windows_sys::Win32::Security::{GetTokenInformation, TOKEN_QUERY, TOKEN_USER, TokenUser};
@@ -66,7 +66,7 @@ impl Process {
         program_of(&self.0.as_ref()?.handle)
     }
 
-    /// Neither mounts nor files that are replaced while they run deceive here; packages, units and parents are not told.
+    /// Neither mounts nor files that are replaced while they run deceive here; units, packages and parents are not told.
     pub(crate) fn describe(&self, caller: &Caller) -> Program {
         let path = caller.program.clone();
         let executable = match path {
@@ -75,8 +75,16 @@ impl Process {
             Some(_) => return Program::unidentified(path, Unidentified::Interpreter),
             None => return Program::unidentified(None, Unidentified::Hidden),
         };
-        Program { executable, ..Program::unidentified(None, Unidentified::Hidden) }
+        Program { executable, unit: None, sandbox: None }
     }
+
+    pub(crate) fn parents(&self) -> Vec<Parent> {
+        Vec::new()
+    }
+}
+
+pub(crate) fn find_package(_file: &Path) -> Option<String> {
+    None
 }
 
 /// When a process was created, in units of 100 nanoseconds.

@@ -71,23 +71,21 @@ impl Process {
         let program = look(known.id.number, caller.program_file);
         if self.is_running() { program } else { ended() }
     }
+
+    pub(crate) fn parents(&self) -> Vec<Parent> {
+        let parents = self.id().map(|id| parents_of(id.number)).unwrap_or_default();
+        if self.is_running() { parents } else { Vec::new() }
+    }
 }
 
 fn look(number: u32, file_when_connected: Option<FileId>) -> Program {
     let cgroup = read_proc(number, "cgroup").unwrap_or_default();
-    let executable = identify(executable_of(number), file_when_connected);
-    let package = match &executable {
-        Executable::Identified(path) => dpkg::find_owner(Path::new(dpkg::LISTS), path),
-        Executable::Unidentified { .. } => None,
-    };
     Program {
-        executable,
-        package,
+        executable: identify(executable_of(number), file_when_connected),
         unit: cgroup::unit_of(&cgroup).map(str::to_owned),
         sandbox: flatpak_of(number)
             .map(Sandbox::Flatpak)
             .or_else(|| cgroup::snap_of(&cgroup).map(|name| Sandbox::Snap(name.to_owned()))),
-        parents: parents_of(number),
     }
 }
 
@@ -124,6 +122,11 @@ fn flatpak_of(number: u32) -> Option<String> {
     let section = text.split("[Application]").nth(1)?;
     let lines = section.lines().skip(1).take_while(|line| !line.starts_with('['));
     lines.filter_map(|line| line.strip_prefix("name=")).map(str::to_owned).next()
+}
+
+/// The package that brought a file, where that can be told.
+pub(crate) fn find_package(file: &Path) -> Option<String> {
+    dpkg::find_owner(Path::new(dpkg::LISTS), file)
 }
 
 fn parents_of(number: u32) -> Vec<Parent> {
