@@ -29,6 +29,8 @@ pub fn start(lookup: Lookup<'_>) -> Result<(), InvalidFilter> {
     let text = lookup("VALETKEY_LOG").map(|value| value.to_string_lossy().into_owned());
     let filter = parse_filter(text.as_deref())?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A line that cannot be written would be told of on stderr, which is what cannot be written to, and that would be fatal.
+    let builder = builder.log_internal_errors(false);
     // An error means that a test has started logging already; its subscriber is as good.
     let _ = if is_journal(lookup) {
         builder.with_ansi(false).event_format(Journal).try_init()

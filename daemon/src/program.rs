@@ -1,6 +1,7 @@
 //! The program around [`run()`]: command line, logs, runtime, exit code.
 
 use std::ffi::OsString;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -52,7 +53,7 @@ pub fn main(
     match runtime.block_on(run(options, &process_environment)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is_already_running() => {
-            eprintln!("valetkeyd: {error}; nothing to do");
+            say(&format!("{error}; nothing to do"));
             ExitCode::SUCCESS
         }
         Err(error) => fail(&error.to_string()),
@@ -61,6 +62,12 @@ pub fn main(
 
 /// Says on stderr why the program ends: in the last line, which whoever started it shows to a person.
 pub fn fail(message: &str) -> ExitCode {
-    eprintln!("valetkeyd: {}", message.replace(steers_display, "\u{fffd}"));
+    say(message);
     ExitCode::FAILURE
+}
+
+/// That nobody can be told, as with a log on a full disk, is no reason to end otherwise.
+fn say(message: &str) {
+    let message = message.replace(steers_display, "\u{fffd}");
+    let _ = writeln!(io::stderr(), "valetkeyd: {message}");
 }

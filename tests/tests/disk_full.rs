@@ -62,6 +62,19 @@ async fn refresh_until_refused(caller: &mut Caller) -> Value {
     panic!("the disk never became full")
 }
 
+/// Who starts the daemon gives it a log beside the store, as a rule.
+#[tokio::test]
+async fn a_log_on_a_full_disk_stops_nothing() {
+    let mut machine = Machine::new();
+    let mut command = machine.command_of("/bin/sh");
+    command.args(["-c", r#"exec "$0" 2>/dev/full"#]).arg(Program::Daemon.path());
+    command.env("VALETKEY_LOG", "trace");
+    machine.launch_by(command).await;
+    let world = World::of(machine, Options::default()).await;
+    let mut caller = world.signed_in(ALICE).await;
+    caller.token(json!({"force_refresh": true})).await.success();
+}
+
 /// The limit of a file's size, which needs no rights. Its signal would end the daemon, as any program that does not
 /// expect it.
 #[tokio::test]

@@ -85,7 +85,7 @@ pub(super) async fn complete(
 ) -> Response<Body> {
     let completed = async {
         let (user, flow) = api.broker.find_flow(&session, &flow).await?;
-let completion = from_wire::completion(&flow.app, request)?;
+        let completion = from_wire::completion(&flow.app, request)?;
         let status = api.broker.engine().complete_flow(&user, &flow, completion).await?;
         api.broker.note_sign_in(&session, &flow, &status);
         Ok::<_, Failure>((flow, status))
