@@ -257,6 +257,7 @@ fn policy(config: &Config) -> Policy {
             Some(hosts) => Admission::Hosts(lower(hosts)),
         },
         managed_identity_hosts: lower(&config.policy.managed_identity_hosts),
+        forbids_cache_export: config.policy.forbid_cache_export,
         instance_discovery_endpoints: config
             .instance_discovery_endpoints()
             .filter_map(|(_, text)| Url::parse(text).ok())

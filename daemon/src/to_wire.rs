@@ -177,10 +177,11 @@ pub fn event(event: &Event) -> v1::Event {
             Happening::SignedIn => v1::EventKind::SignedIn,
             Happening::Refreshed => v1::EventKind::Refreshed,
             Happening::SignedOut => v1::EventKind::SignedOut,
+            Happening::CacheExported => v1::EventKind::CacheExported,
         },
         at: event.at.seconds(),
-        app: Some(event.app.as_str().to_owned()),
-        client_id: Some(event.client_id.as_str().to_owned()),
+        app: event.app.as_ref().map(|app| app.as_str().to_owned()),
+        client_id: event.client_id.as_ref().map(|client_id| client_id.as_str().to_owned()),
         home_account_id: event.account.as_ref().map(|account| account.as_str().to_owned()),
         scope: Some(event.scopes.target().to_owned()).filter(|target| !target.is_empty()),
     }

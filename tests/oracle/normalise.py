@@ -16,6 +16,8 @@ _UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", re.IGNORE
 _JWT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+")
 _LOOPBACK = re.compile(r"^http://(localhost|127\.0\.0\.1):\d+")
 _ABSOLUTE_TIMES = {"expires_at", "refresh_on", "iat", "exp", "latest_attempt_at"}
+#: What is before is no time of a run's, but a value that a scenario made up.
+_LONG_AGO = 1_000_000_000
 _DISCOVERY = ("/.well-known/openid-configuration", "/common/discovery/instance")
 
 #: Compared with tolerance, as the runs take different time.
@@ -103,7 +105,7 @@ class _Normaliser:
             return sorted(items) if name == "scope" else items
         if isinstance(value, str):
             return self._named_text(name, value)
-        if name in _ABSOLUTE_TIMES and isinstance(value, (int, float)):
+        if name in _ABSOLUTE_TIMES and isinstance(value, (int, float)) and value > _LONG_AGO:
             return value - self._started
         return value
 

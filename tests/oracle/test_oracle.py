@@ -73,8 +73,13 @@ NEEDS_DAEMON = pytest.mark.skipif("VALETKEYD" not in os.environ, reason="VALETKE
 
 
 @pytest.fixture(scope="module")
-def comparisons(records, request) -> dict[str, Comparison]:
-    comparisons = compare_all(records, run_all("valetkey", scenario_names()))
+def records_of_valetkey() -> dict[str, dict]:
+    return run_all("valetkey", scenario_names())
+
+
+@pytest.fixture(scope="module")
+def comparisons(records, records_of_valetkey, request) -> dict[str, Comparison]:
+    comparisons = compare_all(records, records_of_valetkey)
     request.config.stash[COMPARISONS] = comparisons
     return comparisons
 
@@ -83,6 +88,28 @@ def comparisons(records, request) -> dict[str, Comparison]:
 @pytest.mark.parametrize("name", scenario_names())
 def test_valetkey_differs_from_msal_only_on_purpose(comparisons, name):
     assert comparisons[name].unexplained == []
+
+
+#: By ``token_source``: members that MSAL's results have and ours lack, and the other way round.
+LEFT_OUT = {"identity_provider": {"refresh_token"}, "cache": set(), "broker": set()}
+ADDED = {"identity_provider": set(), "cache": {"scope"}, "broker": {"scope"}}
+
+
+@NEEDS_DAEMON
+@pytest.mark.parametrize("source", LEFT_OUT)
+def test_a_result_has_the_members_of_msals_by_where_it_came_from(records, records_of_valetkey, source):
+    pairs = list(token_results(records, records_of_valetkey, source))
+    assert set().union(*(theirs.keys() - ours.keys() for theirs, ours in pairs)) == LEFT_OUT[source]
+    assert set().union(*(ours.keys() - theirs.keys() for theirs, ours in pairs)) == ADDED[source]
+
+
+def token_results(records: dict[str, dict], others: dict[str, dict], source: str):
+    """What the same call returned here and there, where both have the token from there."""
+    for name, record in records.items():
+        for step, other in zip(record["steps"], others[name]["steps"]):
+            results = [it.get("result") for it in (step, other)]
+            if all(isinstance(it, dict) and it.get("token_source") == source for it in results):
+                yield results
 
 
 @NEEDS_DAEMON

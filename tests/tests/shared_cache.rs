@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 use valetkey_testkit::entra::Options;
-use valetkey_tests::{ALICE, Answer, BOB, Machine, World};
+use valetkey_tests::{ALICE, Answer, BOB, Events, Machine, World};
 
 const IMPORT: &str = "/v1/cache/import";
 const EXPORT: &str = "/v1/cache/export";
@@ -48,6 +48,25 @@ async fn a_cache_moves_from_one_machine_to_another() {
         0
     );
     assert_eq!(again["skipped"].as_array().unwrap().len(), 5, "{again}");
+}
+
+#[tokio::test]
+async fn an_export_is_told_and_can_be_forbidden() {
+    let world = World::start().await;
+    let mut events = Events::open(world.machine.connect().await).await;
+    content(&world.machine).await;
+    let (kind, told) = events.next().await.unwrap();
+    assert_eq!((kind.as_str(), &told["event"]), ("cache_exported", &json!("cache_exported")));
+    assert!(told.get("app").is_none(), "{told}");
+
+    let machine = Machine::new();
+    machine.write("config/valetkey/config.toml", "[policy]\nforbid_cache_export = true\n");
+    let world = World::with(machine, Options::default()).await;
+    let refused = export(&world.machine, json!({"unencrypted": true})).await;
+    assert_eq!(refused.refusal(), (403, "access_denied".to_owned()));
+    let said = refused.json()["error_description"].to_string();
+    assert!(said.contains("forbid_cache_export"), "{said}");
+    import(&world.machine, json!({"AccessToken": {}})).await.success();
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,12 @@ import pytest
 import valetkey
 from conftest import StartDaemon
 from scripted_daemon import Script
+from valetkey.dpop import sign_dpop_proof
 
 VECTORS = Path(__file__).parents[3] / "proto" / "vectors"
 FEATURES = {
     "silent", "accounts", "device_code", "auth_code", "interactive", "client_credentials", "client_assertion",
-    "on_behalf_of", "password", "refresh_token", "user_federated_credential", "authorization_code",
+    "on_behalf_of", "password", "refresh_token", "user_federated_credential", "authorization_code", "dpop",
 }  # fmt: skip
 MEMBERS = {"comment", "requires", "app", "given", "steps"}
 RAISED = {
@@ -83,7 +85,8 @@ def make_assertion(asked: dict[str, str]) -> str:
 
 def check(app: valetkey.ClientApplication, step: dict[str, Any], results: list[Any]) -> Any:
     """Makes a step's call and compares the outcome."""
-    call = getattr(app, PYTHON_NAMES.get(step["call"], step["call"]))
+    name = PYTHON_NAMES.get(step["call"], step["call"])
+    call = functools.partial(sign_dpop_proof, app) if name == "sign_dpop_proof" else getattr(app, name)
     arguments, expected = in_python(step["call"], step["arguments"], results), step["expect"]
     error = expected.get("error", {})
     if error.get("kind") in RAISED:
@@ -99,7 +102,7 @@ def check(app: valetkey.ClientApplication, step: dict[str, Any], results: list[A
 def check_result(result: Any, expected: dict[str, Any]) -> None:
     """Compares what a call returned."""
     (kind, wanted), *_ = expected.items()
-    if kind in ("token", "accounts"):
+    if kind in ("token", "accounts", "proof"):
         assert result == wanted
     elif kind == "nothing":
         assert result is None

@@ -19,6 +19,8 @@ pub enum Happening {
     Refreshed,
     /// Somebody signed out.
     SignedOut,
+    /// The cache was handed out in clear.
+    CacheExported,
 }
 
 /// One event. It carries no user name and no secret.
@@ -28,10 +30,10 @@ pub struct Event {
     pub happening: Happening,
     /// When.
     pub at: UnixTime,
-    /// To which application.
-    pub app: AppId,
+    /// To which application; none when it happened to the cache as a whole.
+    pub app: Option<AppId>,
     /// Its client id.
-    pub client_id: ClientId,
+    pub client_id: Option<ClientId>,
     /// To which account.
     pub account: Option<AccountId>,
     /// For which scopes.
@@ -63,11 +65,21 @@ impl Events {
         let event = Event {
             happening,
             at,
-            app: app.id().clone(),
-            client_id: app.definition().client_id.clone(),
+            app: Some(app.id().clone()),
+            client_id: Some(app.definition().client_id.clone()),
             account: account.cloned(),
             scopes: scopes.clone(),
         };
+        self.send(event);
+    }
+
+    pub(crate) fn tell_of_cache(&self, happening: Happening, at: UnixTime) {
+        let (app, client_id, account) = (None, None, None);
+        let scopes = ScopeSet::default();
+        self.send(Event { happening, at, app, client_id, account, scopes });
+    }
+
+    fn send(&self, event: Event) {
         // Nobody listening is not a failure.
         let _ = self.0.send(event);
     }

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::event::Happening;
 use crate::user::User;
 
 /// Entries of another library's cache, to be taken over.
@@ -24,8 +25,13 @@ pub struct ImportCacheRequest {
 #[derive(Clone)]
 pub struct ExportCacheRequest;
 
-impl CacheSubject for ImportCacheRequest {}
-impl CacheSubject for ExportCacheRequest {}
+impl CacheSubject for ImportCacheRequest {
+    const HANDS_OUT: bool = false;
+}
+
+impl CacheSubject for ExportCacheRequest {
+    const HANDS_OUT: bool = true;
+}
 
 impl Engine {
     /// Takes over what is newer than what is here.
@@ -53,12 +59,13 @@ impl Engine {
         task.await.unwrap_or(Err(Error::Bug("an import died")))
     }
 
-    /// MSAL's unified JSON of all that is there, refresh tokens and all.
+    /// MSAL's unified JSON of all that is there, refresh tokens and all. Whoever listens is told.
     pub fn export_cache(
         &self,
         user: &User,
         _authorized: &Authorized<ExportCacheRequest>,
     ) -> Zeroizing<String> {
+        user.events.tell_of_cache(Happening::CacheExported, self.now());
         user.cache().to_msal_json()
     }
 }

@@ -19,6 +19,8 @@ pub struct Policy {
     pub managed_identity_hosts: Vec<String>,
     /// The endpoints that may be asked in Microsoft's place whether a host is one of its clouds: URLs.
     pub instance_discovery_endpoints: Vec<String>,
+    /// Nobody gets a cache in clear.
+    pub forbids_cache_export: bool,
 }
 
 /// Which providers may be spoken to. The broker fetches no URL that a client sent, other than one admitted here.
@@ -37,6 +39,7 @@ impl Policy {
             authorities: Admission::Any,
             managed_identity_hosts: Vec::new(),
             instance_discovery_endpoints: Vec::new(),
+            forbids_cache_export: false,
         }
     }
 }
@@ -75,7 +78,10 @@ pub trait MachineSubject {
 }
 
 /// What can be asked for of the caller's own cache as a whole, for which no provider is spoken to.
-pub trait CacheSubject {}
+pub trait CacheSubject {
+    /// Whether what is in the cache leaves the broker by it.
+    const HANDS_OUT: bool;
+}
 
 /// A request that the policy let pass, and for whom.
 #[derive(Clone, Debug)]
@@ -136,6 +142,11 @@ pub enum Denial {
         /// Who was not let in.
         refusal: Refusal,
     },
+    /// Who writes the configuration wants no cache to leave.
+    #[error(
+        "this broker hands out no cache: `forbid_cache_export` is set in [policy] of the daemon's configuration"
+    )]
+    CacheExport,
     /// The system service takes the proxies of its administrator only.
     #[error(
         "this broker takes no proxy {site}; its administrator can add it to [policy] authorities"
@@ -154,6 +165,7 @@ impl Denial {
             Self::Authority { .. }
             | Self::InstanceDiscovery { .. }
             | Self::Endpoint(_)
+            | Self::CacheExport
             | Self::Proxy { .. } => None,
         }
     }
@@ -201,8 +213,18 @@ pub fn decide_on_machine<T: MachineSubject>(
 }
 
 /// Lets `caller` have `request` done with the cache that is the caller's own; whose that is, the kernel said.
-pub fn decide_on_cache<T: CacheSubject>(caller: &Caller, request: T) -> Authorized<T> {
-    Authorized { caller: caller.clone(), request }
+///
+/// # Errors
+/// When it would be handed out, and must not be.
+pub fn decide_on_cache<T: CacheSubject>(
+    policy: &Policy,
+    caller: &Caller,
+    request: T,
+) -> Result<Authorized<T>, Denial> {
+    if T::HANDS_OUT && policy.forbids_cache_export {
+        return Err(Denial::CacheExport);
+    }
+    Ok(Authorized { caller: caller.clone(), request })
 }
 
 #[cfg(test)]
@@ -295,6 +317,27 @@ mod tests {
         check_by_way_of(hosts(), authority, &["proxy.example:3128"], true);
         check_by_way_of(hosts(), authority, &["proxy.example:3128", "metadata.internal"], false);
         check_by_way_of(Admission::Any, authority, &["metadata.internal"], true);
+    }
+
+    struct In;
+    struct Out;
+
+    impl CacheSubject for In {
+        const HANDS_OUT: bool = false;
+    }
+
+    impl CacheSubject for Out {
+        const HANDS_OUT: bool = true;
+    }
+
+    #[test]
+    fn a_cache_leaves_unless_it_is_forbidden_and_comes_in_anyway() {
+        for forbids_cache_export in [false, true] {
+            let policy = Policy { forbids_cache_export, ..Policy::of_user() };
+            assert!(decide_on_cache(&policy, &caller(), In).is_ok());
+            let out = decide_on_cache(&policy, &caller(), Out);
+            assert_eq!(out.err(), forbids_cache_export.then_some(Denial::CacheExport));
+        }
     }
 
     #[test]

@@ -4,7 +4,8 @@
 //! is behind a request of the user's; what it sees to is that nobody gets more by this verb than they could have without it.
 //! A key in the keyring or in a file is there for the same user's programs to read, and the store with it. A passphrase is
 //! not: where it protects the store, it is asked for again. Nor is anything handed out by accident: the request says in a
-//! member of its own that it knows, no SDK of ours for applications has the verb, and each export is logged.
+//! member of its own that it knows, no SDK of ours for applications has the verb, each export is logged and told to whoever
+//! listens to events, and the configuration can forbid them all.
 
 use std::sync::Arc;
 
@@ -52,9 +53,10 @@ async fn hand_out(
     if !request.unencrypted {
         return Err(Failure::bad_member("unencrypted", "must be true: the answer is in clear"));
     }
+    let authorized = api.broker.authorize_export(session).await?;
     let passphrase = request.passphrase.map(|passphrase| Secret::new(passphrase.0));
     api.store.check_passphrase(passphrase).await?;
-    let content = api.broker.export_cache(session).await?;
+    let content = api.broker.export_cache(session, &authorized).await?;
     tracing::warn!(
         process = session.caller().process.map(|process| process.number),
         "the cache was handed out in clear"

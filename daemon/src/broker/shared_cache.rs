@@ -1,7 +1,7 @@
 //! The cache that the caller's programs share, as a whole.
 
 use valetkey_engine::{ExportCacheRequest, ImportCacheRequest};
-use valetkey_policy::decide_on_cache;
+use valetkey_policy::{Authorized, decide_on_cache};
 use valetkey_proto::v1::{self, AuditAct};
 use zeroize::Zeroizing;
 
@@ -24,20 +24,36 @@ impl Broker {
         let reading = from_wire::foreign_cache(request)?;
         let user = self.user(session).await?;
         let request = ImportCacheRequest { entries: reading.entries };
-        let authorized = decide_on_cache(session.caller(), request);
+        let in_force = self.configuration.in_force();
+        let authorized = decide_on_cache(in_force.policy(), session.caller(), request)?;
         let import = self.engine.import_cache(&user, authorized).await?;
         self.note(session, &Deed::new(AuditAct::CacheImported));
         Ok(to_wire::cache_import(&import, &reading.unreadable))
     }
 
-    /// All that is in the cache, in clear. Whether it may go out was decided before.
+    /// Whether the cache may go out.
+    ///
+    /// # Errors
+    /// When the configuration has it forbidden.
+    pub async fn authorize_export(
+        &self,
+        session: &Session,
+    ) -> Result<Authorized<ExportCacheRequest>, Failure> {
+        let in_force = self.configuration.look(self.engine.now()).await;
+        Ok(decide_on_cache(in_force.policy(), session.caller(), ExportCacheRequest)?)
+    }
+
+    /// All that is in the cache, in clear.
     ///
     /// # Errors
     /// When the store is locked or unreadable.
-    pub async fn export_cache(&self, session: &Session) -> Result<Zeroizing<String>, Failure> {
+    pub async fn export_cache(
+        &self,
+        session: &Session,
+        authorized: &Authorized<ExportCacheRequest>,
+    ) -> Result<Zeroizing<String>, Failure> {
         let user = self.user(session).await?;
-        let authorized = decide_on_cache(session.caller(), ExportCacheRequest);
         self.note(session, &Deed::new(AuditAct::CacheExported));
-        Ok(self.engine.export_cache(&user, &authorized))
+        Ok(self.engine.export_cache(&user, authorized))
     }
 }

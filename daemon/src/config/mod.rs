@@ -147,6 +147,8 @@ pub struct PolicyConfig {
     /// URLs that may be asked in Microsoft's place whether a host is one of its clouds: what an application may give as
     /// `instance_discovery`. Those of the applications of this file may be asked as well.
     pub instance_discovery_endpoints: Vec<String>,
+    /// Whether `valetkey cache export` is refused to everybody.
+    pub forbid_cache_export: bool,
 }
 
 #[cfg(test)]

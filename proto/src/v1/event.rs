@@ -15,6 +15,8 @@ pub enum EventKind {
     Refreshed,
     /// Somebody signed out.
     SignedOut,
+    /// The cache was handed out in clear, by `POST /v1/cache/export`.
+    CacheExported,
     /// Events were missed because the reader was too slow: look at the accounts afresh.
     Missed,
 }

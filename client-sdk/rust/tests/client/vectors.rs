@@ -8,7 +8,8 @@ use serde_json::{Map, Value, json};
 use valetkey_client::Error;
 use valetkey_client::blocking::{App, Client};
 use valetkey_client::v1::{
-    ClientCredential, CompleteFlowRequest, Flow, FlowKind, FlowState, StartFlowRequest,
+    ClientCredential, CompleteFlowRequest, Flow, FlowKind, FlowState, ProofRequest,
+    StartFlowRequest,
 };
 use valetkey_client::v1::{OpenAppRequest, TokenRequest};
 
@@ -134,8 +135,8 @@ impl Replayer {
                     .for_each(|(member, wanted)| assert_eq!(&value[member], wanted, "{name}"));
             }
             (Ok((told, value)), kind) => {
-                let wanted =
-                    if told == "token" || told == "accounts" { wanted } else { &Value::Null };
+                let has_value = ["token", "accounts", "proof"].contains(&told);
+                let wanted = if has_value { wanted } else { &Value::Null };
                 assert_eq!((told, &value), (kind, wanted), "{name}");
             }
             (Err(error), _) => panic!("{name}: {error:?}"),
@@ -154,6 +155,11 @@ impl Replayer {
         };
         let arguments = &step.arguments;
         match step.call.as_str() {
+            "sign_dpop_proof" => {
+                let request: ProofRequest =
+                    serde_json::from_value(arguments.clone().into()).unwrap();
+                Ok(("proof", json!(app.sign_proof(&request)?.proof)))
+            }
             "remove_tokens_for_client" => Ok(("nothing", json!(app.remove_own_tokens()?))),
             call if grant_of(call).is_some() => {
                 let request = token_request(grant_of(call), arguments);
