@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use valetkey_testkit::entra::Options;
-use valetkey_tests::{ALICE, Answer, CLIENT_ID, Caller, Machine, Proxy, TlsFront, World};
+use valetkey_tests::{ALICE, Answer, BOB, CLIENT_ID, Caller, Machine, Proxy, TlsFront, World};
 
 /// A world whose provider speaks TLS, with a certificate that no system knows.
 struct Company {
@@ -192,4 +192,39 @@ async fn a_proxy_of_an_application_is_taken_for_it_and_never_to_this_machine() {
     let asked = proxy.asked();
     assert!(!asked.is_empty(), "{told}");
     assert!(asked.iter().all(|asked| *asked == "CONNECT op.invalid:443"), "{asked:?}");
+}
+
+#[tokio::test]
+async fn nothing_of_the_shared_cache_goes_by_a_way_that_a_program_brought() {
+    let company = Company::with(&[("SSL_CERT_FILE", "ROOT")]).await;
+    company.sign_in().await;
+    let control = company.world.control();
+    let (proxy, root) = (Proxy::start().await, company.front.root());
+    for way in [json!({"ca_certificates": root}), json!({"proxies": {"https": proxy.url()}})] {
+        let mut caller = company.caller_by(&way).await;
+        assert_eq!(caller.usernames().await, [""; 0], "{way}");
+        let refused = caller.token(json!({"force_refresh": true})).await;
+        assert_eq!(refused.refusal(), (409, "sign_in_needed".to_owned()), "{way}");
+        caller.sign_in(control, BOB).await;
+        // The way is what counts, and whoever goes it has what came by it.
+        let mut patient = way.clone();
+        patient["timeout"] = json!(31);
+        let mut other = company.caller_by(&patient).await;
+        assert_eq!(other.usernames().await, [BOB], "{way}");
+        let bob = other.accounts().await[0]["home_account_id"].as_str().unwrap().to_owned();
+        other.sign_out(&bob).await.success();
+        assert_eq!(caller.usernames().await, [""; 0], "{way}");
+    }
+    let mut usual = company.caller().await;
+    assert_eq!(usual.usernames().await, [ALICE]);
+    usual.token(json!({"force_refresh": true})).await.success();
+}
+
+#[tokio::test]
+async fn patience_alone_leads_to_the_shared_cache() {
+    let company = Company::with(&[("SSL_CERT_FILE", "ROOT")]).await;
+    company.sign_in().await;
+    let mut patient = company.caller_by(&json!({"timeout": 31})).await;
+    assert_eq!(patient.usernames().await, [ALICE]);
+    patient.token(json!({"force_refresh": true})).await.success();
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::iter;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
@@ -45,16 +46,10 @@ impl Route {
         proxies: BTreeMap<Proxied, Proxy>,
         ca_certificates: BTreeSet<Vec<u8>>,
     ) -> Self {
-        let mut hash = Sha256::new();
-        let mut add = |part: &[u8]| {
-            hash.update((part.len() as u64).to_le_bytes());
-            hash.update(part);
-        };
-        add(format!("{timeout:?} {:?}", proxies.keys()).as_bytes());
-        proxies.values().for_each(|proxy| add(proxy.url.expose().as_bytes()));
-        ca_certificates.iter().for_each(|certificate| add(certificate));
-        let id = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        Self { id, timeout, proxies, ca_certificates }
+        let route = Self { id: String::new(), timeout, proxies, ca_certificates };
+        let way = route.way().unwrap_or_default();
+        let id = digest([format!("{timeout:?}").as_bytes(), way.as_bytes()]);
+        route.with_id(id)
     }
 
     /// The same route under an id from which no password of a proxy can be guessed.
@@ -66,6 +61,18 @@ impl Route {
     /// Tells it from all other routes: a digest.
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// Tells by whose hands requests go: a digest of the proxies and certificates. None where these are the broker's own,
+    /// and nothing but the patience differs.
+    pub fn way(&self) -> Option<String> {
+        if self.proxies.is_empty() && self.ca_certificates.is_empty() {
+            return None;
+        }
+        let schemes = format!("{:?}", self.proxies.keys());
+        let proxies = self.proxies.values().map(|proxy| proxy.url.expose().as_bytes());
+        let certificates = self.ca_certificates.iter().map(Vec::as_slice);
+        Some(digest(iter::once(schemes.as_bytes()).chain(proxies).chain(certificates)))
     }
 
     /// How long to wait for the whole answer.
@@ -104,6 +111,15 @@ impl fmt::Debug for Route {
     }
 }
 
+fn digest<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,5 +155,19 @@ mod tests {
     #[test]
     fn the_order_of_certificates_makes_no_difference() {
         assert_eq!(trusting(&["a", "b"]), trusting(&["b", "a", "b"]));
+    }
+
+    #[test]
+    fn patience_makes_another_route_but_no_other_way() {
+        let patient = |seconds, certificates: &[&[u8]]| {
+            let certificates = certificates.iter().map(|it| it.to_vec()).collect();
+            Route::new(Some(Duration::from_secs(seconds)), BTreeMap::new(), certificates)
+        };
+        assert_eq!(patient(1, &[]).way(), None);
+        assert_eq!(patient(1, &[b"a"]).way(), patient(2, &[b"a"]).way());
+        assert_eq!(patient(1, &[b"a"]).way(), trusting(&["a"]).with_id("other".into()).way());
+        assert_ne!(trusting(&["a"]).way(), trusting(&["b"]).way());
+        assert_ne!(trusting(&["a"]).way(), through(Proxied::All, "a").way());
+        assert_ne!(through(Proxied::Http, "a").way(), through(Proxied::All, "a").way());
     }
 }

@@ -1,5 +1,5 @@
 //! Where an application's tokens are: in the cache that the user's programs share, or in a part of the user's own that only
-//! who brings the same credential, or the same program, finds again.
+//! who brings the same credential or the same way to the provider, or the same program, finds again.
 
 use sha2::{Digest, Sha256};
 use valetkey_engine::{ClientCredential, Definition};
@@ -23,31 +23,46 @@ impl Broker {
         definition: &Definition,
     ) -> Result<Option<Partition>, Failure> {
         let client_id = definition.client_id.as_str().as_bytes();
-        let shared = &caller.partition;
+        let home = self.home(caller, request, definition).await?;
         let own = match (request.kind, &definition.credential) {
-            (v1::ClientKind::Public | v1::ClientKind::ManagedIdentity, _) => None,
+            (v1::ClientKind::Public | v1::ClientKind::ManagedIdentity, _) => home,
             (v1::ClientKind::Confidential, None) => {
-                Some(shared.of_application(&self.mark(&[b"none", client_id]).await?))
+                home.of_application(&self.mark(&[b"none", client_id]).await?)
             }
             (_, Some(ClientCredential::Secret(secret))) => {
                 let parts: [&[u8]; 3] = [b"secret", client_id, secret.expose().as_bytes()];
-                Some(shared.of_application(&self.mark(&parts).await?))
+                home.of_application(&self.mark(&parts).await?)
             }
             (_, Some(ClientCredential::Certificate(certificate))) => {
                 let fingerprint = certificate.fingerprint();
                 let parts: [&[u8]; 3] = [b"certificate", client_id, fingerprint.as_bytes()];
-                Some(shared.of_application(&self.mark(&parts).await?))
+                home.of_application(&self.mark(&parts).await?)
             }
             (_, Some(ClientCredential::Assertion(_) | ClientCredential::AssertionCallback)) => {
-                Some(shared.in_memory(&of_process(caller, b"assertion")))
+                home.in_memory(&of_process(caller, b"assertion"))
             }
         };
-        Ok(match &request.private_cache {
-            Some(name) => {
-                let base = own.as_ref().unwrap_or(shared);
-                Some(base.private(&of_process(caller, name.as_bytes())))
-            }
+        let place = match &request.private_cache {
+            Some(name) => own.private(&of_process(caller, name.as_bytes())),
             None => own,
+        };
+        Ok((place != caller.partition).then_some(place))
+    }
+
+    /// The user's partition, or what came by the way that a program brought: whoever is at the end of that must not be sent
+    /// the refresh tokens of others. A private cache is its program's to send anywhere.
+    async fn home(
+        &self,
+        caller: &Caller,
+        request: &v1::OpenAppRequest,
+        definition: &Definition,
+    ) -> Result<Partition, Failure> {
+        let route = definition.route.as_ref().filter(|_| request.private_cache.is_none());
+        Ok(match route.and_then(|route| route.way()) {
+            Some(way) => {
+                caller.partition.of_application(&self.mark(&[b"way", way.as_bytes()]).await?)
+            }
+            None => caller.partition.clone(),
         })
     }
 

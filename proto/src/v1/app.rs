@@ -43,7 +43,9 @@ pub enum AzureRegion {
     Named(String),
 }
 
-/// How this application's provider is reached, where it differs from the daemon's configuration.
+/// How this application's provider is reached, where it differs from the daemon's configuration. What came by way of these
+/// proxies or certificates is kept apart: whoever brings the same finds it again, and nothing of the cache that the user's
+/// programs share goes that way.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
