@@ -8,6 +8,16 @@ use valetkey_model::{AccountId, ClientId, ScopeSet, Secret, UnixTime};
 /// Members that this version does not know, kept for whoever does; usually none.
 pub type Extra = Option<Box<Map<String, Value>>>;
 
+/// The key that an access token is bound to. The names of those that are kept here are no secret: whatever a program names
+/// is never one of them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum KeyId {
+    /// A [`crate::KeptKey`].
+    Kept(Arc<str>),
+    /// A program's own, by the name that it gave it.
+    Foreign(Arc<str>),
+}
+
 /// A cached access token, of a user or of an application itself.
 #[derive(Clone, Debug)]
 pub struct AccessToken {
@@ -24,7 +34,7 @@ pub struct AccessToken {
     /// Further request parameters that shaped it, as [`crate::extended_cache_key`] digests them.
     pub extension: Option<Arc<str>>,
     /// The key it is bound to (SSH certificates, proof of possession).
-    pub key_id: Option<Arc<str>>,
+    pub key_id: Option<KeyId>,
     /// The token.
     pub secret: Secret,
     /// RFC 6749 section 7.1 `token_type`, as the provider wrote it.
@@ -58,7 +68,7 @@ pub struct RefreshToken {
     pub last_modified: UnixTime,
     /// The family of client applications that may share it (Entra's `foci`).
     pub family_id: Option<Arc<str>>,
-    /// The key that it is bound to (RFC 9449 section 5): nobody can redeem it without.
+    /// The [`crate::KeptKey`] that it is bound to (RFC 9449 section 5): nobody can redeem it without.
     pub key_id: Option<Arc<str>>,
     /// Unknown members.
     pub extra: Extra,

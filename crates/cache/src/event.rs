@@ -6,6 +6,8 @@ use base64::{alphabet, engine::DecodePaddingMode};
 use serde_json::Value;
 use valetkey_model::{AccountId, ClientId, ScopeSet, Secret, UnixTime};
 
+use crate::KeyId;
+
 /// A provider's answer to a token request, and what was asked.
 #[derive(Clone, Copy, Debug)]
 pub struct TokenEvent<'a> {
@@ -22,7 +24,7 @@ pub struct TokenEvent<'a> {
     /// [`crate::extended_cache_key`] of the request.
     pub extension: Option<&'a str>,
     /// The key that the token is bound to.
-    pub key_id: Option<&'a str>,
+    pub key_id: Option<&'a KeyId>,
     /// Whether the refresh token is bound to that key as well.
     pub binds_refresh_token: bool,
     /// The user name that was asked for (password and federated grants), for when the answer has none.

@@ -49,7 +49,7 @@ impl<'a> AccessTokenQuery<'a> {
             realm: &token.realm,
             scopes: &token.scopes,
             extension: token.extension.as_deref(),
-            key_id: token.key_id.as_deref(),
+            key_id: token.key_id.as_ref(),
         }
     }
 

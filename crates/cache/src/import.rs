@@ -8,7 +8,9 @@ use valetkey_model::{AccountId, UnixTime};
 
 use crate::members::section;
 use crate::schema::read_sections;
-use crate::{Account, Change, Counts, Entry, EntryKey, Extra, ImportError, TokenCache};
+use crate::{
+    AccessToken, Account, Change, Counts, Entry, EntryKey, Extra, ImportError, KeyId, TokenCache,
+};
 
 /// What was read of MSAL's unified JSON: the entries, and those that make no sense.
 pub struct Reading {
@@ -49,7 +51,7 @@ pub enum SkipReason {
     /// An access token that is worth nothing any more.
     #[error("has expired")]
     Expired,
-    /// A refresh token that nobody can redeem without its key (RFC 9449 section 5), which does not travel.
+    /// A token that is worth nothing without its key (RFC 9449 section 5), which does not travel.
     #[error("is bound to a key that is not here")]
     Bound,
     /// What is here is the same, or newer.
@@ -133,6 +135,9 @@ fn list(skipped: BTreeMap<(Arc<str>, SkipReason), usize>) -> Vec<Skipped> {
 fn reason_to_skip(found: &Entry, known: Option<&Entry>, now: UnixTime) -> Option<SkipReason> {
     let credential = match found {
         Entry::AccessToken(token) if token.expires_on <= now => return Some(SkipReason::Expired),
+        Entry::AccessToken(token) if is_bound_to_none_of_the_programs(token) => {
+            return Some(SkipReason::Bound);
+        }
         Entry::RefreshToken(token) if token.key_id.is_some() && known.is_none() => {
             return Some(SkipReason::Bound);
         }
@@ -144,6 +149,16 @@ fn reason_to_skip(found: &Entry, known: Option<&Entry>, now: UnixTime) -> Option
     credential.and_then(|(home_account_id, extra)| is_no_users(home_account_id, extra)).or_else(
         || known.and_then(|known| (!is_newer(found, known)).then_some(SkipReason::NotNewer)),
     )
+}
+
+/// A key that a program names is at hand there. One that nothing is said of is nowhere, though the token says by its type
+/// that it has one: it must not be taken for a bearer token.
+fn is_bound_to_none_of_the_programs(token: &AccessToken) -> bool {
+    match token.key_id {
+        Some(KeyId::Foreign(_)) => false,
+        Some(KeyId::Kept(_)) => true,
+        None => !token.token_type.eq_ignore_ascii_case("Bearer"),
+    }
 }
 
 fn is_no_users(home_account_id: Option<&AccountId>, extra: &Extra) -> Option<SkipReason> {

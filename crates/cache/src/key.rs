@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use valetkey_model::{AccountId, ClientId};
 
-use crate::Entry;
+use crate::{Entry, KeyId};
 
 /// An entry's identity as text: of two entries with equal keys the later one replaces the earlier one.
 ///
@@ -31,16 +31,24 @@ impl Entry {
     /// The key under which this entry is stored.
     pub fn key(&self) -> EntryKey {
         let text = match self {
-            Self::AccessToken(token) => join_parts(&[
-                "at",
-                &token.environment,
-                home_text(token.home_account_id.as_ref()),
-                &client_text(token.client_id.as_ref()),
-                &token.realm,
-                token.scopes.target(),
-                token.extension.as_deref().unwrap_or_default(),
-                token.key_id.as_deref().unwrap_or_default(),
-            ]),
+            Self::AccessToken(token) => {
+                let client = client_text(token.client_id.as_ref());
+                let mut parts = vec![
+                    "at",
+                    &token.environment,
+                    home_text(token.home_account_id.as_ref()),
+                    &client,
+                    &token.realm,
+                    token.scopes.target(),
+                    token.extension.as_deref().unwrap_or_default(),
+                ];
+                match &token.key_id {
+                    None => parts.push(""),
+                    Some(KeyId::Foreign(name)) => parts.push(name),
+                    Some(KeyId::Kept(name)) => parts.extend([&**name, "kept"]),
+                }
+                join_parts(&parts)
+            }
             Self::RefreshToken(token) => {
                 let client = client_text(token.client_id.as_ref());
                 let mut parts = vec![

@@ -29,7 +29,7 @@ mod shared;
 pub use account::{Account, Answer, AppMetadata, Document, Foreign};
 pub use cache::{Counts, TokenCache};
 pub use codec::{DecodeError, EntryDecoder, FORMAT_VERSION};
-pub use credential::{AccessToken, Extra, IdToken, RefreshToken};
+pub use credential::{AccessToken, Extra, IdToken, KeyId, RefreshToken};
 pub use entry::{Change, Entry};
 pub use event::{IdClaims, TokenEvent};
 pub use extended_key::extended_cache_key;

@@ -7,7 +7,7 @@ use valetkey_model::{AccountId, ClientId, ScopeSet, UnixTime};
 use crate::identity::Owner;
 use crate::key::is_same_client;
 use crate::{
-    AccessToken, Account, AppMetadata, Document, IdToken, KeptKey, RefreshToken, TokenCache,
+    AccessToken, Account, AppMetadata, Document, IdToken, KeptKey, KeyId, RefreshToken, TokenCache,
 };
 
 /// Which access token is wanted.
@@ -26,7 +26,7 @@ pub struct AccessTokenQuery<'a> {
     /// [`crate::extended_cache_key`] of the request; `None` finds ordinary tokens alone.
     pub extension: Option<&'a str>,
     /// The key that the token is bound to; `None` finds unbound tokens alone.
-    pub key_id: Option<&'a str>,
+    pub key_id: Option<&'a KeyId>,
 }
 
 impl TokenCache {

@@ -29,6 +29,9 @@ pub(crate) mod section {
 /// The member of an account that is ours alone.
 pub(crate) const ADDED_AT: &str = "added_at";
 
+/// The member of an access token that names a [`crate::KeyId::Kept`], ours alone as well. MSAL's `key_id` is a program's.
+pub(crate) const KEPT_KEY_ID: &str = "kept_key_id";
+
 /// A member's value, borrowed, so that a secret is copied only into the text that is wanted.
 #[derive(Clone, Copy)]
 pub(crate) enum Member<'a> {

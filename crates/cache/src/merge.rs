@@ -8,8 +8,8 @@ use crate::identity::Owner;
 use crate::key::is_same_client;
 use crate::owners::is_same_refresh_token;
 use crate::{
-    AccessToken, Account, AppMetadata, Change, Entry, IdToken, KeptKey, RefreshToken, TokenCache,
-    TokenEvent,
+    AccessToken, Account, AppMetadata, Change, Entry, IdToken, KeptKey, KeyId, RefreshToken,
+    TokenCache, TokenEvent,
 };
 
 /// How many expired access tokens one merge drops at most. More than it adds, so that none pile up; few, so that a merge
@@ -105,7 +105,7 @@ impl<'a> Plan<'a> {
             realm: self.cache.names.get(event.realm),
             scopes: event.scopes.clone(),
             extension: event.extension.map(Arc::from),
-            key_id: event.key_id.map(Arc::from),
+            key_id: event.key_id.cloned(),
             secret: secret.clone(),
             token_type: self.cache.names.get(event.token_type.unwrap_or("Bearer")),
             cached_at: now,
@@ -180,7 +180,10 @@ impl<'a> Plan<'a> {
     }
 
     fn refresh_key_id(&self) -> Option<Arc<str>> {
-        self.event.key_id.filter(|_| self.event.binds_refresh_token).map(Arc::from)
+        match self.event.key_id {
+            Some(KeyId::Kept(name)) if self.event.binds_refresh_token => Some(Arc::clone(name)),
+            _ => None,
+        }
     }
 
     /// Puts the token, and drops those of the same client and account that can do no more than it can.

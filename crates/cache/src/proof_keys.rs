@@ -15,7 +15,7 @@ pub struct KeptKey {
     pub client_id: ClientId,
     /// What it signs. Each method has a key of its own, so that a key's name tells what its tokens are.
     pub method: Arc<str>,
-    /// Its name, which the tokens that are bound to it have as [`crate::AccessToken::key_id`].
+    /// Its name, which the tokens that are bound to it have as [`crate::KeyId::Kept`].
     pub key_id: Arc<str>,
     /// The key, in whatever form its owner reads.
     pub secret: Secret,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use valetkey_cache::{IdClaims, TokenEvent};
+use valetkey_cache::{IdClaims, KeyId, TokenEvent};
 use valetkey_model::{AccountId, AuthorityKind, ClientId, CorrelationId, ScopeSet, UnixTime};
 use valetkey_oauth::{
     ApiId, CacheReason, Call, ClientAuthentication, CloudShellToken, HttpRequest, IdTokenClaims,
@@ -34,6 +34,8 @@ pub(crate) struct Issue {
     pub(crate) response: TokenResponse,
     claims: Option<IdTokenClaims>,
     possession: Possession,
+    /// As the cache is told it.
+    key_id: Option<KeyId>,
     source: TokenSource,
 }
 
@@ -44,7 +46,8 @@ impl Issue {
         possession.check(&response.token_type)?;
         let claims = response.id_token.as_ref().map(decode_id_token).transpose()?;
         let source = TokenSource::Provider;
-        Ok(Self { response, claims, possession: possession.clone(), source })
+        let key_id = possession.key_id();
+        Ok(Self { response, claims, possession: possession.clone(), key_id, source })
     }
 
     /// The same of what Cloud Shell gave.
@@ -130,7 +133,7 @@ impl Issue {
         TokenEvent {
             client_id: Some(&definition.client_id),
             grant_type,
-            key_id: self.possession.key_id(),
+            key_id: self.key_id.as_ref(),
             binds_refresh_token: self.possession.binds_refresh_tokens_of(definition),
             access_token: Some(&response.access_token),
             token_type: Some(&response.token_type),

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use valetkey_cache::{KeptKey, TokenCache};
+use valetkey_cache::{KeptKey, KeyId, TokenCache};
 use valetkey_model::AuthorityKind;
 use valetkey_oauth::{ExtraFields, HttpRequest, Misbehaviour, ProofKey, TokenResponseError};
 use zeroize::Zeroizing;
@@ -17,8 +17,8 @@ use crate::error::Error;
 use crate::request::{Extras, FlowRequest};
 use crate::user::User;
 
-/// No key is called so: what is bound to a key that is still to be made is nowhere.
-const NO_KEY: &str = "";
+/// The key is still to be made: nothing can be bound to it yet.
+pub(crate) struct NoKeyYet;
 
 /// A way of proving that one has the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -78,15 +78,29 @@ impl Binding {
         }
     }
 
-    /// The key's name, as cached tokens have it; none for bearer tokens.
-    pub(crate) fn key_id(&self, cache: &TokenCache, definition: &Definition) -> Option<Arc<str>> {
+    /// The key, as cached tokens name it; none for bearer tokens.
+    pub(crate) fn key_id(
+        &self,
+        cache: &TokenCache,
+        definition: &Definition,
+    ) -> Result<Option<KeyId>, NoKeyYet> {
         match self {
-            Self::Bearer => None,
-            Self::Own(method) => Some(match kept_key(cache, definition, *method) {
-                Some(key) => Arc::clone(&key.key_id),
-                None => NO_KEY.into(),
-            }),
-            Self::Foreign(key_id) => Some(key_id.as_str().into()),
+            Self::Bearer => Ok(None),
+            Self::Own(method) => match kept_key(cache, definition, *method) {
+                Some(key) => Ok(Some(KeyId::Kept(Arc::clone(&key.key_id)))),
+                None => Err(NoKeyYet),
+            },
+            Self::Foreign(name) => Ok(Some(KeyId::Foreign(name.as_str().into()))),
+        }
+    }
+
+    /// Whether a token of this type is what was asked for. Of what a key of the program's own brings only the program knows.
+    pub(crate) fn admits(&self, token_type: &str) -> bool {
+        let is = |method: Method| token_type.eq_ignore_ascii_case(method.token_type());
+        match self {
+            Self::Bearer => !is(Method::SignedRequest) && !is(Method::Dpop),
+            Self::Own(method) => is(*method),
+            Self::Foreign(_) => true,
         }
     }
 
@@ -97,19 +111,23 @@ impl Binding {
         definition: &Definition,
     ) -> Option<Arc<str>> {
         match self {
-            Self::Own(Method::Dpop) => self.key_id(cache, definition),
+            Self::Own(method @ Method::Dpop) => {
+                kept_key(cache, definition, *method).map(|key| Arc::clone(&key.key_id))
+            }
             _ => None,
         }
     }
 }
 
 impl Possession {
-    /// The key's name; none for bearer tokens.
-    pub(crate) fn key_id(&self) -> Option<&str> {
+    /// The key, as cached tokens name it; none for bearer tokens.
+    pub(crate) fn key_id(&self) -> Option<KeyId> {
         match self {
             Self::Bearer => None,
-            Self::SignedRequest(key) | Self::Dpop(key) => Some(key.thumbprint()),
-            Self::Foreign(key_id) => Some(key_id),
+            Self::SignedRequest(key) | Self::Dpop(key) => {
+                Some(KeyId::Kept(key.thumbprint().into()))
+            }
+            Self::Foreign(name) => Some(KeyId::Foreign(name.as_str().into())),
         }
     }
 
@@ -148,14 +166,13 @@ impl Possession {
 
     /// Checks that the provider did bind the token, and did so only when it was asked to.
     pub(crate) fn check(&self, token_type: &str) -> Result<(), Error> {
-        let is = |method: Method| token_type.eq_ignore_ascii_case(method.token_type());
-        let (asked, is_right) = match self {
-            Self::Bearer => ("Bearer", !is(Method::SignedRequest) && !is(Method::Dpop)),
-            Self::SignedRequest(_) => ("pop", is(Method::SignedRequest)),
-            Self::Dpop(_) => ("DPoP", is(Method::Dpop)),
+        let (asked, binding) = match self {
+            Self::Bearer => ("Bearer", Binding::Bearer),
+            Self::SignedRequest(_) => ("pop", Binding::Own(Method::SignedRequest)),
+            Self::Dpop(_) => ("DPoP", Binding::Own(Method::Dpop)),
             Self::Foreign(_) => return Ok(()),
         };
-        match is_right {
+        match binding.admits(token_type) {
             true => Ok(()),
             false => Err(TokenResponseError::from(Misbehaviour::OtherTokenType { asked }).into()),
         }
@@ -260,7 +277,10 @@ fn kept_key<'a>(
 
 /// The name of a key that the program named in the request's form: by name, else by what it confirmed.
 fn foreign_key(fields: &ExtraFields) -> Option<String> {
-    let value = |name: &str| fields.iter().find(|(it, _)| *it == name).map(|(_, value)| value);
+    let is_given = |it: &str, value: &str, name: &str| it == name && !value.is_empty();
+    let value = |name: &str| {
+        fields.iter().find(|(it, value)| is_given(it, value, name)).map(|(_, value)| value)
+    };
     let key_id = value("key_id").or_else(|| value("req_cnf"));
     // With neither, the token is of a type that no other request brings.
     let token_type = || value("token_type").filter(|it| !it.eq_ignore_ascii_case("bearer"));

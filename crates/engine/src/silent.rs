@@ -144,7 +144,9 @@ pub(crate) fn find_access_token(
         return (None, Some(CacheReason::ForceRefresh));
     }
     let definition = wanted.app.definition();
-    let key_id = wanted.binding.key_id(cache, definition);
+    let Ok(key_id) = wanted.binding.key_id(cache, definition) else {
+        return (None, Some(CacheReason::NoToken));
+    };
     let query = AccessTokenQuery {
         environment: definition.authority.environment(),
         home_account_id: wanted.account,
@@ -152,12 +154,14 @@ pub(crate) fn find_access_token(
         realm,
         scopes: wanted.scopes,
         extension: wanted.extension.as_deref(),
-        key_id: key_id.as_deref(),
+        key_id: key_id.as_ref(),
     };
     // The own host's first; a token that came through another name of the provider is as good.
     let find = |remaining| {
         hosts_of(wanted.app).find_map(|environment| {
-            cache.find_access_token(&AccessTokenQuery { environment, ..query }, now, remaining)
+            let query = AccessTokenQuery { environment, ..query };
+            let found = cache.find_access_token(&query, now, remaining)?;
+            wanted.binding.admits(&found.token_type).then_some(found)
         })
     };
     match find(MANDATORY_SECONDS.max(i64::from(wanted.min_validity))) {

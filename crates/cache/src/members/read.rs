@@ -6,11 +6,11 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use valetkey_model::{AccountId, ClientId, ScopeSet, Secret, UnixTime};
 
-use super::{ADDED_AT, section};
+use super::{ADDED_AT, KEPT_KEY_ID, section};
 use crate::credential::Extra;
 use crate::shared::Shared;
 use crate::{
-    AccessToken, Account, Answer, AppMetadata, Document, Entry, Foreign, IdToken, KeptKey,
+    AccessToken, Account, Answer, AppMetadata, Document, Entry, Foreign, IdToken, KeptKey, KeyId,
     RefreshToken,
 };
 
@@ -89,7 +89,8 @@ impl<'a, 's> Members<'a, 's> {
             Some(time) => Some(time),
             None => self.peek("refreshOn").and_then(time_of),
         };
-        let key_id = self.take_text("key_id")?;
+        let kept = self.take_text(KEPT_KEY_ID)?.map(|name| KeyId::Kept(name.into()));
+        let foreign = self.take_text("key_id")?.or_else(|| self.peek_text(&["kid", "keyId"]));
         let token_type = self.take_text("token_type")?.or_else(|| self.peek_text(&["tokenType"]));
         let token_type = token_type.unwrap_or(Cow::Borrowed("Bearer"));
         Ok(AccessToken {
@@ -99,7 +100,7 @@ impl<'a, 's> Members<'a, 's> {
             realm: self.take_name("realm")?.unwrap_or_default(),
             scopes: self.take_scopes()?,
             extension: self.take_text("ext_cache_key")?.map(Arc::from),
-            key_id: key_id.or_else(|| self.peek_text(&["kid", "keyId"])).map(Arc::from),
+            key_id: kept.or_else(|| foreign.map(|name| KeyId::Foreign(name.into()))),
             secret: self.take_secret("secret")?,
             token_type: self.shared.text(&token_type),
             cached_at: self.take_time("cached_at")?.unwrap_or_default(),
@@ -254,7 +255,7 @@ impl<'a, 's> Members<'a, 's> {
     /// library finds it again after an export.
     fn peek_text(&self, names: &[&str]) -> Option<Cow<'a, str>> {
         names.iter().find_map(|name| match self.peek(name)? {
-            Given::Text(text) => Some(text.clone()),
+            Given::Text(text) if !text.is_empty() => Some(text.clone()),
             _ => None,
         })
     }

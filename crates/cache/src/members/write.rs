@@ -2,10 +2,10 @@
 
 use valetkey_model::{AccountId, ClientId};
 
-use super::{ADDED_AT, Member, section};
+use super::{ADDED_AT, KEPT_KEY_ID, Member, section};
 use crate::credential::Extra;
 use crate::{
-    AccessToken, Account, Answer, AppMetadata, Document, Entry, Foreign, IdToken, KeptKey,
+    AccessToken, Account, Answer, AppMetadata, Document, Entry, Foreign, IdToken, KeptKey, KeyId,
     RefreshToken,
 };
 
@@ -57,7 +57,10 @@ fn access_token(token: &AccessToken) -> Named<'_> {
         ("expires_on", Member::Time(token.expires_on)),
         ("extended_expires_on", Member::Time(token.extended_expires_on)),
     ];
-    members.extend(token.key_id.as_deref().map(|id| ("key_id", Member::Text(id))));
+    members.extend(token.key_id.as_ref().map(|key| match key {
+        KeyId::Foreign(name) => ("key_id", Member::Text(name)),
+        KeyId::Kept(name) => (KEPT_KEY_ID, Member::Text(name)),
+    }));
     members.extend(token.extension.as_deref().map(|key| ("ext_cache_key", Member::Text(key))));
     members.extend(token.refresh_on.map(|time| ("refresh_on", Member::Time(time))));
     with_extra(members, &token.extra)

@@ -1,7 +1,7 @@
 //! Taking over another library's cache: what wins, what stays, and what is passed over for which reason.
 
 use serde_json::{Value, json};
-use valetkey_cache::{Counts, Entry, Import, SkipReason, TokenCache};
+use valetkey_cache::{AccessToken, Counts, Entry, Import, KeyId, SkipReason, TokenCache};
 
 use crate::support::*;
 
@@ -73,7 +73,7 @@ fn nothing_of_what_is_here_is_lost() {
 
 #[test]
 fn what_would_serve_nobody_or_the_wrong_one_is_passed_over() {
-    let of_application = |mut token: valetkey_cache::AccessToken| {
+    let of_application = |mut token: AccessToken| {
         token.home_account_id = None;
         token.entry()
     };
@@ -85,19 +85,28 @@ fn what_would_serve_nobody_or_the_wrong_one_is_passed_over() {
     let mut bound = refresh_token("bound", "c");
     bound.key_id = Some("K".into());
     let bound = bound.entry();
+    let typed = |token_type: &str, key_id: Option<KeyId>| {
+        let token = access_token(token_type, "d");
+        AccessToken { token_type: token_type.into(), key_id, ..token }.entry()
+    };
     check(
         vec![],
         vec![
             lasting("expired", NOW),
             of_application(access_token("the application's", "b")),
             bound,
+            typed("pop", None),
+            typed("DPoP", Some(KeyId::Kept("K".into()))),
+            typed("ssh-cert", Some(foreign("K"))),
+            typed("bearer", None),
             on_behalf("user_assertion_hash"),
             on_behalf("userAssertionHash"),
             issued("there", 1),
         ],
-        &["there"],
+        &["bearer", "ssh-cert", "there"],
         &[
             "1 AccessToken: has expired",
+            "2 AccessToken: is bound to a key that is not here",
             "1 AccessToken: is an application's own, and no user's",
             "1 RefreshToken: is bound to a key that is not here",
             "2 RefreshToken: is a service's, on behalf of who called it",

@@ -55,7 +55,7 @@ fn a_cache_of_another_library_is_read_by_its_members() {
     }));
     let wanted = scopes("a b");
     let mut like = access_token("", "");
-    like.key_id = Some("K".into());
+    like.key_id = Some(foreign("K"));
     let token = cache.find_access_token(&query(&like, &wanted), at(4000), 300).unwrap();
     assert_eq!((token.refresh_on, &*token.token_type), (Some(at(4000)), "Bearer"));
     let refresh_token = cache.refresh_tokens(HOST, &home("u")).next().unwrap();

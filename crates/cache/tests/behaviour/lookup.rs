@@ -1,6 +1,6 @@
 //! Which token a query finds.
 
-use valetkey_cache::{AccessToken, AccessTokenQuery, Document, Entry};
+use valetkey_cache::{AccessToken, AccessTokenQuery, Document, Entry, KeyId};
 
 use crate::support::*;
 
@@ -49,6 +49,7 @@ fn a_token_is_for_its_own_account_client_tenant_extension_and_key_alone() {
     let token = access_token("AT", "a");
     let cache = cache_of([token.clone().entry()]);
     let (wanted, other_home, other_client) = (scopes("a"), home("U"), client("d"));
+    let key = foreign("k");
     let own = query(&token, &wanted);
     for (what, query) in [
         ("environment", AccessTokenQuery { environment: "login.contoso.com:8443", ..own }),
@@ -58,7 +59,7 @@ fn a_token_is_for_its_own_account_client_tenant_extension_and_key_alone() {
         ("no client", AccessTokenQuery { client_id: None, ..own }),
         ("realm", AccessTokenQuery { realm: "T", ..own }),
         ("extension", AccessTokenQuery { extension: Some("x"), ..own }),
-        ("key", AccessTokenQuery { key_id: Some("k"), ..own }),
+        ("key", AccessTokenQuery { key_id: Some(&key), ..own }),
     ] {
         assert!(cache.find_access_token(&query, at(2000), 0).is_none(), "{what}");
     }
@@ -77,7 +78,7 @@ fn a_client_id_is_found_in_any_case() {
 #[test]
 fn scopes_that_differ_in_case_and_tokens_bound_to_two_keys_do_not_evict_each_other() {
     let bound = |key: &str| AccessToken {
-        key_id: Some(key.into()),
+        key_id: Some(foreign(key)),
         ..access_token(&format!("bound to {key}"), "a")
     };
     let tokens = [
@@ -85,6 +86,7 @@ fn scopes_that_differ_in_case_and_tokens_bound_to_two_keys_do_not_evict_each_oth
         access_token("upper", "User.Read"),
         bound("k1"),
         bound("k2"),
+        AccessToken { key_id: Some(KeyId::Kept("k1".into())), ..access_token("bound here", "a") },
     ];
     let cache = cache_of(tokens.iter().cloned().map(IntoEntry::entry));
     for token in &tokens {

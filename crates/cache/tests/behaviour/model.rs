@@ -40,7 +40,7 @@ prop_compose! {
             client_id: CLIENTS[client_id].map(client),
             realm: REALMS[realm].into(),
             extension: EXTENSIONS[extension].map(Into::into),
-            key_id: KEYS[key].map(Into::into),
+            key_id: KEYS[key].map(foreign),
             scopes,
             expires_on: at(expires_on),
             ..access_token("", "")
@@ -149,7 +149,7 @@ fn matches(query: &AccessTokenQuery<'_>, token: &AccessToken) -> bool {
         && token.client_id.as_ref().map(lower) == query.client_id.map(lower)
         && *token.realm == *query.realm
         && token.extension.as_deref() == query.extension
-        && token.key_id.as_deref() == query.key_id
+        && token.key_id.as_ref() == query.key_id
         && query.scopes.iter().all(|scope| token.scopes.contains(scope))
 }
 

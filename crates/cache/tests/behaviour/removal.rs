@@ -22,7 +22,7 @@ fn of_client(client_id: &str, family_id: Option<&str>, token: &str) -> RefreshTo
 #[test]
 fn a_sign_out_takes_all_of_the_account_but_other_clients_refresh_tokens() {
     let extended = AccessToken { extension: Some("x".into()), ..access_token("extended", "a") };
-    let bound = AccessToken { key_id: Some("k".into()), ..access_token("bound", "a") };
+    let bound = AccessToken { key_id: Some(foreign("k")), ..access_token("bound", "a") };
     let of_other_client =
         AccessToken { client_id: Some(client("d")), ..access_token("other AT", "a") };
     let of_other_user =

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde_json::json;
 use valetkey_cache::{
-    AccessToken, Account, Answer, DecodeError, Document, Entry, FORMAT_VERSION, Foreign, TokenCache,
+    AccessToken, Account, Answer, DecodeError, Document, Entry, FORMAT_VERSION, Foreign, KeyId,
+    TokenCache,
 };
 
 use crate::support::*;
@@ -13,7 +14,7 @@ fn one_of_each() -> Vec<Entry> {
     let extra = json!({"ext": {"a": [1, null]}, "name": "Zoë"}).as_object().cloned().map(Box::new);
     let full = AccessToken {
         extension: Some("x".into()),
-        key_id: Some("k".into()),
+        key_id: Some(foreign("k")),
         refresh_on: Some(at(-5)),
         extra: extra.clone(),
         ..access_token("AT", "a b")
@@ -31,6 +32,7 @@ fn one_of_each() -> Vec<Entry> {
     let foreign = Foreign { section: "Future".into(), body: secret(r#"{"k":{"secret":"S"}}"#) };
     vec![
         full.entry(),
+        AccessToken { key_id: Some(KeyId::Kept("k".into())), ..access_token("bound", "a") }.entry(),
         AccessToken { home_account_id: None, client_id: None, ..access_token("app", "") }.entry(),
         refresh_token("RT", "a").entry(),
         id_token("IDT").entry(),

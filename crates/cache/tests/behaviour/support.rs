@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use valetkey_cache::{
-    AccessToken, AccessTokenQuery, Account, AppMetadata, Entry, IdClaims, IdToken, RefreshToken,
-    TokenCache, TokenEvent,
+    AccessToken, AccessTokenQuery, Account, AppMetadata, Entry, IdClaims, IdToken, KeyId,
+    RefreshToken, TokenCache, TokenEvent,
 };
 use valetkey_model::{AccountId, ClientId, ScopeSet, Secret, UnixTime};
 
@@ -24,6 +24,10 @@ pub fn home(text: &str) -> AccountId {
 
 pub fn scopes(text: &str) -> ScopeSet {
     ScopeSet::from_target(text)
+}
+
+pub fn foreign(name: &str) -> KeyId {
+    KeyId::Foreign(name.into())
 }
 
 pub fn secret(text: &str) -> Secret {
@@ -157,7 +161,7 @@ pub fn query<'a>(token: &'a AccessToken, wanted: &'a ScopeSet) -> AccessTokenQue
         realm: &token.realm,
         scopes: wanted,
         extension: token.extension.as_deref(),
-        key_id: token.key_id.as_deref(),
+        key_id: token.key_id.as_ref(),
     }
 }
 

@@ -110,13 +110,14 @@ fn merge(cache: &mut TokenCache, event: &Value, now: UnixTime) {
         None => id_token.as_ref().map_or(Value::Null, |token| claims_of(token.expose())),
     };
     let extension = key_of(&texts_of(data));
+    let key_id = data.get("key_id").and_then(Value::as_str).map(crate::support::foreign);
 
     let changes = cache.plan_token_response(
         &TokenEvent {
             client_id: client_id.as_ref(),
             grant_type: event["grant_type"].as_str().unwrap_or_default(),
             extension: extension.as_deref(),
-            key_id: data.get("key_id").and_then(Value::as_str),
+            key_id: key_id.as_ref(),
             username: data.get("username").unwrap_or(&event["username"]).as_str(),
             local_account_id: event["_account_id"].as_str(),
             create_account: event["skip_account_creation"] != true,

@@ -1,6 +1,6 @@
 //! The decision tree as tables.
 
-use valetkey_cache::{AppMetadata, Entry};
+use valetkey_cache::{AppMetadata, Entry, KeyId};
 use valetkey_model::{Authority, AuthorityOptions, ClientId, CorrelationId, ScopeSet, Secret};
 
 use super::*;
@@ -199,7 +199,7 @@ fn a_token_of_anything_else_is_never_the_answer() {
         AccessToken { home_account_id: None, ..good() },
         AccessToken { realm: "fabrikam".into(), ..good() },
         AccessToken { environment: "login.chinacloudapi.cn".into(), ..good() },
-        AccessToken { key_id: Some("key".into()), ..good() },
+        AccessToken { key_id: Some(KeyId::Foreign("key".into())), ..good() },
         AccessToken { extension: Some("digest".into()), ..good() },
     ] {
         check_token(&request(), token, "refresh (NoToken): rt");

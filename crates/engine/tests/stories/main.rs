@@ -15,6 +15,7 @@ mod form_fields;
 mod grants;
 mod http_basic;
 mod interactive;
+mod key_names;
 mod lock;
 mod managed_identity;
 mod possession;

@@ -20,22 +20,26 @@ fn to_sign(nonce: &str) -> Option<PopRequest> {
     Some(PopRequest::new("GET", "https://api.example/mail?top=1", nonce).unwrap())
 }
 
-fn signing(world: &TestWorld, app: &Arc<ClientApplication>, nonce: &str) -> SilentRequest {
+pub(crate) fn signing(
+    world: &TestWorld,
+    app: &Arc<ClientApplication>,
+    nonce: &str,
+) -> SilentRequest {
     let extras = Extras { auth_scheme: to_sign(nonce), ..Extras::default() };
     SilentRequest { extras, ..world.request(app, "a") }
 }
 
-fn open(answer: &TokenAnswer) -> OpenedProof {
+pub(crate) fn open(answer: &TokenAnswer) -> OpenedProof {
     let TokenAnswer::Signed(signed, _) = answer else { panic!("not signed") };
     open_proof(signed.expose()).unwrap()
 }
 
-async fn dpop_app(world: &TestWorld, client_id: &str) -> Arc<ClientApplication> {
+pub(crate) async fn dpop_app(world: &TestWorld, client_id: &str) -> Arc<ClientApplication> {
     let definition = define(client_id, &world.op.authority, true);
     world.open(Definition { dpop: true, ..definition }).await
 }
 
-fn world_with_dpop() -> TestWorld {
+pub(crate) fn world_with_dpop() -> TestWorld {
     let world = TestWorld::new();
     world.op.change_manners(|it| it.dpop_nonce = Some("nonce-1".to_owned()));
     world
@@ -176,28 +180,6 @@ fn a_token_of_another_type_than_was_asked_for_is_refused() {
             assert_eq!(tell(&world.ask(request).await), expected, "{token_type}");
         });
     }
-}
-
-#[test]
-fn a_key_of_the_programs_own_keeps_its_tokens_apart() {
-    run(async {
-        let world = TestWorld::new();
-        let app = world.app("editor").await;
-        world.sign_in(&app, "ada", "a").await;
-        let with = |fields: &[(&str, &str)]| {
-            let fields = fields.iter().map(|(name, value)| ((*name).into(), (*value).into()));
-            let fields = ExtraFields::new(fields).unwrap();
-            let extras = Extras { fields, ..Extras::default() };
-            world.ask(SilentRequest { extras, ..world.request(&app, "a") })
-        };
-        let ssh = |key| [("token_type", "ssh-cert"), ("req_cnf", "{}"), ("key_id", key)];
-        assert_eq!(tell(&with(&ssh("one")).await), "issued at-2");
-        assert_eq!(tell(&with(&ssh("two")).await), "issued at-3");
-        assert_eq!(tell(&with(&ssh("one")).await), "cached at-2");
-        let unnamed = [("token_type", "pop"), ("req_cnf", "eyJ9")];
-        assert_eq!(tell(&with(&unnamed).await), "issued at-4");
-        assert_eq!(world.token(&app, "a").await, "cached at-1");
-    });
 }
 
 #[test]
