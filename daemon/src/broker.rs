@@ -209,7 +209,7 @@ impl Broker {
         }
         let request = from_wire::flow_request(app, request, correlation_id)?;
         let authorized = self.decide(session, request)?;
-        Ok(self.engine.start_flow(&user, &authorized).await?)
+        Ok(self.engine.start_flow(&user, &authorized, &session.attendant()).await?)
     }
 
     /// The caller's flow with this id.
@@ -224,6 +224,7 @@ impl Broker {
         for partition in session.partitions() {
             let user = self.engine.user(&partition).await?;
             if let Ok(flow) = self.engine.find_flow(&user, id) {
+                flow.attend(session.attendant());
                 return Ok((user, flow));
             }
         }

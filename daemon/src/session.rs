@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use valetkey_engine::AppId;
+use valetkey_engine::{AppId, Attendant};
 use valetkey_ipc::Peer;
 use valetkey_model::{Caller, Partition, Program};
 
@@ -18,6 +18,8 @@ use crate::in_memory::Use;
 pub struct Session {
     /// As the kernel says.
     peer: Peer,
+    /// Gone when the connection is.
+    presence: Arc<()>,
     /// The applications whose tokens are not in the user's shared cache.
     opened: Mutex<HashMap<AppId, Opened>>,
     /// A digest of what was last noted of it for the record.
@@ -53,12 +55,18 @@ impl Opened {
 impl Session {
     /// A new connection of `peer`'s.
     pub fn new(peer: Peer) -> Self {
-        Self { peer, opened: Mutex::default(), last_noted: AtomicU64::default() }
+        let (presence, opened) = (Arc::default(), Mutex::default());
+        Self { peer, presence, opened, last_noted: AtomicU64::default() }
     }
 
     /// Who is at the other end.
     pub fn caller(&self) -> &Caller {
         self.peer.caller()
+    }
+
+    /// The same, as the engine wants to know of who signs in.
+    pub fn attendant(&self) -> Attendant {
+        Attendant::new(self.caller().process, &self.presence)
     }
 
     /// What its program looks like at this moment.

@@ -49,7 +49,7 @@ pub use credential::ClientCredential;
 pub use engine::{Engine, Ports};
 pub use error::{Error, SignInReason};
 pub use event::{Event, Happening};
-pub use flow::{Flow, FlowStatus, Invitation, SignIn, Visit};
+pub use flow::{Attendant, Flow, FlowStatus, Invitation, SignIn, Visit};
 pub use lease::Quiet;
 pub use managed_identity::{
     ManagedIdentityApplication, ManagedIdentityDefinition, ResourceTokenRequest,

@@ -14,9 +14,9 @@ use tokio::task::JoinHandle;
 use valetkey_cache::{Account, Change, Entry};
 use valetkey_engine::ports::{BoxFuture, HttpClient, StoreError, TokenStore, TransportError};
 use valetkey_engine::{
-    AccountSelector, AccountsRequest, ClientApplication, Completion, Definition, Engine, Error,
-    Extras, Flow, FlowKind, FlowRequest, FlowStatus, Grant, GrantRequest, Hints, Invitation, Ports,
-    Route, SilentRequest, TokenAnswer, User, Visit,
+    AccountSelector, AccountsRequest, Attendant, ClientApplication, Completion, Definition, Engine,
+    Error, Extras, Flow, FlowKind, FlowRequest, FlowStatus, Grant, GrantRequest, Hints, Invitation,
+    Ports, Route, SilentRequest, TokenAnswer, User, Visit,
 };
 use valetkey_model::{
     AccountId, Authority, AuthorityOptions, Caller, ClientId, Partition, ScopeSet, UnixTime,
@@ -58,6 +58,8 @@ pub struct TestWorld {
     pub engine: Arc<Engine>,
     /// Who asks.
     pub caller: Caller,
+    /// By way of what.
+    pub connection: Arc<()>,
     rng: Arc<SeededRng>,
     power: Arc<watch::Sender<bool>>,
 }
@@ -89,7 +91,21 @@ impl TestWorld {
             machine: Arc::<FakeMachine>::clone(&machine),
         };
         let (engine, caller) = (Engine::new(ports), caller_of(1000));
-        Self { clock, http, store, machine, redirects, entra, op, engine, caller, rng, power }
+        let connection = Arc::default();
+        Self {
+            clock,
+            http,
+            store,
+            machine,
+            redirects,
+            entra,
+            op,
+            engine,
+            caller,
+            connection,
+            rng,
+            power,
+        }
     }
 
     /// Kills the engine where it stands, and starts another one on what is on the disk.
@@ -226,8 +242,8 @@ impl TestWorld {
 
     /// Starts a flow; the flag says whether it was open already.
     pub async fn start(&self, request: FlowRequest) -> Result<(Arc<Flow>, bool), Error> {
-        let user = self.user().await;
-        self.engine.start_flow(&user, &self.authorize(request)).await
+        let (user, attendant) = (self.user().await, Attendant::new(None, &self.connection));
+        self.engine.start_flow(&user, &self.authorize(request), &attendant).await
     }
 
     /// Hands a redirect in.

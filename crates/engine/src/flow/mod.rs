@@ -1,5 +1,6 @@
 //! Sign-in flows: what a person takes part in. One file for each kind; what they share is here.
 
+mod attendant;
 pub(crate) mod auth_code;
 mod device_code;
 mod interactive;
@@ -7,7 +8,7 @@ pub(crate) mod registry;
 mod sign_in;
 
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -16,6 +17,7 @@ use tokio::sync::watch;
 use valetkey_model::UnixTime;
 use valetkey_policy::Authorized;
 
+pub use self::attendant::Attendant;
 use self::registry::JoinKey;
 use self::sign_in::Progress;
 pub use self::sign_in::{FlowStatus, Invitation, SignIn, Visit};
@@ -37,14 +39,36 @@ pub struct Flow {
     pub id: FlowId,
     sign_in: Arc<SignIn>,
     is_cancelled: watch::Sender<bool>,
+    /// Who asked about it last.
+    attendant: Mutex<Attendant>,
     /// Signs what its caller wants to have signed; each has a request of its own.
     signer: Option<Signer>,
 }
 
 impl Flow {
-    fn new(engine: &Engine, sign_in: Arc<SignIn>, signer: Option<Signer>) -> Arc<Self> {
+    fn new(
+        engine: &Engine,
+        sign_in: Arc<SignIn>,
+        attendant: &Attendant,
+        signer: Option<Signer>,
+    ) -> Arc<Self> {
         let id = URL_SAFE_NO_PAD.encode(engine.random::<16>());
-        Arc::new(Self { id, sign_in, is_cancelled: watch::Sender::new(false), signer })
+        let attendant = Mutex::new(attendant.clone());
+        Arc::new(Self { id, sign_in, is_cancelled: watch::Sender::new(false), attendant, signer })
+    }
+
+    /// Whoever asks about it attends to it from now on.
+    pub fn attend(&self, attendant: Attendant) {
+        *self.attendant.lock().unwrap_or_else(PoisonError::into_inner) = attendant;
+    }
+
+    fn attendant(&self) -> Attendant {
+        self.attendant.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// True while somebody is there who wants it to go on.
+    fn is_attended(&self) -> bool {
+        !*self.is_cancelled.borrow() && self.attendant().is_there()
     }
 
     /// Where it stands for its caller.
@@ -99,19 +123,20 @@ impl Engine {
         self: &Arc<Self>,
         user: &Arc<User>,
         authorized: &Authorized<FlowRequest>,
+        attendant: &Attendant,
     ) -> Result<(Arc<Flow>, bool), Error> {
         let request = authorized.request();
         let key = JoinKey::of(request);
         let possession = self.possess(user, &request.app, Binding::of_flow(request)).await?;
         let signer = Signer::new(&possession, request.auth_scheme.as_ref());
         let _starting = user.flows.starting(&key).await;
-        user.flows.make_room(self.now())?;
+        user.flows.make_room(attendant, self.now())?;
         if let Some(sign_in) = user.flows.join_open(&key, self.now()) {
-            let flow = Flow::new(self, sign_in, signer);
+            let flow = Flow::new(self, sign_in, attendant, signer);
             user.flows.insert(&flow);
             return Ok((flow, true));
         }
-        user.flows.check_may_begin(&key)?;
+        user.flows.make_room_to_begin(&key, attendant)?;
         let sign_in = match &request.kind {
             FlowKind::DeviceCode => self.start_device_code(user, request, possession).await?,
             FlowKind::AuthCode { .. } => self.start_auth_code(user, request, possession).await?,
@@ -119,8 +144,8 @@ impl Engine {
                 self.start_interactive(user, request, possession).await?
             }
         };
-        user.flows.begin(key, &sign_in);
-        let flow = Flow::new(self, sign_in, signer);
+        user.flows.begin(key, attendant, &sign_in);
+        let flow = Flow::new(self, sign_in, attendant, signer);
         user.flows.insert(&flow);
         Ok((flow, false))
     }

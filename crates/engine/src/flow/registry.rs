@@ -7,7 +7,7 @@ use tokio::sync::OwnedMutexGuard;
 use valetkey_cache::extended_cache_key;
 use valetkey_model::UnixTime;
 
-use super::{Flow, FlowId, SignIn};
+use super::{Attendant, Flow, FlowId, SignIn};
 use crate::application::AppId;
 use crate::error::Error;
 use crate::keyed_lock::KeyedLocks;
@@ -18,10 +18,14 @@ use crate::request::{FlowKind, FlowRequest, Hints};
 const MAX_SIGN_INS: usize = 64;
 /// How many of these for one application, so that no single one keeps the others out.
 const MAX_SIGN_INS_OF_APP: usize = 16;
+/// How many of these by one program, for the same reason.
+const MAX_SIGN_INS_OF_PROGRAM: usize = 16;
 /// How many sign-ins that have ended are remembered.
 const MAX_ENDED: usize = 64;
 /// How many flows are kept, open or ended. A thousand programs that join one sign-in after a login are honest.
 const MAX_FLOWS: usize = 4096;
+/// How many of these by one program.
+const MAX_FLOWS_OF_PROGRAM: usize = 1024;
 /// How long the outcome of a flow can be asked for after its end, in seconds.
 const REMEMBER_SECONDS: i64 = 600;
 
@@ -48,9 +52,16 @@ pub(crate) struct FlowRegistry {
 #[derive(Default)]
 struct Known {
     flows: HashMap<FlowId, Arc<Flow>>,
-    sign_ins: Vec<(JoinKey, Arc<SignIn>)>,
+    /// The oldest first.
+    sign_ins: Vec<Begun>,
     /// Those that have ended, the oldest first.
     ended: VecDeque<Arc<SignIn>>,
+}
+
+struct Begun {
+    key: JoinKey,
+    beginner: Attendant,
+    sign_in: Arc<SignIn>,
 }
 
 impl JoinKey {
@@ -81,56 +92,50 @@ impl FlowRegistry {
     /// The open sign-in that `key` can join, with one caller more.
     pub(crate) fn join_open(&self, key: &JoinKey, now: UnixTime) -> Option<Arc<SignIn>> {
         let known = self.lock();
-        let same = known.sign_ins.iter().find(|(other, sign_in)| {
+        let same = known.sign_ins.iter().find(|Begun { key: other, sign_in, .. }| {
             other.can_be_joined() && other == key && sign_in.is_open(now) && sign_in.join()
         });
-        same.map(|(_, sign_in)| Arc::clone(sign_in))
+        same.map(|begun| Arc::clone(&begun.sign_in))
     }
 
     pub(crate) fn find(&self, id: &str) -> Option<Arc<Flow>> {
         self.lock().flows.get(id).cloned()
     }
 
-    /// Forgets old flows, and says whether there is room for one more.
-    pub(crate) fn make_room(&self, now: UnixTime) -> Result<(), Error> {
-        let Known { flows, sign_ins, ended } = &mut *self.lock();
-        let over = sign_ins.extract_if(.., |(_, sign_in)| !sign_in.is_open(now));
-        ended.extend(over.map(|(_, sign_in)| sign_in));
-        while ended.len() > MAX_ENDED {
-            let Some(oldest) = ended.pop_front() else { break };
-            flows.retain(|_, flow| !Arc::ptr_eq(&flow.sign_in, &oldest));
-        }
-        flows.retain(|_, flow| now < flow.expires_at.plus_seconds(REMEMBER_SECONDS));
-        if flows.len() >= MAX_FLOWS {
-            flows.retain(|_, flow| flow.status(now).is_pending());
-        }
-        match flows.len() < MAX_FLOWS {
-            true => Ok(()),
-            false => Err(Error::TooMany { what: "sign-in flows", limit: MAX_FLOWS }),
-        }
+    /// Forgets old flows, and whether there is room for one more of this program's. Of too many those give way that nobody
+    /// attends to.
+    pub(crate) fn make_room(&self, attendant: &Attendant, now: UnixTime) -> Result<(), Error> {
+        let mut known = self.lock();
+        known.forget_old(now);
+        let is_own = |flow: &Flow| flow.attendant().is_same_program(attendant);
+        known.drop_abandoned(|_| true, "sign-in flows", MAX_FLOWS)?;
+        known.drop_abandoned(is_own, "sign-in flows of this program", MAX_FLOWS_OF_PROGRAM)
     }
 
-    /// Whether there is room for one more sign-in to this application.
-    pub(crate) fn check_may_begin(&self, key: &JoinKey) -> Result<(), Error> {
-        if self.open() >= MAX_SIGN_INS {
-            return Err(Error::TooMany { what: "sign-in flows", limit: MAX_SIGN_INS });
-        }
-        if self.count_open(|other| other.app == key.app) >= MAX_SIGN_INS_OF_APP {
-            let what = "sign-in flows of this application";
-            return Err(Error::TooMany { what, limit: MAX_SIGN_INS_OF_APP });
-        }
-        Ok(())
+    /// Whether there is room for one more sign-in to this application by this program. Of too many the oldest one gives way
+    /// that nobody attends to.
+    pub(crate) fn make_room_to_begin(
+        &self,
+        key: &JoinKey,
+        beginner: &Attendant,
+    ) -> Result<(), Error> {
+        let known = self.lock();
+        let is_of_app = |begun: &Begun| begun.key.app == key.app;
+        let is_of_program = |begun: &Begun| begun.beginner.is_same_program(beginner);
+        known.end_abandoned(|_| true, "sign-in flows", MAX_SIGN_INS)?;
+        known.end_abandoned(is_of_app, "sign-in flows of this application", MAX_SIGN_INS_OF_APP)?;
+        known.end_abandoned(is_of_program, "sign-in flows of this program", MAX_SIGN_INS_OF_PROGRAM)
     }
 
     /// The applications that somebody is signing in to.
     pub(crate) fn open_apps(&self) -> HashSet<AppId> {
         let known = self.lock();
-        let open = known.sign_ins.iter().filter(|(_, it)| it.status.borrow().is_pending());
-        open.map(|(key, _)| key.app.clone()).collect()
+        known.open(|_| true).map(|begun| begun.key.app.clone()).collect()
     }
 
-    pub(crate) fn begin(&self, key: JoinKey, sign_in: &Arc<SignIn>) {
-        self.lock().sign_ins.push((key, Arc::clone(sign_in)));
+    pub(crate) fn begin(&self, key: JoinKey, beginner: &Attendant, sign_in: &Arc<SignIn>) {
+        let (beginner, sign_in) = (beginner.clone(), Arc::clone(sign_in));
+        self.lock().sign_ins.push(Begun { key, beginner, sign_in });
     }
 
     pub(crate) fn insert(&self, flow: &Arc<Flow>) {
@@ -139,23 +144,78 @@ impl FlowRegistry {
 
     /// Ends all that are open.
     pub(crate) fn end_all(&self, error: &Error) {
-        for (_, sign_in) in &self.lock().sign_ins {
-            sign_in.finish(Err(error.clone()));
+        for begun in &self.lock().sign_ins {
+            begun.sign_in.finish(Err(error.clone()));
         }
     }
 
     /// How many sign-ins are open.
     pub(crate) fn open(&self) -> usize {
-        self.count_open(|_| true)
-    }
-
-    fn count_open(&self, is_meant: impl Fn(&JoinKey) -> bool) -> usize {
-        let known = self.lock();
-        let meant = known.sign_ins.iter().filter(|(key, _)| is_meant(key));
-        meant.filter(|(_, sign_in)| sign_in.status.borrow().is_pending()).count()
+        self.lock().open(|_| true).count()
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn forget_old(&mut self, now: UnixTime) {
+        let Self { flows, sign_ins, ended } = self;
+        let over = sign_ins.extract_if(.., |begun| !begun.sign_in.is_open(now));
+        ended.extend(over.map(|begun| begun.sign_in));
+        while ended.len() > MAX_ENDED {
+            let Some(oldest) = ended.pop_front() else { break };
+            flows.retain(|_, flow| !Arc::ptr_eq(&flow.sign_in, &oldest));
+        }
+        flows.retain(|_, flow| now < flow.expires_at.plus_seconds(REMEMBER_SECONDS));
+        if flows.len() >= MAX_FLOWS {
+            flows.retain(|_, flow| flow.sign_in.is_pending());
+        }
+    }
+
+    fn drop_abandoned(
+        &mut self,
+        is_meant: impl Fn(&Flow) -> bool,
+        what: &'static str,
+        limit: usize,
+    ) -> Result<(), Error> {
+        let is_full = |flows: &HashMap<FlowId, Arc<Flow>>| {
+            let open = flows.values().filter(|flow| flow.sign_in.is_pending() && is_meant(flow));
+            flows.len() >= limit && open.count() >= limit
+        };
+        if is_full(&self.flows) {
+            let abandoned = self.flows.extract_if(|_, flow| !flow.is_attended());
+            abandoned.for_each(|(_, flow)| flow.cancel());
+        }
+        match is_full(&self.flows) {
+            true => Err(Error::TooMany { what, limit }),
+            false => Ok(()),
+        }
+    }
+
+    fn open(&self, is_meant: impl Fn(&Begun) -> bool) -> impl Iterator<Item = &Begun> {
+        let pending = self.sign_ins.iter().filter(|it| it.sign_in.is_pending());
+        pending.filter(move |begun| is_meant(begun))
+    }
+
+    fn end_abandoned(
+        &self,
+        is_meant: impl Fn(&Begun) -> bool,
+        what: &'static str,
+        limit: usize,
+    ) -> Result<(), Error> {
+        let open: Vec<_> = self.open(is_meant).collect();
+        if open.len() < limit {
+            return Ok(());
+        }
+        let is_attended = |begun: &Begun| {
+            let mut flows = self.flows.values();
+            flows.any(|flow| Arc::ptr_eq(&flow.sign_in, &begun.sign_in) && flow.is_attended())
+        };
+        let abandoned = open.into_iter().find(|begun| !is_attended(begun));
+        let abandoned = abandoned.ok_or(Error::TooMany { what, limit })?;
+        abandoned.sign_in.finish(Err(Error::FlowCancelled));
+        Ok(())
     }
 }

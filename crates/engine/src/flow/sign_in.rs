@@ -117,9 +117,14 @@ impl SignIn {
         }
     }
 
+    /// True until it has ended, by whatever hand.
+    pub(super) fn is_pending(&self) -> bool {
+        self.status.borrow().is_pending()
+    }
+
     /// True while it can be finished, and so be joined.
     pub(super) fn is_open(&self, now: UnixTime) -> bool {
-        self.status.borrow().is_pending() && now < self.expires_at
+        self.is_pending() && now < self.expires_at
     }
 
     /// One caller more; false when all have left, who took the sign-in along.

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use valetkey_engine::{ClientApplication, Completion, Flow, FlowKind, FlowRequest, Hints};
-use valetkey_model::ScopeSet;
+use valetkey_engine::{
+    Attendant, ClientApplication, Completion, Error, Flow, FlowKind, FlowRequest, Hints,
+};
+use valetkey_model::{ProcessId, ScopeSet};
 use valetkey_testkit::http::On;
 use valetkey_testkit::http::provider::Manners;
 use valetkey_testkit::world::{START, TestWorld, auth_code, run, settle, tell_status, visit_of};
@@ -264,6 +266,16 @@ fn two_web_sessions_never_share_a_flow() {
     });
 }
 
+/// As `TestWorld::start`, by a program of its own.
+async fn start_by(
+    world: &TestWorld,
+    attendant: &Attendant,
+    request: FlowRequest,
+) -> Result<(Arc<Flow>, bool), Error> {
+    let (user, authorized) = (world.user().await, world.authorize(request));
+    world.engine.start_flow(&user, &authorized, attendant).await
+}
+
 #[test]
 fn a_person_has_sixty_four_flows_open_at_most_and_an_application_sixteen() {
     run(async {
@@ -276,13 +288,20 @@ fn a_person_has_sixty_four_flows_open_at_most_and_an_application_sixteen() {
         }
         let error = start().await.err().unwrap();
         assert_eq!(error.to_string(), "16 sign-in flows of this application are open already");
-        for name in ["reader", "mailer", "player"] {
+        let latecomer = world.app("latecomer").await;
+        let error = start_at(&latecomer).await.err().unwrap();
+        assert_eq!(error.to_string(), "16 sign-in flows of this program are open already");
+        let programs: [Arc<()>; 4] = Default::default();
+        for (name, program) in ["reader", "mailer", "player"].iter().zip(&programs) {
             let another = world.app(name).await;
             for _ in 0..16 {
-                start_at(&another).await.unwrap();
+                let request = world.flow_request(&another, auth_code(), "a");
+                start_by(&world, &Attendant::new(None, program), request).await.unwrap();
             }
         }
-        let error = start_at(&world.app("latecomer").await).await.err().unwrap();
+        let late = Attendant::new(None, &programs[3]);
+        let request = world.flow_request(&latecomer, auth_code(), "a");
+        let error = start_by(&world, &late, request).await.err().unwrap();
         assert_eq!(error.to_string(), "64 sign-in flows are open already");
         let other = world.as_uid(1001);
         assert_eq!(other.sign_in(&other.app("editor").await, "bob", "a").await, "issued at-1");
@@ -292,6 +311,54 @@ fn a_person_has_sixty_four_flows_open_at_most_and_an_application_sixteen() {
         world.clock.advance(3600 + 600).await;
         start().await.unwrap();
         assert_eq!(world.user().await.open_flows(), 1);
+    });
+}
+
+#[test]
+fn a_sign_in_that_nobody_attends_to_gives_way() {
+    run(async {
+        let world = TestWorld::new();
+        let app = world.app("editor").await;
+        let (gone, here) = (Arc::new(()), Arc::new(()));
+        let start = |number: u32, connection: &Arc<()>| {
+            let process = Some(ProcessId { number, started: 0 });
+            let attendant = Attendant::new(process, connection);
+            let (world, request) = (&world, world.flow_request(&app, auth_code(), "a"));
+            async move { start_by(world, &attendant, request).await }
+        };
+        let (first, _) = start(1, &gone).await.unwrap();
+        let (second, _) = start(1, &gone).await.unwrap();
+        for _ in 2..16 {
+            start(1, &here).await.unwrap();
+        }
+        assert!(start(2, &here).await.is_err(), "all of them are attended to");
+        first.attend(Attendant::new(None, &here));
+        drop(gone);
+        start(2, &here).await.unwrap();
+        assert!(first.status(START).is_pending(), "its program has another connection");
+        assert_eq!(tell_status(&second.status(START)), "the sign-in was cancelled");
+        assert!(start(2, &here).await.is_err());
+    });
+}
+
+#[test]
+fn one_program_does_not_use_up_the_joins_of_all() {
+    run(async {
+        let world = TestWorld::new();
+        let app = world.app("editor").await;
+        let connections: [Arc<()>; 2] = Default::default();
+        let start = |connection: &Arc<()>| {
+            let attendant = Attendant::new(None, connection);
+            let (world, request) = (&world, world.flow_request(&app, FlowKind::DeviceCode, "a"));
+            async move { start_by(world, &attendant, request).await }
+        };
+        for _ in 0..1024 {
+            start(&connections[0]).await.unwrap();
+        }
+        let error = start(&connections[0]).await.err().unwrap();
+        assert_eq!(error.to_string(), "1024 sign-in flows of this program are open already");
+        let (flow, joined) = start(&connections[1]).await.unwrap();
+        assert!(joined && flow.status(START).is_pending());
     });
 }
 
