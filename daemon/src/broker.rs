@@ -297,7 +297,7 @@ impl Broker {
     ///
     /// # Errors
     /// When the request cannot be, or no key of the application's is there to prove.
-    pub fn sign_proof(
+    pub async fn sign_proof(
         &self,
         session: &Session,
         Opened { user, app }: Opened,
@@ -305,7 +305,7 @@ impl Broker {
     ) -> Result<Secret, Failure> {
         let request = from_wire::proof_request(Arc::clone(&app), request)?;
         let authorized = self.decide(session, request)?;
-        let proof = self.engine.sign_dpop_proof(&user, &authorized)?;
+        let proof = self.engine.sign_dpop_proof(&user, &authorized).await?;
         self.note(session, &Deed::of(AuditAct::ProofSigned, &app));
         Ok(proof)
     }

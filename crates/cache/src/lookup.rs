@@ -107,4 +107,9 @@ impl TokenCache {
     pub fn document(&self, url: &str) -> Option<&Arc<Document>> {
         self.documents.get(url)
     }
+
+    /// All discovery documents; there are never many.
+    pub fn documents(&self) -> impl Iterator<Item = &Arc<Document>> {
+        self.documents.values()
+    }
 }

@@ -5,7 +5,10 @@ use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError};
 
 use http::{HeaderName, HeaderValue};
+use percent_encoding::percent_decode_str;
+use serde_json::Value;
 use url::Url;
+use valetkey_cache::TokenCache;
 use valetkey_model::Secret;
 use valetkey_oauth::{
     DpopProof, HttpRequest, HttpResponse, ProofKey, dpop_nonce, wants_dpop_nonce,
@@ -112,10 +115,10 @@ impl Engine {
     /// Signs a proof for one request that a program is about to make with a token of the application's.
     ///
     /// # Errors
-    /// When the application's tokens are bound to no key, or the request is the daemon's to make.
-    pub fn sign_dpop_proof(
-        &self,
-        user: &User,
+    /// When the application's tokens are bound to no key, the request is the daemon's to make, or nobody knows whether it is.
+    pub async fn sign_dpop_proof(
+        self: &Arc<Self>,
+        user: &Arc<User>,
         authorized: &Authorized<ProofRequest>,
     ) -> Result<Secret, Error> {
         let ProofRequest { app, request, access_token } = authorized.request();
@@ -124,9 +127,15 @@ impl Engine {
         }
         let key = self.find_proof_key(user, app, Method::Dpop)?;
         let key = key.ok_or(Error::NotBound("it has not got any yet"))?;
-        // Whoever came by a refresh token must not be able to redeem it with this application's key.
-        let provider = self.known_metadata(user, app);
-        if provider.is_some_and(|it| is_same_target(&it.token_endpoint, request.url())) {
+        // Whoever came by a refresh token must not be able to redeem it with this application's key. Where that could be is
+        // to be known first; definitions that differ in their tenant or timeout have the same key.
+        let provider = match self.known_metadata(user, app) {
+            Some(provider) => provider,
+            None => self.discover(user, app).await?,
+        };
+        let targets = |endpoint: &Url| is_same_target(endpoint, request.url());
+        let of_others = known_token_endpoints(&user.cache()).any(|endpoint| targets(&endpoint));
+        if of_others || targets(&provider.token_endpoint) {
             let reason = "the daemon alone speaks to the token endpoint".to_owned();
             return Err(Error::BadValue { member: "url", reason });
         }
@@ -135,7 +144,24 @@ impl Engine {
     }
 }
 
-/// What a proof does not tell apart: section 4.2 leaves query and fragment out.
+/// Those of all the documents that were kept.
+fn known_token_endpoints(cache: &TokenCache) -> impl Iterator<Item = Url> {
+    cache.documents().filter_map(|document| {
+        let members: Value = serde_json::from_str(&document.body).ok()?;
+        members.get("token_endpoint")?.as_str()?.parse().ok()
+    })
+}
+
+/// What a proof does not tell apart (section 4.2 leaves query and fragment out), nor a server that takes a path in more than
+/// one spelling.
 fn is_same_target(one: &Url, other: &Url) -> bool {
-    one.origin() == other.origin() && one.path() == other.path()
+    target(one) == target(other)
+}
+
+fn target(url: &Url) -> (String, Option<u16>, Vec<String>) {
+    let host = url.host_str().unwrap_or_default().trim_end_matches('.').to_ascii_lowercase();
+    let path = percent_decode_str(url.path()).decode_utf8_lossy().to_lowercase();
+    let segments = path.split(['/', '\\']).filter_map(|it| it.split(';').next());
+    let segments = segments.filter(|it| !it.is_empty()).map(str::to_owned);
+    (host, url.port_or_known_default(), segments.collect())
 }

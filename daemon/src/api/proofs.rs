@@ -21,7 +21,7 @@ pub(super) async fn post(
 ) -> Response<Body> {
     let signed = async {
         let opened = api.broker.find_app(&session, &app).await?;
-        api.broker.sign_proof(&session, opened, request)
+        api.broker.sign_proof(&session, opened, request).await
     };
     match signed.await {
         Ok(proof) => json(StatusCode::OK, &Proof { proof: proof.expose().to_owned() }),

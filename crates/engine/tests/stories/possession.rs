@@ -1,14 +1,16 @@
 //! Tokens that are worth nothing without a key: Entra's signed requests, and DPoP.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use valetkey_engine::{
     AccountSelector, ClientApplication, ClientCredential, ClientType, Definition, Error, Extras,
-    FlowRequest, FlowStatus, Grant, ProofRequest, SilentRequest, TokenAnswer,
+    FlowRequest, FlowStatus, Grant, ProofRequest, Route, SilentRequest, TokenAnswer,
 };
 use valetkey_model::Secret;
-use valetkey_oauth::{DpopRequest, ExtraFields, HttpRequest, PopRequest};
-use valetkey_testkit::http::{On, Reply, json};
+use valetkey_oauth::{DpopRequest, HttpRequest, PopRequest};
+use valetkey_testkit::http::{On, Reply, json, status};
 use valetkey_testkit::proof::{OpenedProof, open_proof, token_digest};
 use valetkey_testkit::world::{
     START, TestWorld, auth_code, define, run, settle, tell, tell_status, visit_of,
@@ -308,7 +310,7 @@ fn a_proof_is_signed_for_one_request_with_the_key_of_the_token() {
             let access_token = Secret::new("at-1".to_owned());
             let wanted = ProofRequest { app: Arc::clone(app), request, access_token };
             let (world, authorized) = (world.clone(), world.authorize(wanted));
-            async move { world.engine.sign_dpop_proof(&*world.user().await, &authorized) }
+            async move { world.engine.sign_dpop_proof(&world.user().await, &authorized).await }
         };
         let url = "https://api.example/mail?top=1";
         assert!(matches!(prove(&app, url).await, Err(Error::NotBound(_))), "no key yet");
@@ -319,10 +321,38 @@ fn a_proof_is_signed_for_one_request_with_the_key_of_the_token() {
         assert_eq!(proof.claims["htu"], "https://api.example/mail");
         assert_eq!(proof.claims["ath"], token_digest("at-1"));
         assert_eq!(proof.claims["nonce"], "fresh");
-        for url in ["https://op.example/token", "https://op.example:443/token?x=1"] {
-            let refused = prove(&app, url).await.unwrap_err().to_string();
-            assert_eq!(refused, "url: the daemon alone speaks to the token endpoint");
+        let patient = Route::new(Some(Duration::from_secs(31)), BTreeMap::new(), BTreeSet::new());
+        let patient = Definition {
+            dpop: true,
+            route: Some(Arc::new(patient)),
+            ..define("editor", &world.op.authority, true)
+        };
+        let patient = world.open(patient).await;
+        for url in [
+            "https://op.example/token",
+            "https://op.example:443/token?x=1",
+            "https://op.example/%74oken",
+            "https://op.example//token",
+            "https://op.example/token/",
+            "https://op.example./Token;x",
+        ] {
+            for app in [&app, &patient] {
+                let refused = prove(app, url).await.unwrap_err().to_string();
+                assert_eq!(refused, "url: the daemon alone speaks to the token endpoint", "{url}");
+            }
         }
+        prove(&patient, "https://op.example/tokens").await.unwrap();
+        let other = Route::new(Some(Duration::from_secs(32)), BTreeMap::new(), BTreeSet::new());
+        let other = Definition {
+            dpop: true,
+            route: Some(Arc::new(other)),
+            ..define("editor", &world.op.authority, true)
+        };
+        let other = world.open(other).await;
+        world
+            .http
+            .script(On::url("https://op.example/.well-known/openid-configuration"), status(503));
+        assert!(prove(&other, url).await.is_err(), "who knows what is the daemon's to ask for");
         let plain = world.op_app("editor").await;
         assert!(matches!(prove(&plain, url).await, Err(Error::NotBound(_))), "bearer tokens");
     });
