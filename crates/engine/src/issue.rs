@@ -91,21 +91,23 @@ impl Issue {
         }
     }
 
-    /// Checks that a refresh brought no other person's token (OIDC Core section 12.2). Where Entra's `client_info` tells the
-    /// account, the ID token's `sub` is another kind of name, and nothing can be compared.
+    /// Checks that a refresh brought no other person's token (OIDC Core section 12.2). An account has its name from
+    /// `client_info`, or from the ID token's `sub` where its sign-in came without; an answer that has neither says nothing.
+    /// Entra's `sub` is another one for each application, so that it speaks for an account, and not against it.
     pub(crate) fn check_refresh(
         &self,
         definition: &Definition,
         account: &AccountId,
     ) -> Result<(), Error> {
-        let is_comparable = definition.authority.kind() == AuthorityKind::Oidc
-            && self.response.client_info.is_none()
-            && !is_pseudo_account(account);
-        match self.claims.as_ref().and_then(IdTokenClaims::subject) {
-            Some(subject) if is_comparable && subject != account.as_str() => {
-                Err(IdTokenError::ForeignSubject.into())
-            }
-            _ => Ok(()),
+        let subject = self.claims.as_ref().and_then(IdTokenClaims::subject);
+        let is_same = subject == Some(account.as_str());
+        let is_other = match &self.response.client_info {
+            Some(info) => !info.is_person_of(account),
+            None => subject.is_some() && definition.authority.kind() == AuthorityKind::Oidc,
+        };
+        match is_other && !is_same && !is_pseudo_account(account) {
+            true => Err(IdTokenError::ForeignSubject.into()),
+            false => Ok(()),
         }
     }
 

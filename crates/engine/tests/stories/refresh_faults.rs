@@ -1,5 +1,7 @@
 //! What a refused or failed refresh means: for the refresh token, for the next call, and for other people.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use valetkey_engine::{AccountSelector, SilentRequest};
 use valetkey_testkit::http::{On, Reply, html, json as answer, status};
@@ -183,4 +185,40 @@ fn a_refresh_that_brings_another_persons_token_is_refused() {
         let told = world.token(&app, "a").await;
         assert!(told.contains("not of the person"), "{told}");
     });
+}
+
+fn client_info(uid: &str, utid: &str) -> String {
+    URL_SAFE_NO_PAD.encode(json!({"uid": uid, "utid": utid}).to_string())
+}
+
+#[test]
+fn a_refresh_that_names_another_person_is_refused_and_costs_no_refresh_token() {
+    const FOREIGN: &str = "the token that came is not of the person whose token was asked for";
+    for (info, told) in [
+        (Some(client_info("bob", "home")), FOREIGN),
+        (Some(client_info("home", "ada")), FOREIGN),
+        (Some(client_info("ADA", "home")), "issued at"),
+        (Some(client_info("ada", "elsewhere")), "issued at"),
+        (Some("unreadable".to_owned()), "issued at"),
+        (None, "issued at"),
+    ] {
+        run(async {
+            let world = TestWorld::new();
+            let app = world.app("editor").await;
+            world.sign_in(&app, "ada", "a").await;
+            world.clock.advance(3600).await;
+            let before = world.store.refresh_tokens(world.partition());
+            let token = json!({
+                "access_token": "at", "token_type": "Bearer", "expires_in": 3600,
+                "refresh_token": "rt", "client_info": info,
+            });
+            world.http.script_once(On::refresh(), answer(200, &token));
+            assert_eq!(world.token(&app, "a").await, told, "{info:?}");
+            let is_refused = told == FOREIGN;
+            let after = world.store.refresh_tokens(world.partition());
+            assert_eq!(after == before, is_refused, "{info:?}");
+            let next = if is_refused { "issued at-2" } else { "cached at" };
+            assert_eq!(world.token(&app, "a").await, next, "{info:?}");
+        });
+    }
 }
