@@ -91,7 +91,7 @@ impl TokenCache {
         let known: HashMap<EntryKey, Entry> = self.entries().map(|it| (it.key(), it)).collect();
         let mut import = Import::default();
         let mut skipped = BTreeMap::new();
-        for entry in entries {
+        for entry in entries.into_iter().map(|entry| within_reason(entry, now)) {
             match reason_to_skip(&entry, known.get(&entry.key()), now) {
                 Some(reason) => {
                     *skipped.entry((Arc::from(entry.own_section()), reason)).or_default() += 1;
@@ -123,6 +123,20 @@ impl Import {
             Entry::ProofKey(_) | Entry::Answer(_) | Entry::Foreign(_) => {}
         }
         self.changes.push(Change::Put(entry));
+    }
+}
+
+/// A token that says to be good for ages is not asked for anew for as long; no provider issues such.
+fn within_reason(entry: Entry, now: UnixTime) -> Entry {
+    let latest = now.plus_seconds(LONGEST_LIFETIME_SECONDS);
+    match entry {
+        Entry::AccessToken(token) if token.expires_on > latest => {
+            Entry::AccessToken(Arc::new(AccessToken {
+                expires_on: latest,
+                ..AccessToken::clone(&token)
+            }))
+        }
+        other => other,
     }
 }
 
@@ -196,6 +210,9 @@ impl Entry {
         }
     }
 }
+
+/// A year, in seconds.
+const LONGEST_LIFETIME_SECONDS: i64 = 365 * 24 * 3600;
 
 /// As MSAL.NET and MSAL Node mark tokens on behalf of a caller (`spec/msal-python.md` section 4.10).
 const USER_ASSERTION_HASH: [&str; 2] = ["user_assertion_hash", "userAssertionHash"];

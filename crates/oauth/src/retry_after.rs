@@ -6,16 +6,19 @@ use http::HeaderMap;
 use http::header::RETRY_AFTER;
 use valetkey_model::UnixTime;
 
+/// The longest wait that is believed, in seconds. Whoever is told longer would never come back.
+pub const LONGEST_WAIT_SECONDS: i64 = 3600;
+
 /// For how many seconds the provider asks to be left alone; a date that has passed is no wait.
 pub fn parse_retry_after(headers: &HeaderMap, now: UnixTime) -> Option<i64> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse::<u32>() {
-        return Some(seconds.into());
+        return Some(i64::from(seconds).min(LONGEST_WAIT_SECONDS));
     }
     let date = httpdate::parse_http_date(text).ok()?;
     let seconds = date.duration_since(UNIX_EPOCH).ok()?.as_secs();
     let date = UnixTime::from_seconds(i64::try_from(seconds).ok()?);
-    Some(date.seconds_since(now).max(0))
+    Some(date.seconds_since(now).clamp(0, LONGEST_WAIT_SECONDS))
 }
 
 #[cfg(test)]
@@ -32,6 +35,8 @@ mod tests {
             ("Sunday, 06-Nov-94 08:49:37 GMT", Some(77)),
             ("Sun Nov  6 08:49:37 1994", Some(77)),
             ("Sat, 05 Nov 1994 08:49:37 GMT", Some(0)),
+            ("999999999", Some(3600)),
+            ("Sat, 06 Nov 2094 08:49:37 GMT", Some(3600)),
             ("-1", None),
             ("1.5", None),
             ("soon", None),

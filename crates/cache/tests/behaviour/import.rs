@@ -115,6 +115,21 @@ fn what_would_serve_nobody_or_the_wrong_one_is_passed_over() {
 }
 
 #[test]
+fn a_token_that_says_to_be_good_for_ages_is_taken_for_a_year() {
+    let (.., cache) = import(vec![], vec![lasting("there", i64::MAX)]);
+    let year = 365 * 24 * 3600;
+    let token = access_token("there", "a");
+    let found = |seconds| {
+        cache.find_access_token(&query(&token, &token.scopes), at(NOW), seconds).is_some()
+    };
+    assert_eq!((found(year), found(year + 1)), (true, false));
+    // Nor is it newer than one that is as good.
+    let (_, skipped, _) =
+        import(vec![lasting("here", NOW + year)], vec![lasting("there", i64::MAX)]);
+    assert_eq!(skipped, [format!("1 AccessToken: {NOT_NEWER}")]);
+}
+
+#[test]
 fn an_account_comes_last_and_one_that_is_here_stays_as_it_is() {
     let (_, skipped, cache) =
         import(vec![account("u", "t", 7).entry()], vec![account("u", "t", 0).entry()]);

@@ -19,8 +19,6 @@ pub(super) const GET_SECONDS: i64 = 24 * 3600;
 const BAD_REQUEST_SECONDS: i64 = 60;
 /// How long a provider is left alone when it does not say for how long.
 const THROTTLE_SECONDS: i64 = 60;
-/// The longest `Retry-After` that is believed.
-const LONGEST_THROTTLE_SECONDS: i64 = 3600;
 /// The form members that tell one user's request from another's. MSAL knows the refresh token alone, so that a 429 for
 /// one user's password is repeated to another.
 pub(super) const USER_MEMBERS: [&str; 7] =
@@ -62,8 +60,7 @@ pub(super) fn rule_for(
         return None;
     }
     if !is_success && (answer.status == 429 || answer.status >= 500 || retry_after.is_some()) {
-        let seconds =
-            retry_after.map_or(THROTTLE_SECONDS, |seconds| seconds.min(LONGEST_THROTTLE_SECONDS));
+        let seconds = retry_after.unwrap_or(THROTTLE_SECONDS);
         return (seconds > 0).then_some((throttle_key as Rule, seconds));
     }
     // The same form comes again, and with the nonce it is welcome.
