@@ -56,7 +56,8 @@ impl Lock {
         let mut text = String::new();
         // A name that is no text says nothing.
         let _ = Read::by_ref(&mut file).take(1024).read_to_string(&mut text);
-        match text.split_whitespace().next().and_then(|word| word.parse().ok()) {
+        let process = text.split_whitespace().next().and_then(|word| word.parse::<u32>().ok());
+        match process.and_then(|process| i32::try_from(process).ok()) {
             Some(process) if !runs(process) => Self::hold(path, file, false),
             Some(process) => {
                 Err(SourceError::Locked { path, holder: format!("process {process}") })

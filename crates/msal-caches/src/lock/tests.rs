@@ -54,6 +54,8 @@ fn a_lock_that_somebody_holds_is_respected_and_left_alone() {
         (format!("{} python3", std::process::id()), format!("process {}", std::process::id())),
         (String::new(), "another program".to_owned()),
         ("who knows".to_owned(), "another program".to_owned()),
+        ("-1 python3".to_owned(), "another program".to_owned()),
+        ("4294967295 python3".to_owned(), "another program".to_owned()),
     ] {
         let place = Place::new();
         place.leave(&content);
