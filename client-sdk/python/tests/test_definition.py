@@ -196,6 +196,26 @@ class StrictDaemon:
         return answer(200, {**TOKEN, "state": "completed", "result": TOKEN})
 
 
+@pytest.mark.parametrize(("changes", "outcome"), [(3, "t"), (4, "unknown_app")])
+def test_a_configuration_that_goes_on_changing_is_followed_for_a_while(
+    start_daemon: StartDaemon, changes: int, outcome: str
+) -> None:
+    left = iter(range(changes))
+
+    def reply(request: Request) -> Reply:
+        if request.target == "/v1/apps":
+            return answer(200, {"app": "a1"})
+        return refused("unknown_app", 404) if next(left, None) is not None else answer(200, TOKEN)
+
+    start_daemon(reply)
+    app = confidential()
+    try:
+        result = app.acquire_token_for_client(["r/.default"])["access_token"]
+    except msal.BrokerError as error:
+        result = str(error)
+    assert outcome in result
+
+
 def test_threads_with_connections_of_their_own_use_one_application(start_daemon: StartDaemon) -> None:
     strict = StrictDaemon()
     daemon = start_daemon(strict)

@@ -10,6 +10,9 @@ from urllib.parse import quote, urlencode
 from ._private_cache import PrivateCache, take_abandoned
 from ._transport import ApiError, Line, Transport, default_transport
 
+#: How many times an application is opened again for one request.
+_REOPENINGS = 3
+
 logger = logging.getLogger(__name__)
 
 MakeAssertion = Callable[[Mapping[str, Any]], str]
@@ -115,13 +118,16 @@ class App:
     ) -> dict[str, Any]:
         def talk(line: Line) -> dict[str, Any]:
             path = self._opened_over(line) or self._open(line)
-            try:
-                return line.request(method, path + tail, body, is_repeatable=is_repeatable)
-            except ApiError as error:
-                if error.code != "unknown_app":
-                    raise
-            # The daemon was started anew since; the same definition opens the same application.
-            return line.request(method, self._open(line) + tail, body, is_repeatable=is_repeatable)
+            for _ in range(_REOPENINGS):
+                try:
+                    return line.request(method, path + tail, body, is_repeatable=is_repeatable)
+                except ApiError as error:
+                    if error.code != "unknown_app":
+                        raise
+                # The daemon was started anew since, or what the configuration says has changed, and may change again meanwhile;
+                # the same definition opens the same application.
+                path = self._open(line)
+            return line.request(method, path + tail, body, is_repeatable=is_repeatable)
 
         if self._path is None:
             # By itself: what follows may not be repeatable, and this is.
