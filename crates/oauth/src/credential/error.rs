@@ -5,6 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use valetkey_model::UnixTime;
 
+use super::private_key::{MAX_ITERATIONS, MAX_SCRYPT_MIB};
+
 /// Why a key and a certificate are no credential.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CredentialError {
@@ -31,9 +33,14 @@ pub enum CredentialError {
         "private key is encrypted in OpenSSL's old form: convert it with `openssl pkcs8 -topk8 -in OLD -out NEW`"
     )]
     LegacyEncryption,
-    /// A cipher that is out of use, or a derivation that would take minutes.
+    /// A passphrase that would be stretched for many seconds.
     #[error(
-        "private key's encryption is not supported: convert it with `openssl pkcs8 -topk8 -v2 aes-256-cbc -in OLD -out NEW`, or a PFX by exporting it with AES-256"
+        "private key's passphrase is stretched more than {MAX_ITERATIONS} times (PBKDF2) or over more than {MAX_SCRYPT_MIB} MiB (scrypt): encrypt it again with `openssl pkcs8 -topk8 -v2 aes-256-cbc -iter 600000 -in OLD -out NEW`"
+    )]
+    TooMuchWork,
+    /// A cipher that is out of use, or a PFX whose derivation would take many seconds.
+    #[error(
+        "private key's encryption is not supported: convert it with `openssl pkcs8 -topk8 -v2 aes-256-cbc -in OLD -out NEW`, or a PFX by exporting it with AES-256 and no more than 1000000 iterations"
     )]
     UnsupportedEncryption,
     /// Entra and ADFS take RSA signatures alone here.

@@ -66,9 +66,10 @@ impl PrivateKey {
             read_encrypted_pkcs8(der).map_err(|_| CredentialError::DamagedKey)?;
         let passphrase = passphrase.ok_or(CredentialError::PassphraseMissing)?;
         let scheme = EncryptionScheme::try_from(algorithm)
-            .ok()
-            .filter(is_affordable)
-            .ok_or(CredentialError::UnsupportedEncryption)?;
+            .map_err(|_| CredentialError::UnsupportedEncryption)?;
+        if !is_affordable(&scheme) {
+            return Err(CredentialError::TooMuchWork);
+        }
         // Padding that happens to look right under a wrong passphrase leaves bytes that are no DER.
         let decrypted =
             scheme.decrypt(passphrase.expose(), encrypted).map_err(|error| match error {
@@ -131,13 +132,13 @@ fn read_encrypted_pkcs8(
     Ok((algorithm, <&OctetStringRef>::decode(&mut members)?.as_bytes()))
 }
 
-/// The text says how much work its derivation is, and whoever hands it in should not hold a core for minutes.
+/// The text says how much work its derivation is, and whoever hands it in should not hold a core for long.
 fn is_affordable(scheme: &EncryptionScheme) -> bool {
     match scheme.pbes2().map(|parameters| &parameters.kdf) {
         Some(Kdf::Pbkdf2(pbkdf2)) => pbkdf2.iteration_count <= MAX_ITERATIONS,
         Some(Kdf::Scrypt(scrypt)) => {
             let memory = u128::from(scrypt.cost_parameter) * u128::from(scrypt.block_size) * 128;
-            memory * u128::from(scrypt.parallelization) <= MAX_SCRYPT_BYTES
+            memory * u128::from(scrypt.parallelization) <= u128::from(MAX_SCRYPT_MIB) << 20
         }
         _ => true,
     }
@@ -159,7 +160,26 @@ fn fingerprint(public_key: &[u8]) -> Result<[u8; 32], pkcs8::der::Error> {
 
 const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 
-/// A few seconds; OWASP asks for 600 000.
-const MAX_ITERATIONS: u32 = 10_000_000;
-/// What scrypt may fill, all lanes together.
-const MAX_SCRYPT_BYTES: u128 = 1 << 30;
+/// The most that OWASP asks for, with HMAC-SHA-1; with SHA-256 it is 600 000. OpenSSL does 2048 unless told otherwise.
+pub(super) const MAX_ITERATIONS: u32 = 1_300_000;
+/// What scrypt may fill, all lanes together: what OWASP asks for. OpenSSL fills 16 MiB.
+pub(super) const MAX_SCRYPT_MIB: u32 = 128;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_passphrase_may_be_stretched_as_much_as_anybody_asks_for_and_no_more() {
+        for (iterations, expected) in
+            [(2048, true), (600_000, true), (MAX_ITERATIONS, true), (MAX_ITERATIONS + 1, false)]
+        {
+            let scheme = pkcs5::pbes2::Parameters::generate_pbkdf2_sha256_aes256cbc(
+                iterations,
+                b"saltsalt",
+                [0; 16],
+            );
+            assert_eq!(is_affordable(&scheme.unwrap().into()), expected, "{iterations}");
+        }
+    }
+}

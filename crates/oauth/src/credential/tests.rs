@@ -115,7 +115,7 @@ fn what_is_wrong_with_a_key_is_told_apart() {
         (fixture!("key.scrypt.pem"), Some("wrong"), CredentialError::WrongPassphrase),
         (fixture!("key.legacy.pem"), PASSPHRASE, CredentialError::LegacyEncryption),
         (fixture!("key.pbes1.pem"), PASSPHRASE, CredentialError::UnsupportedEncryption),
-        (fixture!("key.slow.pem"), PASSPHRASE, CredentialError::UnsupportedEncryption),
+        (fixture!("key.slow.pem"), PASSPHRASE, CredentialError::TooMuchWork),
         (fixture!("key.ec.pem"), None, CredentialError::NotRsa),
         (fixture!("key.1024.pem"), None, small),
     ] {
