@@ -7,8 +7,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
+use tokio::sync::Mutex as AsyncMutex;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 use url::Url;
 use valetkey_engine::{AppId, Definition};
 use valetkey_model::UnixTime;
@@ -22,7 +26,10 @@ pub struct Configuration {
     source: Source,
     started_with: Config,
     in_force: RwLock<Arc<InForce>>,
-    seen: Mutex<Seen>,
+    /// One reads at a time, and of two who come at once the later one finds what the earlier one has read.
+    seen: Arc<AsyncMutex<Seen>>,
+    /// Somebody has waited in vain for whoever reads.
+    is_late: AtomicBool,
 }
 
 /// A configuration and what follows from it.
@@ -68,7 +75,8 @@ impl Configuration {
             started_with: loaded.config.clone(),
             in_force: RwLock::new(Arc::new(InForce::new(loaded, now))),
             source,
-            seen: Mutex::new(seen),
+            seen: Arc::new(AsyncMutex::new(seen)),
+            is_late: AtomicBool::default(),
         })
     }
 
@@ -79,25 +87,20 @@ impl Configuration {
 
     /// What is in force, after a look at the file.
     pub async fn look(self: &Arc<Self>, now: UnixTime) -> Arc<InForce> {
-        self.off_the_runtime(move |this| this.read_if_changed(now)).await
+        self.in_time(move |this, seen| this.read_if_changed(seen, now)).await
     }
 
     /// As [`Self::look`], whatever the file looks like.
     pub async fn read_anew(self: &Arc<Self>, now: UnixTime) -> Arc<InForce> {
-        self.off_the_runtime(move |this| {
-            this.read(&mut this.seen(), now);
+        self.in_time(move |this, seen| {
+            this.read(seen, now);
             this.renew();
         })
         .await
     }
 
     /// Has everything decided anew that rests on what the configuration refers to.
-    pub async fn begin_epoch(self: &Arc<Self>) {
-        self.off_the_runtime(Self::renew).await;
-    }
-
     fn renew(&self) {
-        let _alone = self.seen();
         self.put_in_force(InForce { epoch: Arc::default(), ..InForce::clone(&self.in_force()) });
     }
 
@@ -115,33 +118,51 @@ impl Configuration {
         waiting.into_iter().map(str::to_owned).collect()
     }
 
-    /// A file system may take its time, and others are being answered.
-    async fn off_the_runtime(
+    /// A file system may take its time, and others are being answered. One that does not answer at all holds one thread, and
+    /// what was read before stays in force.
+    async fn in_time(
         self: &Arc<Self>,
-        work: impl FnOnce(&Self) + Send + 'static,
+        work: impl FnOnce(&Self, &mut Seen) + Send + 'static,
     ) -> Arc<InForce> {
         let this = Arc::clone(self);
-        if let Err(error) = tokio::task::spawn_blocking(move || work(&this)).await {
-            tracing::error!(%error, "reading the configuration died");
+        let reading = async {
+            let mut seen = Arc::clone(&self.seen).lock_owned().await;
+            self.is_late.store(false, Ordering::Relaxed);
+            spawn_blocking(move || work(&this, &mut seen)).await
+        };
+        let is_stuck = self.is_late.load(Ordering::Relaxed) && self.seen.try_lock().is_err();
+        match timeout(if is_stuck { Duration::ZERO } else { PATIENCE }, reading).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "reading the configuration died"),
+            Err(_) => self.tell_of_no_answer(),
         }
         self.in_force()
     }
 
-    fn read_if_changed(&self, now: UnixTime) {
-        // Held while reading, so that of two who come at once the later one finds what the earlier one has read.
-        let mut seen = self.seen();
+    fn tell_of_no_answer(&self) {
+        self.is_late.store(true, Ordering::Relaxed);
+        let mut in_force = self.in_force.write().unwrap_or_else(PoisonError::into_inner);
+        let path = in_force.file().or_else(|| self.preferred_file()).unwrap_or(Path::new(""));
+        if let Some(told) = in_force.with_problem(&ConfigError::NoAnswer { path: path.into() }) {
+            told.log();
+            *in_force = Arc::new(told);
+        }
+    }
+
+    fn read_if_changed(&self, seen: &mut Seen, now: UnixTime) {
         // What is wrong may be put right elsewhere than in the file, as the mode of a folder.
         let is_fine = seen.is_settled && self.in_force().problem().is_none();
         if !is_fine || seen.stamp != self.source.stamp() {
-            self.read(&mut seen, now);
+            self.read(seen, now);
         }
     }
 
     fn read(&self, seen: &mut Seen, now: UnixTime) {
         // Looked at before it is read: what is written meanwhile makes the next look differ.
         *seen = Seen::now(&self.source, now);
+        let loaded = self.source.load();
         let before = self.in_force();
-        let after = match self.source.load() {
+        let after = match loaded {
             Ok(loaded) => self.replace(&before, loaded, now),
             Err(error) => before.with_problem(&error),
         };
@@ -164,11 +185,6 @@ impl Configuration {
     /// Where a configuration could be written for this daemon to read.
     pub fn preferred_file(&self) -> Option<&Path> {
         self.source.preferred()
-    }
-
-    fn seen(&self) -> MutexGuard<'_, Seen> {
-        // Each of its values stands for itself.
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -247,6 +263,9 @@ impl InForce {
         self.names.get(app).map(String::as_str)
     }
 }
+
+/// How long a file on this machine could take at the most.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 fn policy(config: &Config) -> Policy {
     let lower =

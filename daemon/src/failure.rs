@@ -37,6 +37,12 @@ impl Failure {
         Self::Request { code, description: description.into() }
     }
 
+    /// The same, which may be better in so many seconds.
+    #[must_use]
+    pub fn for_now(self, seconds: u64) -> Self {
+        Self::Later { description: self.to_string(), seconds }
+    }
+
     /// A member whose value cannot be.
     pub fn bad_member(member: &str, reason: impl std::fmt::Display) -> Self {
         Self::request(ErrorCode::BadRequest, format!("{member}: {reason}"))

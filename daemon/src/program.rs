@@ -4,8 +4,10 @@ use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
+use tokio::runtime::Runtime;
 use valetkey_model::steers_display;
 
 use crate::endpoint::Inherited;
@@ -50,7 +52,9 @@ pub fn main(
         config: arguments.config,
         inherited,
     };
-    match runtime.block_on(run(options, &process_environment)) {
+    let ended = runtime.block_on(run(options, &process_environment));
+    leave(runtime);
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is_already_running() => {
             say(&format!("{error}; nothing to do"));
@@ -59,6 +63,14 @@ pub fn main(
         Err(error) => fail(&error.to_string()),
     }
 }
+
+/// A thread that hangs in a file system is not waited for: whatever had to be saved is saved.
+fn leave(runtime: Runtime) {
+    runtime.shutdown_timeout(LAST_PATIENCE);
+}
+
+/// How long what blocks may take to come to its end.
+const LAST_PATIENCE: Duration = Duration::from_millis(500);
 
 /// Says on stderr why the program ends: in the last line, which whoever started it shows to a person.
 pub fn fail(message: &str) -> ExitCode {
@@ -70,4 +82,21 @@ pub fn fail(message: &str) -> ExitCode {
 fn say(message: &str) {
     let message = message.replace(steers_display, "\u{fffd}");
     let _ = writeln!(io::stderr(), "valetkeyd: {message}");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn a_thread_that_hangs_does_not_keep_the_process() {
+        let (server, answer) = mpsc::channel::<()>();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let hanging = runtime.spawn_blocking(move || answer.recv());
+        leave(runtime);
+        assert!(!hanging.is_finished(), "it was left behind");
+        drop(server);
+    }
 }

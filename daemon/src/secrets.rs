@@ -1,9 +1,10 @@
 //! The credentials of declared applications: read from where the configuration says they are, when somebody who may use
 //! such an application opens it. What is read goes to the engine and to nobody else; there is no verb that answers it.
 
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::{fs, io};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,6 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::config::{CredentialConfig, SecretPlace};
 use crate::failure::Failure;
+use crate::file_work::{FileWork, FileWorkError};
 use crate::store::VaultStore;
 
 /// Where secrets are looked for.
@@ -21,6 +23,7 @@ pub struct Secrets {
     store: Arc<VaultStore>,
     /// systemd's `CREDENTIALS_DIRECTORY`.
     credentials_directory: Option<PathBuf>,
+    files: FileWork,
 }
 
 /// Why a secret cannot be had.
@@ -38,8 +41,10 @@ enum SecretError {
     NotInVault { name: String },
     #[error("{0}")]
     Store(StoreError),
-    #[error("reading it died")]
-    Died,
+    #[error("the systemd credential {name} is longer than {LIMIT} bytes")]
+    LongSystemdCredential { name: String },
+    #[error("{0}")]
+    NotRead(FileWorkError),
     #[error("it is no text")]
     NoText,
 }
@@ -47,7 +52,12 @@ enum SecretError {
 impl Secrets {
     /// Secrets in files, in `store` and in this directory of systemd's.
     pub fn new(store: Arc<VaultStore>, credentials_directory: Option<PathBuf>) -> Self {
-        Self { store, credentials_directory }
+        Self { store, credentials_directory, files: FileWork::default() }
+    }
+
+    /// For whatever else a declared application refers to.
+    pub fn files(&self) -> &FileWork {
+        &self.files
     }
 
     /// The credential of the declared application `app`, as a program would have brought it.
@@ -59,7 +69,7 @@ impl Secrets {
         app: &str,
         config: &CredentialConfig,
     ) -> Result<ClientCredential, Failure> {
-        let text = async |part, place| self.read_text(part, place).await;
+        let text = async |part, place| self.read_text(app, part, place).await;
         let credential = async {
             let passphrase = text("passphrase", config.passphrase.as_ref()).await?;
             if let Some(secret) = text("secret", config.secret.as_ref()).await? {
@@ -75,7 +85,7 @@ impl Secrets {
                 }));
             }
             let Some(place) = &config.pfx else { return Ok(None) };
-            let file = self.read(place).await.map_err(|error| ("pfx", error))?;
+            let file = self.read(app, place).await.map_err(|error| ("pfx", error))?;
             Ok(Some(ClientCredential::Pfx {
                 pfx: SecretText(STANDARD.encode(&*file)),
                 passphrase,
@@ -88,7 +98,11 @@ impl Secrets {
             Ok(None) => Err(refuse(app, "has none")),
             Err((_, SecretError::Store(error))) => Err(Failure::Engine(error.into())),
             Err((part, error)) => {
-                Err(refuse(app, &format!("has a {part} that is not to be had: {error}")))
+                let refusal = refuse(app, &format!("has a {part} that is not to be had: {error}"));
+                Err(match error {
+                    SecretError::NotRead(_) => refusal.for_now(LATER_SECONDS),
+                    _ => refusal,
+                })
             }
         }
     }
@@ -108,22 +122,31 @@ impl Secrets {
     /// A text without the line break that editors and `echo` leave at its end.
     async fn read_text(
         &self,
+        app: &str,
         part: &'static str,
         place: Option<&SecretPlace>,
     ) -> Result<Option<SecretText>, (&'static str, SecretError)> {
         let Some(place) = place else { return Ok(None) };
-        let bytes = self.read(place).await.map_err(|error| (part, error))?;
+        let bytes = self.read(app, place).await.map_err(|error| (part, error))?;
         let text = std::str::from_utf8(&bytes).map_err(|_| (part, SecretError::NoText))?;
         Ok(Some(SecretText(text.trim_end_matches(['\r', '\n']).to_owned())))
     }
 
-    async fn read(&self, place: &SecretPlace) -> Result<Zeroizing<Vec<u8>>, SecretError> {
+    async fn read(
+        &self,
+        app: &str,
+        place: &SecretPlace,
+    ) -> Result<Zeroizing<Vec<u8>>, SecretError> {
+        let from_file = async |read: Reading| {
+            let read = self.files.perform(app, read).await.map_err(SecretError::NotRead)?;
+            read.map(Zeroizing::new)
+        };
         match place {
             SecretPlace::File(path) => {
                 let path = path.clone();
-                off_the_runtime(move || {
+                from_file(Box::new(move || {
                     Ok(valetkey_safe_path::read_bytes(&path, Readers::OwnGroup, LIMIT)?)
-                })
+                }))
                 .await
             }
             SecretPlace::SystemdCredential(name) => {
@@ -131,7 +154,7 @@ impl Secrets {
                     return Err(SecretError::NoSystemdCredentials { name: name.clone() });
                 };
                 let name = name.clone();
-                off_the_runtime(move || read_systemd_credential(&directory, name)).await
+                from_file(Box::new(move || read_systemd_credential(&directory, name))).await
             }
             SecretPlace::Vault(name) => {
                 let found = self.store.read_secret(name).await.map_err(SecretError::Store)?;
@@ -143,22 +166,25 @@ impl Secrets {
 
 /// systemd has put it where nobody but the service sees it, and has set its owner and mode.
 fn read_systemd_credential(directory: &Path, name: String) -> Result<Vec<u8>, SecretError> {
-    fs::read(directory.join(&name))
-        .map_err(|source| SecretError::SystemdCredential { name, source })
+    let mut content = Vec::with_capacity(LIMIT + 1);
+    let read = File::open(directory.join(&name))
+        .and_then(|file| file.take(LIMIT as u64 + 1).read_to_end(&mut content));
+    match read {
+        Err(source) => Err(SecretError::SystemdCredential { name, source }),
+        Ok(length) if length > LIMIT => Err(SecretError::LongSystemdCredential { name }),
+        Ok(_) => Ok(content),
+    }
 }
 
-/// A file system may take its time, and others are being answered.
-async fn off_the_runtime(
-    read: impl FnOnce() -> Result<Vec<u8>, SecretError> + Send + 'static,
-) -> Result<Zeroizing<Vec<u8>>, SecretError> {
-    let read = tokio::task::spawn_blocking(read).await.map_err(|_| SecretError::Died)?;
-    read.map(Zeroizing::new)
-}
+type Reading = Box<dyn FnOnce() -> Result<Vec<u8>, SecretError> + Send>;
 
 fn refuse(app: &str, what: &str) -> Failure {
     let text = format!("the credential of [apps.{app}] in the daemon's configuration {what}");
     Failure::request(ErrorCode::InvalidCredential, text)
 }
+
+/// When to try again what a file system did not answer.
+pub const LATER_SECONDS: u64 = 5;
 
 /// How long a part of a credential may be, in bytes: many times the largest key with its chain of certificates.
 pub const LIMIT: usize = 256 * 1024;

@@ -170,3 +170,39 @@ async fn two_names_of_one_registration_each_have_their_own_scopes() {
         assert!(scopes.split(' ').any(|one| one == scope), "{name}: {scopes}");
     }
 }
+
+#[cfg(unix)]
+fn put_pipe(machine: &Machine, path: &str) {
+    let path = machine.folder().join(path);
+    let fresh = path.with_extension("pipe");
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    rustix::fs::mknodat(rustix::fs::CWD, &fresh, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    std::fs::rename(fresh, path).unwrap();
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_pipe_in_the_place_of_the_configuration_is_named_and_waited_for_by_nobody() {
+    let mut world = World::start().await;
+    declare(&world, "mail");
+    assert!(opens(&world, "mail").await);
+    put_pipe(&world.machine, CONFIG);
+    let problem = world.machine.status().await["configuration"]["problem"].clone();
+    assert!(problem.as_str().is_some_and(|it| it.contains("not a regular file")), "{problem}");
+    assert!(opens(&world, "mail").await);
+    declare(&world, "post");
+    assert!(opens(&world, "post").await);
+    put_pipe(&world.machine, CONFIG);
+    world.machine.status().await;
+    assert!(world.machine.stop().await.success());
+}
+
+#[tokio::test]
+async fn a_configuration_that_is_no_honest_size_is_not_read() {
+    let mut machine = Machine::new();
+    machine.write(CONFIG, "");
+    machine.launch().await;
+    machine.write(CONFIG, "#".repeat(4 * 1024 * 1024 + 1));
+    let problem = machine.status().await["configuration"]["problem"].clone();
+    assert!(problem.as_str().is_some_and(|it| it.contains("longer than 4194304")), "{problem}");
+}

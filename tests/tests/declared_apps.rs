@@ -274,6 +274,17 @@ async fn a_credential_that_cannot_be_had_is_named_with_its_part_and_the_way_out(
 }
 
 #[tokio::test]
+async fn a_pipe_in_the_place_of_a_secret_is_named_and_waited_for_by_nobody() {
+    let mut world = start().await;
+    let pipe = world.machine.folder().join("secrets/pipe");
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    declare(&world, &this_program(), "secret = { file = \"@pipe\" }");
+    check_refused(&open(&world).await, (400, "invalid_credential"), "not a regular file");
+    assert!(world.machine.stop().await.success());
+}
+
+#[tokio::test]
 async fn what_is_declared_is_listed_for_everybody_and_opened_for_nobody_by_that() {
     let world = start().await;
     declare(&world, "programs = [\"/bin/true\"]", "secret = { file = \"@nowhere\" }");

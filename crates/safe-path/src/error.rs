@@ -51,6 +51,14 @@ pub enum Problem {
         /// The permission bits.
         mode: u32,
     },
+    /// It is meant for everybody, as `/tmp` is.
+    #[error(
+        "its mode {mode:04o} lets everybody put files into it; choose a folder that is yours alone"
+    )]
+    SharedFolder {
+        /// The permission bits.
+        mode: u32,
+    },
     /// Others could change the file.
     #[error("its mode {mode:04o} lets others change it; run `chmod go-w` on it")]
     FileWritableByOthers {

@@ -21,7 +21,7 @@ use other as platform;
 use unix as platform;
 
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 
 pub use error::{PathError, Problem};
@@ -65,18 +65,18 @@ pub fn create_folder(path: &Path) -> Result<(), PathError> {
     check_way_to(path)
 }
 
-/// Reads a text that a person wrote for us: nobody but them and root may have changed it.
+/// Reads a text of at most `limit` bytes that a person wrote for us: nobody but them and root may have changed it.
 ///
 /// # Errors
-/// When it cannot be read, or is not to be trusted.
-pub fn read_file(path: &Path, readers: Readers) -> Result<String, PathError> {
-    let mut content = String::new();
-    let mut file = open_to_read(path, readers)?;
-    file.read_to_string(&mut content).map_err(|error| PathError::io("read", path, error))?;
-    Ok(content)
+/// When it cannot be read, is longer or no text, or is not to be trusted.
+pub fn read_file(path: &Path, readers: Readers, limit: usize) -> Result<String, PathError> {
+    String::from_utf8(read_bytes(path, readers, limit)?).map_err(|_| {
+        let no_text = io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8");
+        PathError::io("read", path, no_text)
+    })
 }
 
-/// As [`read_file`], for what may be no text and is no longer than `limit` bytes. No growing leaves a copy behind.
+/// As [`read_file`], for what may be no text. No growing leaves a copy behind.
 ///
 /// # Errors
 /// When it cannot be read, is longer, or is not to be trusted.
@@ -92,12 +92,20 @@ pub fn read_bytes(path: &Path, readers: Readers, limit: usize) -> Result<Vec<u8>
     Ok(content)
 }
 
+/// No writer of a pipe is waited for.
 fn open_to_read(path: &Path, readers: Readers) -> Result<File, PathError> {
     let io = |error| PathError::io("read", path, error);
-    let file = File::open(path).map_err(io)?;
+    let unsafe_file = |problem| PathError::Unsafe { path: path.into(), problem };
+    let mut options = OpenOptions::new();
+    options.read(true);
+    platform::make_prompt(&mut options);
+    let file = options.open(path).map_err(io)?;
     check_way_to(path)?;
-    platform::check_file(&file.metadata().map_err(io)?, readers)
-        .map_err(|problem| PathError::Unsafe { path: path.into(), problem })?;
+    let metadata = file.metadata().map_err(io)?;
+    if !metadata.is_file() {
+        return Err(unsafe_file(Problem::NoRegularFile));
+    }
+    platform::check_file(&metadata, readers).map_err(unsafe_file)?;
     Ok(file)
 }
 

@@ -23,6 +23,8 @@ pub(crate) fn check_private_folder(_folder: &Path) -> Result<(), PathError> {
     Ok(())
 }
 
+pub(crate) fn make_prompt(_options: &mut OpenOptions) {}
+
 pub(crate) fn make_unlinked(_options: &mut OpenOptions) {}
 
 #[expect(clippy::unnecessary_wraps, reason = "the signature is that of Unix")]

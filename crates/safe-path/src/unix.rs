@@ -51,10 +51,18 @@ pub(crate) fn check_private_folder(folder: &Path) -> Result<(), PathError> {
     let metadata = folder.metadata().map_err(|error| PathError::io("look at", folder, error))?;
     let mode = metadata.mode() & 0o7777;
     if is_shared(&metadata) {
-        let problem = Problem::FolderWritableByOthers { mode };
+        let problem = match mode & STICKY {
+            0 => Problem::FolderWritableByOthers { mode },
+            _ => Problem::SharedFolder { mode },
+        };
         return Err(PathError::Unsafe { path: folder.into(), problem });
     }
     Ok(())
+}
+
+/// No writer of a pipe is waited for.
+pub(crate) fn make_prompt(options: &mut OpenOptions) {
+    options.custom_flags(OFlags::NONBLOCK.bits().cast_signed());
 }
 
 /// Mode 0600 if the call creates the file; no link is followed, and no reader of a pipe is waited for.

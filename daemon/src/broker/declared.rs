@@ -13,6 +13,7 @@ use crate::config::{AppConfig, UserName};
 use crate::configuration::InForce;
 use crate::failure::Failure;
 use crate::from_wire;
+use crate::secrets::LATER_SECONDS;
 use crate::session::{Declared, Session};
 
 impl Broker {
@@ -29,13 +30,26 @@ impl Broker {
             let definition = self.define(name, &request)?;
             return self.open_defined(session, in_force, &request, definition, None).await;
         };
-        let rule = caller_rule(app).await;
+        let rule = self.caller_rule(name, app).await?;
         admit(&rule, name, session.caller())
             .inspect_err(|denial| self.note_denial(session, denial))?;
         request.credential = Some(self.secrets.read_credential(name, credential).await?);
         let declared = Declared { name: name.to_owned(), epoch: in_force.epoch().clone() };
         let definition = self.define(name, &request)?;
         self.open_defined(session, in_force, &request, definition, Some(declared)).await
+    }
+
+    /// Whom an application is for at this moment: a program that was replaced by a newer one is still the program.
+    async fn caller_rule(&self, name: &str, app: &AppConfig) -> Result<CallerRule, Failure> {
+        let (programs, users) = (app.programs.clone(), app.users.clone());
+        let look = move || CallerRule {
+            programs: programs.map(|programs| programs.into_iter().map(look_at_program).collect()),
+            users: users.map(|users| users.iter().filter_map(partition_of).collect()),
+        };
+        self.secrets.files().perform(name, look).await.map_err(|error| Failure::Later {
+            description: format!("the programs of [apps.{name}] cannot be looked at: {error}"),
+            seconds: LATER_SECONDS,
+        })
     }
 
     /// The applications that all programs of a user have open, but for what is left of a section of the configuration that
@@ -92,7 +106,7 @@ impl Broker {
         secret: Option<zeroize::Zeroizing<Vec<u8>>>,
     ) -> Result<(), Failure> {
         self.secrets.keep(name, secret).await?;
-        self.configuration.begin_epoch().await;
+        self.configuration.read_anew(self.engine.now()).await;
         Ok(())
     }
 }
@@ -107,17 +121,6 @@ pub fn describe_unopened(name: &str, app: &AppConfig) -> v1::App {
         client_id: app.client_id.clone(),
         authority: authority.unwrap_or(valetkey_model::Authority::DEFAULT).to_owned(),
     }
-}
-
-/// Whom an application is for at this moment: a program that was replaced by a newer one is still the program.
-async fn caller_rule(app: &AppConfig) -> CallerRule {
-    let (programs, users) = (app.programs.clone(), app.users.clone());
-    let look = move || CallerRule {
-        programs: programs.map(|programs| programs.into_iter().map(look_at_program).collect()),
-        users: users.map(|users| users.iter().filter_map(partition_of).collect()),
-    };
-    // A rule that could not be looked up lets nobody in.
-    tokio::task::spawn_blocking(look).await.unwrap_or_default()
 }
 
 #[cfg(unix)]

@@ -37,6 +37,12 @@ pub enum ConfigError {
         /// The file.
         path: PathBuf,
     },
+    /// A network mount whose server is gone, perhaps.
+    #[error("read configuration {}: the file system does not answer", path.display())]
+    NoAnswer {
+        /// The file.
+        path: PathBuf,
+    },
     /// It is no TOML, or a key or value is wrong.
     #[error("{}:{line}: {problem}", path.display())]
     Invalid {

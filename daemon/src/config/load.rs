@@ -136,7 +136,7 @@ pub fn parse(path: &Path, content: &str) -> Result<Config, ConfigError> {
 }
 
 fn read(path: &Path) -> Result<String, ConfigError> {
-    valetkey_safe_path::read_file(path, Readers::Anybody).map_err(|error| match error {
+    valetkey_safe_path::read_file(path, Readers::Anybody, LIMIT).map_err(|error| match error {
         PathError::Io { path, source, .. } => ConfigError::Unreadable { path, source },
         reason => ConfigError::Unsafe { path: path.into(), reason },
     })
@@ -149,10 +149,14 @@ impl VaultConfig {
     /// When it cannot be read, or others can read it too.
     pub fn read_passphrase(&self) -> Result<Option<Zeroizing<String>>, PathError> {
         let Some(path) = &self.passphrase_file else { return Ok(None) };
-        let content = Zeroizing::new(valetkey_safe_path::read_file(path, Readers::OwnerAlone)?);
+        let content =
+            Zeroizing::new(valetkey_safe_path::read_file(path, Readers::OwnerAlone, LIMIT)?);
         Ok(Some(Zeroizing::new(content.lines().next().unwrap_or_default().to_owned())))
     }
 }
+
+/// How long a configuration may be, in bytes: room for ten thousand applications.
+const LIMIT: usize = 4 * 1024 * 1024;
 
 fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)

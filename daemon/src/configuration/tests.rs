@@ -31,7 +31,7 @@ impl Place {
     }
 
     fn look(&self) -> Arc<InForce> {
-        self.configuration.read_if_changed(soon());
+        self.configuration.read_if_changed(&mut self.configuration.seen.blocking_lock(), soon());
         self.configuration.in_force()
     }
 
@@ -104,7 +104,7 @@ fn what_is_as_it_was_stays_the_same_value() {
     let place = Place::with(&app("a"));
     let before = place.look();
     assert!(Arc::ptr_eq(&before, &place.look()));
-    place.configuration.read(&mut place.configuration.seen(), soon());
+    place.configuration.read(&mut place.configuration.seen.blocking_lock(), soon());
     assert!(Arc::ptr_eq(&before, &place.look()));
     assert!(!before.epoch().is_over());
 }
@@ -137,4 +137,23 @@ fn what_is_read_at_a_start_alone_is_named() {
     write(&place.path(), "");
     place.check(&[], None);
     assert!(place.configuration.waiting_for_restart(false).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_system_that_does_not_answer_keeps_what_was_read_and_holds_one_thread() {
+    let folder = tempfile::tempdir().unwrap();
+    write(&folder.path().join("own"), &app("a"));
+    let source = Source::of(vec![folder.path().join("own")]);
+    let configuration = Arc::new(Configuration::load(source, soon()).unwrap());
+    let (server, answer) = std::sync::mpsc::channel::<()>();
+    let hanging = configuration.in_time(move |_, _| drop(answer.recv()));
+    let (in_force, ()) = tokio::join!(hanging, tokio::time::advance(PATIENCE));
+    assert!(in_force.problem().is_some_and(|it| it.contains("does not answer")));
+    for _ in 0..3 {
+        let in_force = configuration.look(soon()).await;
+        assert_eq!(in_force.apps().keys().collect::<Vec<_>>(), ["a"]);
+    }
+    drop(server);
+    drop(configuration.seen.lock().await);
+    assert_eq!(configuration.look(soon()).await.problem(), None);
 }

@@ -178,7 +178,7 @@ fn a_file_that_others_may_change_or_know_is_refused() {
         (0o664, Readers::Anybody, Some(Problem::FileWritableByOthers { mode: 0o664 })),
     ] {
         set_mode(&file, mode);
-        let found = problem(read_file(&file, readers)).map(|(_, problem)| problem);
+        let found = problem(read_file(&file, readers, 1)).map(|(_, problem)| problem);
         assert_eq!(found, expected, "{mode:o}");
     }
 }
@@ -193,7 +193,7 @@ fn a_file_of_another_user_is_refused() {
     fs::File::create(&file).unwrap();
     chown(&file, Some(STRANGER), None).unwrap();
     let expected = (file.clone(), Problem::OtherOwner { owner: STRANGER });
-    assert_eq!(problem(read_file(&file, Readers::Anybody)), Some(expected));
+    assert_eq!(problem(read_file(&file, Readers::Anybody, 1)), Some(expected));
 }
 
 #[test]
@@ -216,11 +216,29 @@ fn a_secret_longer_than_any_honest_one_is_refused() {
     fs::File::create(&file).unwrap().write_all(&[b'x'; 5]).unwrap();
     set_mode(&file, 0o600);
     assert_eq!(read_bytes(&file, Readers::OwnGroup, 5).unwrap(), [b'x'; 5]);
-    let expected = (file.clone(), Problem::TooLong { limit: 4 });
-    assert_eq!(problem(read_bytes(&file, Readers::OwnGroup, 4)), Some(expected));
+    let expected = Some((file.clone(), Problem::TooLong { limit: 4 }));
+    assert_eq!(problem(read_bytes(&file, Readers::OwnGroup, 4)), expected);
+    assert_eq!(problem(read_file(&file, Readers::OwnGroup, 4)), expected);
     set_mode(&file, 0o644);
     let expected = (file.clone(), Problem::ReadableByOthers { mode: 0o644 });
     assert_eq!(problem(read_bytes(&file, Readers::OwnGroup, 5)), Some(expected));
+}
+
+fn make_pipe(path: &Path) {
+    let status = std::process::Command::new("mkfifo").arg(path).status().unwrap();
+    assert!(status.success());
+}
+
+#[test]
+fn a_pipe_is_refused_and_its_writer_is_not_waited_for() {
+    let place = place();
+    let pipe = place.path().join("a/pipe");
+    make_pipe(&pipe);
+    set_mode(&pipe, 0o600);
+    for readers in [Readers::Anybody, Readers::OwnerAlone, Readers::OwnGroup] {
+        let expected = Some((pipe.clone(), Problem::NoRegularFile));
+        assert_eq!(problem(read_bytes(&pipe, readers, 9)), expected, "{readers:?}");
+    }
 }
 
 /// Opens `file` in a folder where `prepare` put something of that name beside a `victim`, which must stay as it was.
@@ -243,11 +261,7 @@ fn only_a_file_of_our_own_is_written_to() {
     check_append(|file, _| symlink("nowhere", file).unwrap(), false);
     check_append(|file, victim| fs::hard_link(victim, file).unwrap(), false);
     check_append(|file, _| fs::create_dir(file).unwrap(), false);
-    let make_pipe = |file: &Path, _: &Path| {
-        let status = std::process::Command::new("mkfifo").arg(file).status().unwrap();
-        assert!(status.success());
-    };
-    check_append(make_pipe, false);
+    check_append(|file, _| make_pipe(file), false);
     let make_readable = |file: &Path, victim: &Path| {
         fs::copy(victim, file).unwrap();
         set_mode(file, 0o644);
@@ -303,7 +317,11 @@ fn a_new_file_is_private_and_in_the_place_of_nothing() {
     for lax in [0o777, 0o1777, 0o775] {
         set_mode(&place.path().join("a"), lax);
         let (_, refused) = problem(create_new(&place.path().join("a/new"))).unwrap();
-        assert_eq!(refused, Problem::FolderWritableByOthers { mode: lax });
+        let expected = match lax {
+            0o1777 => Problem::SharedFolder { mode: lax },
+            mode => Problem::FolderWritableByOthers { mode },
+        };
+        assert_eq!(refused, expected);
     }
 }
 
