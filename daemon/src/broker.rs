@@ -130,6 +130,7 @@ impl Broker {
     /// # Errors
     /// When the caller has none.
     pub async fn find_app(&self, session: &Session, id: &str) -> Result<Opened, Failure> {
+        self.configuration.keep_up(self.engine.now()).await;
         let app_id = AppId::from_text(id);
         let partition = session.find(&app_id).unwrap_or_else(|| session.caller().partition.clone());
         let user = match self.engine.find_user(&partition) {
@@ -221,6 +222,7 @@ impl Broker {
         session: &Session,
         id: &str,
     ) -> Result<(Arc<User>, Arc<Flow>), Failure> {
+        self.configuration.keep_up(self.engine.now()).await;
         for partition in session.partitions() {
             let user = self.engine.user(&partition).await?;
             if let Ok(flow) = self.engine.find_flow(&user, id) {

@@ -1,12 +1,12 @@
 //! The configuration in force: what the file said when it was last read and whole.
 //!
-//! A changed file is read when somebody opens an application or asks for the status, and when a signal says so; a token
-//! request looks at what is in force and at no file. A broken file changes nothing, and neither does one that is gone: an
+//! A changed file is read when somebody opens an application or asks for the status, and when a signal says so; of token
+//! requests one in a second looks at the file, and the others at what is in force. A broken file changes nothing, and neither does one that is gone: an
 //! editor may be about to write it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -30,6 +30,8 @@ pub struct Configuration {
     seen: Arc<AsyncMutex<Seen>>,
     /// Somebody has waited in vain for whoever reads.
     is_late: AtomicBool,
+    /// The second of the last look on the way of other requests.
+    kept_up_at: AtomicI64,
 }
 
 /// A configuration and what follows from it.
@@ -77,6 +79,7 @@ impl Configuration {
             source,
             seen: Arc::new(AsyncMutex::new(seen)),
             is_late: AtomicBool::default(),
+            kept_up_at: AtomicI64::new(now.seconds()),
         })
     }
 
@@ -88,6 +91,13 @@ impl Configuration {
     /// What is in force, after a look at the file.
     pub async fn look(self: &Arc<Self>, now: UnixTime) -> Arc<InForce> {
         self.in_time(move |this, seen| this.read_if_changed(seen, now)).await
+    }
+
+    /// As [`Self::look`], once in a second: what was decided by another configuration is not relied on for longer.
+    pub async fn keep_up(self: &Arc<Self>, now: UnixTime) {
+        if self.kept_up_at.swap(now.seconds(), Ordering::Relaxed) != now.seconds() {
+            self.look(now).await;
+        }
     }
 
     /// As [`Self::look`], whatever the file looks like.

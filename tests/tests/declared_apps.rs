@@ -234,6 +234,23 @@ async fn who_is_named_no_longer_gets_nothing_more() {
 }
 
 #[tokio::test]
+async fn who_asks_for_nothing_but_tokens_is_refused_within_seconds() {
+    let world = start().await;
+    let secret = "secret = { file = \"@secret\" }";
+    declare(&world, &this_program(), secret);
+    let mut caller = caller(&world).await;
+    assert_eq!(own_token(&mut caller).await.status, 200);
+    declare(&world, "programs = [\"/bin/true\"]", secret);
+    let refused = async {
+        while own_token(&mut caller).await.status == 200 {
+            tokio::task::yield_now().await;
+        }
+    };
+    patiently("the refusal", refused).await;
+    assert_eq!(own_token(&mut caller).await.refusal(), (404, "unknown_app".to_owned()));
+}
+
+#[tokio::test]
 async fn a_secret_that_was_replaced_is_used_from_then_on() {
     let world = start().await;
     let mut connection = world.machine.connect().await;

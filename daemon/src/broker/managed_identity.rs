@@ -88,6 +88,7 @@ impl Broker {
         request: v1::TokenRequest,
         correlation_id: CorrelationId,
     ) -> Result<TokenAnswer, Failure> {
+        self.configuration.keep_up(self.engine.now()).await;
         let OpenedIdentity { user, app } = opened;
         let request = from_wire::resource_token_request(app, request, correlation_id)?;
         let in_force = self.configuration.in_force();

@@ -157,3 +157,22 @@ async fn a_file_system_that_does_not_answer_keeps_what_was_read_and_holds_one_th
     drop(configuration.seen.lock().await);
     assert_eq!(configuration.look(soon()).await.problem(), None);
 }
+
+#[tokio::test]
+async fn one_request_in_a_second_looks_at_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("own");
+    write(&path, &app("a"));
+    let configuration =
+        Arc::new(Configuration::load(Source::of(vec![path.clone()]), soon()).unwrap());
+    let keep_up = async |seconds| {
+        configuration.keep_up(soon().plus_seconds(seconds)).await;
+        configuration.in_force().apps().keys().cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(keep_up(1).await, ["a"]);
+    write(&path, &app("b"));
+    assert_eq!(keep_up(1).await, ["a"]);
+    assert_eq!(keep_up(2).await, ["b"]);
+    write(&path, &app("c"));
+    assert_eq!(keep_up(1).await, ["c"], "a clock may be set back");
+}
