@@ -18,6 +18,7 @@ use crate::configuration::{Configuration, InForce};
 use crate::failure::Failure;
 use crate::from_wire::{self, TokenRequest};
 use crate::in_memory::InMemory;
+use crate::keys::Keys;
 use crate::secrets::Secrets;
 use crate::session::{self, Declared, Session};
 
@@ -35,6 +36,7 @@ pub struct Broker {
     engine: Arc<Engine>,
     configuration: Arc<Configuration>,
     secrets: Secrets,
+    keys: Keys,
     in_memory: InMemory,
     audit: Audit,
 }
@@ -55,7 +57,8 @@ impl Broker {
         secrets: Secrets,
         audit: Audit,
     ) -> Self {
-        Self { engine, configuration, secrets, in_memory: InMemory::default(), audit }
+        let (keys, in_memory) = (Keys::default(), InMemory::default());
+        Self { engine, configuration, secrets, keys, in_memory, audit }
     }
 
     /// What is declared, and the policy.
@@ -87,7 +90,10 @@ impl Broker {
     ) -> Result<Opened, Failure> {
         let in_force = self.configuration.look(self.engine.now()).await;
         let Some(name) = &request.name else {
-            let definition = from_wire::definition(request, self.engine.now())?;
+            let mut definition = from_wire::definition(request)?;
+            if let Some(credential) = &request.credential {
+                definition.credential = Some(self.keys.open(credential, self.engine.now()).await?);
+            }
             return self.open_defined(session, &in_force, request, definition, None).await;
         };
         let alone = v1::OpenAppRequest { name: Some(name.clone()), ..Default::default() };

@@ -52,6 +52,11 @@ pub struct Epoch {
 }
 
 impl Epoch {
+    /// From here on, what was decided in it holds no more.
+    pub fn end(&self) {
+        self.is_over.store(true, Ordering::Release);
+    }
+
     /// Whether what was decided in it holds no more.
     pub fn is_over(&self) -> bool {
         self.is_over.load(Ordering::Acquire)
@@ -75,7 +80,7 @@ impl Configuration {
         let loaded = source.load()?;
         Ok(Self {
             started_with: loaded.config.clone(),
-            in_force: RwLock::new(Arc::new(InForce::new(loaded, now))),
+            in_force: RwLock::new(Arc::new(InForce::new(loaded))),
             source,
             seen: Arc::new(AsyncMutex::new(seen)),
             is_late: AtomicBool::default(),
@@ -117,7 +122,7 @@ impl Configuration {
     fn put_in_force(&self, after: InForce) {
         let mut in_force = self.in_force.write().unwrap_or_else(PoisonError::into_inner);
         if !Arc::ptr_eq(&in_force.epoch, &after.epoch) {
-            in_force.epoch.is_over.store(true, Ordering::Release);
+            in_force.epoch.end();
         }
         *in_force = Arc::new(after);
     }
@@ -173,7 +178,7 @@ impl Configuration {
         let loaded = self.source.load();
         let before = self.in_force();
         let after = match loaded {
-            Ok(loaded) => self.replace(&before, loaded, now),
+            Ok(loaded) => self.replace(&before, loaded),
             Err(error) => before.with_problem(&error),
         };
         if let Some(after) = after {
@@ -182,14 +187,14 @@ impl Configuration {
         }
     }
 
-    fn replace(&self, before: &InForce, loaded: Loaded, now: UnixTime) -> Option<InForce> {
+    fn replace(&self, before: &InForce, loaded: Loaded) -> Option<InForce> {
         if let Some(file) = &before.loaded.file
             && self.source.rank(loaded.file.as_deref()) > self.source.rank(Some(file))
         {
             return before.with_problem(&ConfigError::Gone { path: file.clone() });
         }
         let is_as_before = before.problem.is_none() && before.loaded == loaded;
-        (!is_as_before).then(|| InForce::new(loaded, now))
+        (!is_as_before).then(|| InForce::new(loaded))
     }
 
     /// Where a configuration could be written for this daemon to read.
@@ -207,10 +212,10 @@ impl Seen {
 }
 
 impl InForce {
-    fn new(loaded: Loaded, now: UnixTime) -> Self {
+    fn new(loaded: Loaded) -> Self {
         let apps = loaded.config.apps.iter().filter(|(_, app)| app.kind == AppKind::Public);
         let names = apps.filter_map(|(name, app)| {
-            let definition = from_wire::definition(&app.definition(), now).ok()?;
+            let definition = from_wire::definition(&app.definition()).ok()?;
             let definition = Definition { declared_as: Some(name.clone()), ..definition };
             Some((definition.app_id(), name.clone()))
         });

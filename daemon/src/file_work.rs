@@ -93,7 +93,7 @@ mod tests {
     /// A file system that answers when the sender is dropped.
     fn hang() -> (mpsc::Sender<()>, impl FnOnce() + Send + 'static) {
         let (sender, receiver) = mpsc::channel();
-        (sender, move || drop(receiver.recv()))
+        (sender, move || assert!(receiver.recv().is_err()))
     }
 
     #[tokio::test(start_paused = true)]

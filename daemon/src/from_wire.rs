@@ -10,9 +10,7 @@ use valetkey_engine::{
     ClientApplication, ClientType, Completion, Definition, FlowKind, FlowRequest, Hints,
     InstanceDiscovery, RegionWish,
 };
-use valetkey_model::{
-    Authority, AuthorityOptions, ClientId, CorrelationId, ScopeSet, Secret, UnixTime,
-};
+use valetkey_model::{Authority, AuthorityOptions, ClientId, CorrelationId, ScopeSet, Secret};
 use valetkey_oauth::Region;
 use valetkey_proto::v1;
 use valetkey_proto::v1::ErrorCode;
@@ -41,15 +39,16 @@ mod network;
 mod proof;
 mod token;
 
+pub use credential::{check_validity, credential};
 pub use managed_identity::{managed_identity, resource_token_request};
 pub use proof::proof_request;
 pub use token::{TokenRequest, token_request};
 
-/// What defines the application that is to be opened.
+/// What defines the application that is to be opened, but for its credential, which is opened by itself.
 ///
 /// # Errors
 /// When a member is missing, cannot be, or contradicts another.
-pub fn definition(request: &v1::OpenAppRequest, now: UnixTime) -> Result<Definition, Failure> {
+pub fn definition(request: &v1::OpenAppRequest) -> Result<Definition, Failure> {
     let client_id = request.client_id.as_deref().ok_or_else(|| {
         Failure::bad_member(
             "client_id",
@@ -76,11 +75,7 @@ pub fn definition(request: &v1::OpenAppRequest, now: UnixTime) -> Result<Definit
             v1::ClientKind::Confidential => ClientType::Confidential,
             v1::ClientKind::Public | v1::ClientKind::ManagedIdentity => ClientType::Public,
         },
-        credential: request
-            .credential
-            .as_ref()
-            .map(|credential| credential::from_wire(credential, now))
-            .transpose()?,
+        credential: None,
         client_claims: client_claims(request)?,
         region: request.azure_region.as_ref().map(region).transpose()?.flatten(),
         route: match &request.network {
@@ -362,7 +357,7 @@ mod tests {
     use super::*;
 
     fn define(request: &v1::OpenAppRequest) -> Result<Definition, Failure> {
-        definition(request, UnixTime::from_seconds(0))
+        definition(request)
     }
 
     fn check_refused<T>(outcome: Result<T, Failure>, member: &str) {

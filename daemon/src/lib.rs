@@ -20,6 +20,7 @@ pub mod hardening;
 pub mod http_client;
 pub mod in_memory;
 pub mod key_file;
+pub mod keys;
 pub mod logging;
 pub mod paths;
 pub mod program;

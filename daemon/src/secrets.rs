@@ -1,19 +1,23 @@
 //! The credentials of declared applications: read from where the configuration says they are, when somebody who may use
 //! such an application opens it. What is read goes to the engine and to nobody else; there is no verb that answers it.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use tokio::sync::Mutex as AsyncMutex;
+use valetkey_engine::Error;
 use valetkey_engine::ports::StoreError;
 use valetkey_proto::v1::{ClientCredential, ErrorCode, SecretText};
 use valetkey_safe_path::{PathError, Readers};
 use zeroize::Zeroizing;
 
 use crate::config::{CredentialConfig, SecretPlace};
+use crate::configuration::Epoch;
 use crate::failure::Failure;
 use crate::file_work::{FileWork, FileWorkError};
 use crate::store::VaultStore;
@@ -24,6 +28,10 @@ pub struct Secrets {
     /// systemd's `CREDENTIALS_DIRECTORY`.
     credentials_directory: Option<PathBuf>,
     files: FileWork,
+    /// One change at a time, so that nobody takes the last place together with somebody else.
+    keeping: AsyncMutex<()>,
+    /// How long the secrets in the store stay what they are, by their names.
+    epochs: Mutex<HashMap<String, Arc<Epoch>>>,
 }
 
 /// Why a secret cannot be had.
@@ -52,7 +60,13 @@ enum SecretError {
 impl Secrets {
     /// Secrets in files, in `store` and in this directory of systemd's.
     pub fn new(store: Arc<VaultStore>, credentials_directory: Option<PathBuf>) -> Self {
-        Self { store, credentials_directory, files: FileWork::default() }
+        Self {
+            store,
+            credentials_directory,
+            files: FileWork::default(),
+            keeping: AsyncMutex::default(),
+            epochs: Mutex::default(),
+        }
     }
 
     /// For whatever else a declared application refers to.
@@ -107,16 +121,43 @@ impl Secrets {
         }
     }
 
-    /// Keeps a secret in the store under a name, or forgets it.
+    /// How long those parts of the credential that are in the store stay what they are; to be asked before they are read.
+    pub fn epochs(&self, config: &CredentialConfig) -> Vec<Arc<Epoch>> {
+        let mut epochs = self.lock_epochs();
+        let names = config.names_in_vault();
+        names.map(|name| Arc::clone(epochs.entry(name.to_owned()).or_default())).collect()
+    }
+
+    /// Keeps a secret in the store under a name, or forgets it; whether that changed anything.
     ///
     /// # Errors
-    /// When the store is locked or cannot be written.
+    /// When there are too many, or the store is locked or cannot be written.
     pub async fn keep(
         &self,
         name: &str,
         secret: Option<Zeroizing<Vec<u8>>>,
-    ) -> Result<(), Failure> {
-        Ok(self.store.keep_secret(name, secret).await.map_err(valetkey_engine::Error::from)?)
+    ) -> Result<bool, Failure> {
+        let _alone = self.keeping.lock().await;
+        let known = self.store.read_secret(name).await.map_err(Error::from)?;
+        if known == secret {
+            return Ok(false);
+        }
+        if known.is_none() && self.store.count_secrets().await.map_err(Error::from)? >= MOST {
+            let text = format!(
+                "the store has {MOST} secrets, and that is the limit; forget one with DELETE /v1/secrets/{{name}}"
+            );
+            return Err(Failure::request(ErrorCode::TooManyRequests, text));
+        }
+        self.store.keep_secret(name, secret).await.map_err(Error::from)?;
+        if let Some(epoch) = self.lock_epochs().remove(name) {
+            epoch.end();
+        }
+        Ok(true)
+    }
+
+    fn lock_epochs(&self) -> MutexGuard<'_, HashMap<String, Arc<Epoch>>> {
+        // Nothing under this lock can panic half-way.
+        self.epochs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A text without the line break that editors and `echo` leave at its end.
@@ -185,6 +226,9 @@ fn refuse(app: &str, what: &str) -> Failure {
 
 /// When to try again what a file system did not answer.
 pub const LATER_SECONDS: u64 = 5;
+
+/// How many secrets there may be: many times those that a configuration names.
+const MOST: usize = 256;
 
 /// How long a part of a credential may be, in bytes: many times the largest key with its chain of certificates.
 pub const LIMIT: usize = 256 * 1024;

@@ -41,14 +41,15 @@ pub struct Opened {
 pub struct Declared {
     /// Its name in the configuration.
     pub name: String,
-    /// How long the decision holds.
-    pub epoch: Arc<Epoch>,
+    /// How long the decision holds, and the secrets that it rests on: as long as none of these is over.
+    pub epochs: Vec<Arc<Epoch>>,
 }
 
 impl Opened {
     /// A decision of another configuration is none: the application is opened again, and decided on anew.
     fn holds(&self) -> bool {
-        self.declared.as_ref().is_none_or(|declared| !declared.epoch.is_over())
+        let epochs = self.declared.iter().flat_map(|declared| &declared.epochs);
+        !epochs.into_iter().any(|epoch| epoch.is_over())
     }
 }
 

@@ -171,6 +171,16 @@ impl VaultStore {
         answered.await.unwrap_or_else(|_| Err(gone()))
     }
 
+    /// How many secrets there are.
+    ///
+    /// # Errors
+    /// When the store is locked or cannot be read.
+    pub async fn count_secrets(&self) -> Result<usize, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Command::CountSecrets { answer });
+        answered.await.unwrap_or_else(|_| Err(gone()))
+    }
+
     /// Keeps a secret in the place of the one of this name, or forgets it.
     ///
     /// # Errors

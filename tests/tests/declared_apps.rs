@@ -272,6 +272,45 @@ async fn a_secret_that_was_replaced_is_used_from_then_on() {
 }
 
 #[tokio::test]
+async fn a_secret_that_is_as_before_or_another_ones_ends_nothing() {
+    let world = start().await;
+    let mut connection = world.machine.connect().await;
+    put_secret(&mut connection, "reports", &json!({"secret": SECRET})).await.success();
+    declare(&world, &this_program(), "secret = { vault = \"reports\" }");
+    let mut caller = caller(&world).await;
+    for _ in 0..2 {
+        put_secret(&mut connection, "reports", &json!({"secret": SECRET})).await.success();
+        put_secret(&mut connection, "another", &json!({"secret": "x"})).await.success();
+        assert_eq!(connection.delete("/v1/secrets/nowhere").await.status, 204);
+        assert_eq!(own_token(&mut caller).await.status, 200);
+    }
+    assert_eq!(connection.delete("/v1/secrets/another").await.status, 204);
+    let logs = world.machine.logs();
+    let count = |words: &str| logs.lines().filter(|line| line.contains(words)).count();
+    assert_eq!((count("a secret was kept"), count("a secret was forgotten")), (2, 1), "{logs}");
+    let process = std::process::id().to_string();
+    let said = logs.lines().find(|line| line.contains("a secret was forgotten")).unwrap();
+    assert!(said.contains("another") && said.contains(&process), "{said}");
+}
+
+#[tokio::test]
+async fn there_is_an_end_to_the_number_of_secrets() {
+    let machine = Machine::start().await;
+    let mut connection = machine.connect().await;
+    let secret = json!({"secret": "x"});
+    for number in 0..256 {
+        let name = format!("secret-{number}");
+        assert_eq!(put_secret(&mut connection, &name, &secret).await.status, 204, "{name}");
+    }
+    let refused = put_secret(&mut connection, "one-more", &secret).await;
+    check_refused(&refused, (429, "too_many_requests"), "256 secrets");
+    let other = json!({"secret": "y"});
+    assert_eq!(put_secret(&mut connection, "secret-7", &other).await.status, 204);
+    assert_eq!(connection.delete("/v1/secrets/secret-7").await.status, 204);
+    assert_eq!(put_secret(&mut connection, "one-more", &secret).await.status, 204);
+}
+
+#[tokio::test]
 async fn a_credential_that_cannot_be_had_is_named_with_its_part_and_the_way_out() {
     let world = start().await;
     let lax = world.machine.folder().join("secrets/secret");

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
@@ -18,25 +19,29 @@ use super::guard::{Json, Path};
 use crate::config::{NAME_RULE, is_name};
 use crate::failure::Failure;
 use crate::secrets::LIMIT;
+use crate::session::Session;
 
 pub(super) async fn put(
     State(api): State<Arc<Api>>,
+    Extension(session): Extension<Arc<Session>>,
     Path(name): Path<String>,
     Json(request): Json<PutSecretRequest>,
 ) -> Response<Body> {
-    let kept = async { keep(&api, name, Some(content(request)?)).await };
+    let kept = async { keep(&api, session, name, Some(content(request)?)).await };
     answer(&api, kept.await)
 }
 
 pub(super) async fn delete(
     State(api): State<Arc<Api>>,
+    Extension(session): Extension<Arc<Session>>,
     Path(name): Path<String>,
 ) -> Response<Body> {
-    answer(&api, keep(&api, name, None).await)
+    answer(&api, keep(&api, session, name, None).await)
 }
 
 async fn keep(
     api: &Arc<Api>,
+    session: Arc<Session>,
     name: String,
     secret: Option<Zeroizing<Vec<u8>>>,
 ) -> Result<(), Failure> {
@@ -46,7 +51,8 @@ async fn keep(
     }
     let keeping = Arc::clone(api);
     // A task of its own: when the caller hangs up, what is open must not go on with the old one.
-    let task = tokio::spawn(async move { keeping.broker.keep_secret(&name, secret).await });
+    let task =
+        tokio::spawn(async move { keeping.broker.keep_secret(&session, &name, secret).await });
     task.await.unwrap_or_else(|_| Err(Error::Bug("keeping a secret died").into()))
 }
 

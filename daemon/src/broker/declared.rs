@@ -33,9 +33,14 @@ impl Broker {
         let rule = self.caller_rule(name, app).await?;
         admit(&rule, name, session.caller())
             .inspect_err(|denial| self.note_denial(session, denial))?;
-        request.credential = Some(self.secrets.read_credential(name, credential).await?);
-        let declared = Declared { name: name.to_owned(), epoch: in_force.epoch().clone() };
-        let definition = self.define(name, &request)?;
+        let mut epochs = self.secrets.epochs(credential);
+        let credential = self.secrets.read_credential(name, credential).await?;
+        let (epoch, now) = (in_force.epoch(), self.engine().now());
+        let mut definition = self.define(name, &request)?;
+        definition.credential = Some(self.keys.open_declared(name, epoch, &credential, now).await?);
+        request.credential = Some(credential);
+        epochs.push(Arc::clone(epoch));
+        let declared = Declared { name: name.to_owned(), epochs };
         self.open_defined(session, in_force, &request, definition, Some(declared)).await
     }
 
@@ -63,7 +68,7 @@ impl Broker {
     }
 
     fn define(&self, name: &str, request: &v1::OpenAppRequest) -> Result<Definition, Failure> {
-        let definition = from_wire::definition(request, self.engine().now())?;
+        let definition = from_wire::definition(request)?;
         Ok(Definition { declared_as: Some(name.to_owned()), ..definition })
     }
 
@@ -96,17 +101,23 @@ impl Broker {
         session.name_of(app).or_else(|| in_force.name_of(app).map(str::to_owned))
     }
 
-    /// Keeps a secret that the configuration may refer to, or forgets it.
+    /// Keeps a secret that the configuration may refer to, or forgets it. What was opened with another one of this name is
+    /// open no more.
     ///
     /// # Errors
-    /// When the store is locked or cannot be written.
+    /// When there are too many, or the store is locked or cannot be written.
     pub async fn keep_secret(
         &self,
+        session: &Session,
         name: &str,
         secret: Option<zeroize::Zeroizing<Vec<u8>>>,
     ) -> Result<(), Failure> {
-        self.secrets.keep(name, secret).await?;
-        self.configuration.read_anew(self.engine.now()).await;
+        let is_kept = secret.is_some();
+        if self.secrets.keep(name, secret).await? {
+            let process = session.caller().process.map(|process| process.number);
+            let what = if is_kept { "a secret was kept" } else { "a secret was forgotten" };
+            tracing::info!(name, process, "{what}");
+        }
         Ok(())
     }
 }

@@ -112,6 +112,18 @@ pub enum SecretPlace {
     Vault(String),
 }
 
+impl CredentialConfig {
+    /// The names of those of its parts that are in the daemon's store.
+    pub fn names_in_vault(&self) -> impl Iterator<Item = &str> {
+        let Self { secret, private_key, certificate, pfx, passphrase, .. } = self;
+        let places = [secret, private_key, certificate, pfx, passphrase];
+        places.into_iter().flatten().filter_map(|place| match place {
+            SecretPlace::Vault(name) => Some(name.as_str()),
+            SecretPlace::File(_) | SecretPlace::SystemdCredential(_) => None,
+        })
+    }
+}
+
 impl AppConfig {
     /// The same application as a caller would define it over the socket, without its credential.
     pub fn definition(&self) -> OpenAppRequest {

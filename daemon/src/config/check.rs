@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use valetkey_model::{Authority, AuthorityOptions, UnixTime};
+use valetkey_model::{Authority, AuthorityOptions};
 
 use super::{AppConfig, AppKind, Config, ConfigError, CredentialConfig, SecretPlace};
 use crate::from_wire;
@@ -68,9 +68,9 @@ fn check_app(name: &str, app: &AppConfig) -> Result<(), String> {
     }
 }
 
-/// As whoever opens it would find out. No credential is in it, and so the time tells nothing.
+/// As whoever opens it would find out.
 fn check_definition(app: &AppConfig) -> Result<(), String> {
-    let definition = from_wire::definition(&app.definition(), UnixTime::from_seconds(0));
+    let definition = from_wire::definition(&app.definition());
     definition.map(drop).map_err(|problem| format!("cannot be: {problem}"))
 }
 

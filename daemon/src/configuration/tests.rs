@@ -146,7 +146,7 @@ async fn a_file_system_that_does_not_answer_keeps_what_was_read_and_holds_one_th
     let source = Source::of(vec![folder.path().join("own")]);
     let configuration = Arc::new(Configuration::load(source, soon()).unwrap());
     let (server, answer) = std::sync::mpsc::channel::<()>();
-    let hanging = configuration.in_time(move |_, _| drop(answer.recv()));
+    let hanging = configuration.in_time(move |_, _| assert!(answer.recv().is_err()));
     let (in_force, ()) = tokio::join!(hanging, tokio::time::advance(PATIENCE));
     assert!(in_force.problem().is_some_and(|it| it.contains("does not answer")));
     for _ in 0..3 {

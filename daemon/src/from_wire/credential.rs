@@ -13,14 +13,11 @@ use zeroize::Zeroizing;
 
 use crate::failure::Failure;
 
-/// A credential that can be used.
+/// A credential. Opening a key may take a second.
 ///
 /// # Errors
 /// When a part of it cannot be, or the parts do not belong together; with nothing of the secret in the text.
-pub(super) fn from_wire(
-    credential: &v1::ClientCredential,
-    now: UnixTime,
-) -> Result<ClientCredential, Failure> {
+pub fn credential(credential: &v1::ClientCredential) -> Result<ClientCredential, Failure> {
     Ok(match credential {
         v1::ClientCredential::Secret { secret } => {
             ClientCredential::Secret(filled("secret", secret)?)
@@ -37,7 +34,7 @@ pub(super) fn from_wire(
                 thumbprint: thumbprint.as_deref(),
                 send_certificate: certificate.is_some(),
             });
-            certified(parsed, now)?
+            certified(parsed)?
         }
         v1::ClientCredential::Pfx { pfx, passphrase, send_certificate, certificate } => {
             let file = STANDARD.decode(pfx.0.as_bytes()).map(Zeroizing::new);
@@ -48,19 +45,29 @@ pub(super) fn from_wire(
                 Some(text) => own.and_then(|own| own.with_certificates(text)),
                 None => own,
             };
-            certified(parsed, now)?
+            certified(parsed)?
         }
     })
 }
 
-/// A certificate that has expired is told at once: the provider would only say that it does not know who asks.
 fn certified(
     parsed: Result<ClientCertificate, CredentialError>,
-    now: UnixTime,
 ) -> Result<ClientCredential, Failure> {
     let certificate = parsed.map_err(|error| refused(error.to_string()))?;
-    certificate.check_validity(now).map_err(|error| refused(error.to_string()))?;
     Ok(ClientCredential::Certificate(Arc::new(certificate)))
+}
+
+/// A certificate that has expired is told at once: the provider would only say that it does not know who asks.
+///
+/// # Errors
+/// When it has, or is not valid yet.
+pub fn check_validity(credential: &ClientCredential, now: UnixTime) -> Result<(), Failure> {
+    match credential {
+        ClientCredential::Certificate(certificate) => {
+            certificate.check_validity(now).map_err(|error| refused(error.to_string()))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn secret(text: &v1::SecretText) -> Secret {
@@ -89,15 +96,13 @@ mod tests {
     }
 
     fn check(certificate: Option<&[u8]>, refusal: Option<&str>) {
-        let credential = v1::ClientCredential::Pfx {
+        let pfx = v1::ClientCredential::Pfx {
             pfx: v1::SecretText(STANDARD.encode(fixture!("aes.pfx"))),
             passphrase: Some(v1::SecretText("schlüssel".to_owned())),
             send_certificate: false,
             certificate: certificate.map(|text| String::from_utf8_lossy(text).into_owned()),
         };
-        // A day on which the certificate is good.
-        let parsed = from_wire(&credential, UnixTime::from_seconds(1_800_000_000));
-        let said = parsed.err().map(|failure| failure.to_string());
+        let said = credential(&pfx).err().map(|failure| failure.to_string());
         match refusal {
             Some(words) => assert!(said.as_ref().is_some_and(|it| it.contains(words)), "{said:?}"),
             None => assert_eq!(said, None),

@@ -23,6 +23,7 @@ pub(super) enum Command {
     Load { partition: Partition, answer: Answer<Vec<Entry>, StoreError> },
     Save { partition: Partition, changes: Vec<RecordChange>, answer: Answer<(), StoreError> },
     ReadSecret { name: String, answer: Answer<Option<Zeroizing<Vec<u8>>>, StoreError> },
+    CountSecrets { answer: Answer<usize, StoreError> },
     Mark { credential: Zeroizing<Vec<u8>>, answer: Answer<[u8; 32], StoreError> },
     Unlock { passphrase: Zeroizing<String>, attempt: Attempt, answer: Answer<(), Failure> },
     CheckPassphrase { passphrase: Zeroizing<String>, attempt: Attempt, answer: Answer<(), Failure> },
@@ -92,6 +93,7 @@ impl Worker {
             // A caller that has given up does not need the answer.
             Command::Load { partition, answer } => drop(answer.send(self.load(&partition))),
             Command::ReadSecret { name, answer } => drop(answer.send(self.read_secret(&name))),
+            Command::CountSecrets { answer } => drop(answer.send(self.count_secrets())),
             Command::Mark { credential, answer } => {
                 drop(answer.send(self.vault().map(|vault| vault.mark(&credential))));
             }
@@ -131,6 +133,12 @@ impl Worker {
         };
         let loaded = self.vault()?.load(secrets.as_str(), reader);
         Ok(loaded.map_err(|error| explain(&error))?.records.into_iter().flatten().next())
+    }
+
+    fn count_secrets(&self) -> Result<usize, StoreError> {
+        let reader = || |_: Record<'_>| ();
+        let loaded = self.vault()?.load(Partition::of_secrets().as_str(), reader);
+        Ok(loaded.map_err(|error| explain(&error))?.records.len())
     }
 
     /// One commit for all; when it fails, one for each, so that nobody pays for another's changes.
