@@ -120,14 +120,15 @@ impl Broker {
             definition.route = Some(Arc::new(Arc::unwrap_or_clone(route).with_id(id)));
         }
         definition.partition = self.place(session.caller(), request, &definition).await?;
-        let place = definition.partition.clone();
-        let in_use = place.as_ref().map(|place| self.enter(session, place)).transpose()?.flatten();
-        let user = self.engine.user(place.as_ref().unwrap_or(&session.caller().partition)).await?;
+        let Some(partition) = definition.partition.clone() else {
+            let user = self.user(session).await?;
+            let app = user.open_app(definition)?;
+            return Ok(Opened { user, app });
+        };
+        let in_use = self.enter(session, &partition).await?;
+        let user = self.engine.user(&partition).await?;
         let app = user.open_app(definition)?;
-        if let Some(place) = place {
-            session
-                .remember(app.id().clone(), session::Opened { partition: place, in_use, declared });
-        }
+        session.remember(app.id().clone(), session::Opened { partition, in_use, declared });
         Ok(Opened { user, app })
     }
 

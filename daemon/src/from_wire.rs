@@ -30,6 +30,8 @@ const MAX_CAPABILITY: usize = 64;
 const MAX_SCOPES: usize = 16 * 1024;
 /// The longest text of a sign-in's start, in bytes. Browsers and providers take no longer URLs than a few of these.
 const MAX_HINT: usize = 4 * 1024;
+/// How long the claims may be, in bytes, that an application keeps for its assertions.
+const MAX_CLAIMS: usize = 8 * 1024;
 /// Longest free text that is passed on to a provider, in bytes.
 const MAX_TEXT: usize = 64 * 1024;
 
@@ -100,7 +102,10 @@ fn instance_discovery_endpoint(text: &str) -> Result<Url, Failure> {
 
 fn client_claims(request: &v1::OpenAppRequest) -> Result<Option<Map<String, Value>>, Failure> {
     let Some(claims) = &request.client_claims else { return Ok(None) };
-    short("client_claims", Value::from(claims.clone()).to_string())?;
+    if Value::from(claims.clone()).to_string().len() > MAX_CLAIMS {
+        let reason = format!("longer than {MAX_CLAIMS} bytes");
+        return Err(Failure::bad_member("client_claims", reason));
+    }
     Ok(Some(claims.clone()))
 }
 

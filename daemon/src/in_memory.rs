@@ -1,10 +1,11 @@
-//! The parts of users' partitions that are nowhere but in memory, and whether anybody uses them. A program that died closes
-//! nothing: what no connection has used for ten minutes is forgotten.
+//! The parts of users' partitions that are in memory beside what a user's programs share, and whether anybody uses them. A
+//! program that died closes nothing: what no connection has used for ten minutes leaves memory. Some of it is nowhere else,
+//! and is forgotten by that.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use valetkey_model::{Partition, UnixTime};
+use valetkey_model::{Caller, Partition, ProcessId, UnixTime};
 use valetkey_proto::v1::ErrorCode;
 
 use crate::failure::Failure;
@@ -16,6 +17,8 @@ pub struct InMemory(Mutex<HashMap<Partition, Part>>);
 struct Part {
     /// Whose it is.
     user: Partition,
+    /// Who was the first to use it, where the platform tells.
+    process: Option<ProcessId>,
     /// A copy is with each connection that uses it.
     in_use: Arc<()>,
     /// When it was first seen that nobody does.
@@ -33,13 +36,13 @@ impl Part {
 }
 
 impl InMemory {
-    /// Takes a part of `user`'s into use. Where there are too many, one that nobody uses makes room, which is to be forgotten.
+    /// Takes a part of the caller's into use. Where there are too many, one that nobody uses makes room, which is to leave memory.
     ///
     /// # Errors
     /// When all of them are in use.
     pub fn enter(
         &self,
-        user: &Partition,
+        caller: &Caller,
         part: &Partition,
     ) -> Result<(Use, Option<Partition>), Failure> {
         let mut parts = self.parts();
@@ -47,18 +50,38 @@ impl InMemory {
             known.unused_since = None;
             return Ok((Use(Arc::clone(&known.in_use)), None));
         }
-        let of_user = parts.iter().filter(|(_, part)| part.user == *user);
-        let replaced = match of_user.clone().count() {
-            0..MAX_PARTS => None,
-            _ => Some(longest_unused(of_user).ok_or_else(too_many)?),
+        let limit = Limit::of(part);
+        let user = &caller.partition;
+        let alike =
+            parts.iter().filter(|(other, known)| known.user == *user && Limit::of(other) == limit);
+        let of_process = alike.clone().filter(|(_, known)| {
+            known.is_used() && known.process.is_some() && known.process == caller.process
+        });
+        if of_process.count() >= limit.of_process() {
+            return Err(limit.refuse("this process", limit.of_process()));
+        }
+        let replaced = match alike.clone().count() < limit.of_user() {
+            true => None,
+            false => {
+                let full = || limit.refuse("this user's programs", limit.of_user());
+                Some(longest_unused(alike).ok_or_else(full)?)
+            }
         };
         if let Some(replaced) = &replaced {
             parts.remove(replaced);
         }
         let in_use = Arc::new(());
         let holder = Use(Arc::clone(&in_use));
-        parts.insert(part.clone(), Part { user: user.clone(), in_use, unused_since: None });
+        let (user, process) = (user.clone(), caller.process);
+        parts.insert(part.clone(), Part { user, process, in_use, unused_since: None });
         Ok((holder, replaced))
+    }
+
+    /// A part that was to leave memory could not yet.
+    pub fn put_back(&self, user: &Partition, part: Partition) {
+        let fresh =
+            Part { user: user.clone(), process: None, in_use: Arc::default(), unused_since: None };
+        self.parts().entry(part).or_insert(fresh);
     }
 
     /// A part was closed by its program, whoever else still holds it.
@@ -66,8 +89,8 @@ impl InMemory {
         self.parts().remove(part);
     }
 
-    /// What nobody has used for long enough by now: it is to be forgotten. To be called every now and then.
-    pub fn sweep(&self, now: UnixTime) -> Vec<Partition> {
+    /// What nobody has used for long enough by now, and whose it is: it is to leave memory. To be called every now and then.
+    pub fn sweep(&self, now: UnixTime) -> Vec<(Partition, Partition)> {
         let mut parts = self.parts();
         for part in parts.values_mut() {
             let since = part.unused_since.unwrap_or(now);
@@ -76,7 +99,7 @@ impl InMemory {
         let is_over = |part: &Part| {
             part.unused_since.is_some_and(|since| now.seconds_since(since) >= UNUSED_SECONDS)
         };
-        parts.extract_if(|_, part| is_over(part)).map(|(partition, _)| partition).collect()
+        parts.extract_if(|_, part| is_over(part)).map(|(place, part)| (part.user, place)).collect()
     }
 
     fn parts(&self) -> MutexGuard<'_, HashMap<Partition, Part>> {
@@ -92,16 +115,43 @@ fn longest_unused<'a>(parts: impl Iterator<Item = (&'a Partition, &'a Part)>) ->
     oldest.map(|(partition, _)| partition.clone())
 }
 
-fn too_many() -> Failure {
-    let text = format!(
-        "{MAX_PARTS} private caches and applications with assertions of their own are in use by this user's programs, and \
-         that is the limit; close one with DELETE /v1/apps/{{app}}"
-    );
-    Failure::request(ErrorCode::TooManyRequests, text)
+/// How many parts of a kind there may be at once.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Limit {
+    /// Each may be as large as a body, and can be nowhere else.
+    InMemory,
+    /// The store has them as well.
+    Stored,
 }
 
-/// How many one user may have in use at once. Each may be as large as a body.
-const MAX_PARTS: usize = 256;
+impl Limit {
+    fn of(part: &Partition) -> Self {
+        if part.is_in_memory() { Self::InMemory } else { Self::Stored }
+    }
+
+    fn of_user(self) -> usize {
+        match self {
+            Self::InMemory => 256,
+            Self::Stored => 512,
+        }
+    }
+
+    /// So that one program that opens without end leaves something to the others.
+    fn of_process(self) -> usize {
+        self.of_user() / 4 * 3
+    }
+
+    fn refuse(self, who: &str, limit: usize) -> Failure {
+        let what = match self {
+            Self::InMemory => "private caches and applications with assertions of their own",
+            Self::Stored => "credentials and managed identities",
+        };
+        let text = format!(
+            "{limit} {what} are in use by {who}, and that is the limit; close one with DELETE /v1/apps/{{app}}"
+        );
+        Failure::request(ErrorCode::TooManyRequests, text)
+    }
+}
 
 /// How long one that nobody uses is kept: connections are closed after two minutes without a request, and their programs
 /// come back.
@@ -111,12 +161,26 @@ const UNUSED_SECONDS: i64 = 600;
 mod tests {
     use super::*;
 
-    fn user() -> Partition {
-        Partition::of_uid(1000)
+    /// A process of a user's.
+    fn caller(uid: u32, process: u32) -> Caller {
+        Caller {
+            partition: Partition::of_uid(uid),
+            process: Some(ProcessId { number: process, started: 0 }),
+            program: None,
+            program_file: None,
+        }
+    }
+
+    fn user() -> Caller {
+        caller(1000, 1)
     }
 
     fn part(number: usize) -> Partition {
-        user().private(&number.to_string())
+        user().partition.private(&number.to_string())
+    }
+
+    fn swept(parts: &InMemory, now: UnixTime) -> Vec<Partition> {
+        parts.sweep(now).into_iter().map(|(_, part)| part).collect()
     }
 
     fn at(seconds: i64) -> UnixTime {
@@ -131,22 +195,22 @@ mod tests {
         for (seconds, forgotten) in
             [(0, vec![]), (599, vec![]), (600, vec![part(1)]), (9000, vec![])]
         {
-            assert_eq!(parts.sweep(at(seconds)), forgotten, "{seconds}");
+            assert_eq!(swept(&parts, at(seconds)), forgotten, "{seconds}");
         }
         drop(held);
-        assert_eq!(parts.sweep(at(9001)), []);
-        assert_eq!(parts.sweep(at(9601)), [part(0)]);
+        assert_eq!(swept(&parts, at(9001)), []);
+        assert_eq!(swept(&parts, at(9601)), [part(0)]);
     }
 
     #[test]
     fn who_comes_back_in_time_finds_it_and_has_another_ten_minutes() {
         let parts = InMemory::default();
         drop(parts.enter(&user(), &part(0)).unwrap());
-        assert_eq!(parts.sweep(at(0)), []);
+        assert_eq!(swept(&parts, at(0)), []);
         drop(parts.enter(&user(), &part(0)).unwrap());
-        assert_eq!(parts.sweep(at(700)), []);
-        assert_eq!(parts.sweep(at(1299)), []);
-        assert_eq!(parts.sweep(at(1300)), [part(0)]);
+        assert_eq!(swept(&parts, at(700)), []);
+        assert_eq!(swept(&parts, at(1299)), []);
+        assert_eq!(swept(&parts, at(1300)), [part(0)]);
     }
 
     #[test]
@@ -155,28 +219,62 @@ mod tests {
         let (first, _) = parts.enter(&user(), &part(0)).unwrap();
         let (second, _) = parts.enter(&user(), &part(0)).unwrap();
         drop(first);
-        assert_eq!(parts.sweep(at(0)), []);
-        assert_eq!(parts.sweep(at(10_000)), []);
+        assert_eq!(swept(&parts, at(0)), []);
+        assert_eq!(swept(&parts, at(10_000)), []);
         drop(second);
-        assert_eq!(parts.sweep(at(20_000)), []);
-        assert_eq!(parts.sweep(at(20_600)), [part(0)]);
+        assert_eq!(swept(&parts, at(20_000)), []);
+        assert_eq!(swept(&parts, at(20_600)), [part(0)]);
+    }
+
+    /// What `process` holds after it has opened as many of its own as it may.
+    fn fill(parts: &InMemory, process: u32, make: impl Fn(usize) -> Partition) -> Vec<Use> {
+        let open =
+            |number| parts.enter(&caller(1000, process), &make(number)).map(|(held, _)| held);
+        (process as usize * 1000..).map(open).map_while(Result::ok).collect()
     }
 
     #[test]
     fn too_many_of_one_user_are_refused_unless_one_is_unused() {
+        let stored = |number: usize| user().partition.of_application(&number.to_string());
+        for (make, limit, what) in [
+            (&part as &dyn Fn(usize) -> Partition, 256, "private caches"),
+            (&stored, 512, "credentials"),
+        ] {
+            let parts = InMemory::default();
+            let (mut held, rest) = (fill(&parts, 1, make), fill(&parts, 2, make));
+            assert_eq!(
+                (held.len(), rest.len()),
+                (limit / 4 * 3, limit / 4),
+                "no process has them all"
+            );
+            for (process, words) in [(1, "this process"), (3, "this user's programs")] {
+                let refused =
+                    parts.enter(&caller(1000, process), &make(9)).unwrap_err().to_string();
+                assert!(refused.contains(words) && refused.contains(what), "{refused}");
+            }
+            assert!(parts.enter(&user(), &make(1000)).is_ok(), "one that is there needs no room");
+            assert!(parts.enter(&caller(1001, 1), &make(8)).is_ok());
+            drop(held.remove(7));
+            parts.sweep(at(0));
+            drop(held.remove(7));
+            let (_held, replaced) = parts.enter(&caller(1000, 3), &make(9)).unwrap();
+            assert_eq!(replaced, Some(make(1007)), "the one that was unused for the longest time");
+        }
+    }
+
+    #[test]
+    fn what_nobody_holds_any_more_is_counted_down_to_nothing() {
         let parts = InMemory::default();
-        let mut held: Vec<_> =
-            (0..MAX_PARTS).map(|number| parts.enter(&user(), &part(number)).unwrap().0).collect();
-        let refused = parts.enter(&user(), &part(MAX_PARTS)).unwrap_err().to_string();
-        assert!(refused.contains("256 private caches"), "{refused}");
-        assert!(parts.enter(&user(), &part(0)).is_ok(), "one that is there needs no room");
-        let other = Partition::of_uid(1001);
-        assert!(parts.enter(&other, &other.private("0")).is_ok());
-        drop(held.remove(7));
-        parts.sweep(at(0));
-        drop(held.remove(7));
-        let (_held, replaced) = parts.enter(&user(), &part(MAX_PARTS)).unwrap();
-        assert_eq!(replaced, Some(part(7)), "the one that was unused for the longest time");
+        let stored = |number: usize| user().partition.of_application(&number.to_string());
+        let held = fill(&parts, 1, stored);
+        let count = held.len();
+        drop(held);
+        assert_eq!(parts.sweep(at(0)), []);
+        let gone = parts.sweep(at(600));
+        assert_eq!((gone.len(), parts.parts().len()), (count, 0));
+        parts.put_back(&user().partition, stored(7));
+        assert_eq!(swept(&parts, at(601)), []);
+        assert_eq!(swept(&parts, at(1201)), [stored(7)], "it is tried again");
     }
 
     #[test]
@@ -186,7 +284,7 @@ mod tests {
         parts.close(&part(0));
         drop(parts.enter(&user(), &part(0)).unwrap());
         drop(held);
-        assert_eq!(parts.sweep(at(0)), []);
-        assert_eq!(parts.sweep(at(600)), [part(0)]);
+        assert_eq!(swept(&parts, at(0)), []);
+        assert_eq!(swept(&parts, at(600)), [part(0)]);
     }
 }

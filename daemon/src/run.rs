@@ -148,7 +148,7 @@ async fn save_left_overs(engine: Arc<Engine>) {
 async fn sweep_in_memory(api: Arc<Api>) {
     loop {
         SystemClock.sleep(SWEEPING_PAUSE).await;
-        api.broker.sweep_in_memory();
+        api.broker.sweep_in_memory().await;
     }
 }
 

@@ -30,8 +30,8 @@ pub struct Session {
 pub struct Opened {
     /// Where.
     pub partition: Partition,
-    /// Held when that is nowhere but in memory.
-    pub in_use: Option<Use>,
+    /// Keeps it in memory.
+    pub in_use: Use,
     /// By what, when not by its credential.
     pub declared: Option<Declared>,
 }

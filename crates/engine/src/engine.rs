@@ -125,6 +125,25 @@ impl Engine {
         }
     }
 
+    /// Takes a partition out of memory that nobody uses; the store has all of it, and gives it back to whoever comes next.
+    /// False when something of it is under way or cannot be saved: it stays then.
+    pub async fn unload(&self, partition: &Partition) -> bool {
+        // Nobody may load it, and change it, while an older one is still in the way.
+        let _loading = self.loading.lock().await;
+        let Some(user) = self.find_user(partition) else { return true };
+        if user.save_unsaved().await.is_err() {
+            return false;
+        }
+        let mut users = self.users.write().unwrap_or_else(PoisonError::into_inner);
+        // Whoever does something for it holds it, as the map and we do.
+        let is_idle =
+            Arc::strong_count(&user) == 2 && user.open_flows() == 0 && user.unsaved() == 0;
+        if is_idle {
+            users.remove(partition);
+        }
+        is_idle
+    }
+
     /// The user's events from now on.
     pub fn subscribe(&self, user: &User) -> broadcast::Receiver<Event> {
         user.events.subscribe()

@@ -42,7 +42,7 @@ impl Broker {
             decide_on_machine(in_force.policy(), caller, definition)?.into_request();
         definition.partition = self.place_of_identity(caller, request, &definition).await?;
         let place = definition.partition.clone();
-        let in_use = self.enter(session, &place)?;
+        let in_use = self.enter(session, &place).await?;
         let user = self.engine.user(&place).await?;
         let app = user.open_managed_identity(definition)?;
         let opened = session::Opened { partition: place, in_use, declared: None };

@@ -66,32 +66,35 @@ impl Broker {
         })
     }
 
-    /// Takes a part of the user's partition into use, if it is nowhere but in memory.
-    pub(super) fn enter(
-        &self,
-        session: &Session,
-        place: &Partition,
-    ) -> Result<Option<Use>, Failure> {
-        if !place.is_in_memory() {
-            return Ok(None);
-        }
-        let (in_use, replaced) = self.in_memory.enter(&session.caller().partition, place)?;
+    /// Takes a part of the user's partition into use.
+    pub(super) async fn enter(&self, session: &Session, place: &Partition) -> Result<Use, Failure> {
+        let (in_use, replaced) = self.in_memory.enter(session.caller(), place)?;
         if let Some(replaced) = replaced {
-            self.engine.forget_in_memory(&replaced);
+            self.leave(&session.caller().partition, replaced).await;
         }
-        Ok(Some(in_use))
+        Ok(in_use)
     }
 
-    /// Forgets a place that was closed, if it is nowhere but in memory.
+    /// Forgets a place that was closed, if it is nowhere but in memory. Another one may still be in use by others.
     pub fn close_in_memory(&self, place: &Partition) {
-        self.in_memory.close(place);
-        self.engine.forget_in_memory(place);
+        if place.is_in_memory() {
+            self.in_memory.close(place);
+            self.engine.forget_in_memory(place);
+        }
     }
 
-    /// Forgets what nobody uses any more.
-    pub fn sweep_in_memory(&self) {
-        for place in self.in_memory.sweep(self.engine.now()) {
+    /// Takes out of memory what nobody uses any more.
+    pub async fn sweep_in_memory(&self) {
+        for (user, place) in self.in_memory.sweep(self.engine.now()) {
+            self.leave(&user, place).await;
+        }
+    }
+
+    async fn leave(&self, user: &Partition, place: Partition) {
+        if place.is_in_memory() {
             self.engine.forget_in_memory(&place);
+        } else if !self.engine.unload(&place).await {
+            self.in_memory.put_back(user, place);
         }
     }
 

@@ -47,6 +47,29 @@ fn a_full_disk_loses_nothing_and_asks_the_provider_once() {
 }
 
 #[test]
+fn what_nobody_uses_leaves_memory_once_it_is_saved_and_is_found_again() {
+    run(async {
+        let world = TestWorld::new();
+        let app = world.app("editor").await;
+        world.sign_in(&app, "ada", "a").await;
+        let unload = async || world.engine.unload(world.partition()).await;
+        let held = world.user().await;
+        assert!(!unload().await, "somebody has it in hand");
+        drop(held);
+        world.clock.advance(3600).await;
+        world.store.fill_disk();
+        assert_eq!(world.token(&app, "a").await, FULL);
+        assert!(!unload().await, "at-2 is nowhere else");
+        world.store.recover();
+        assert!(unload().await);
+        assert!(world.engine.find_user(world.partition()).is_none());
+        assert!(unload().await, "it is gone already");
+        let app = world.app("editor").await;
+        assert_eq!(world.token(&app, "a").await, "cached at-2");
+    });
+}
+
+#[test]
 fn on_a_full_disk_a_refresh_token_is_not_redeemed_a_second_time_for_other_scopes() {
     run(async {
         let world = TestWorld::new();
