@@ -57,9 +57,14 @@ pub enum ImportError {
 
 impl TokenCache {
     /// The cache as MSAL's unified JSON. Documents are ours alone and not in it.
-    #[expect(clippy::expect_used, reason = "neither writer fails, keys are text, JSON is UTF-8")]
     pub fn to_msal_json(&self) -> Zeroizing<String> {
-        let sections = Sections::of(self.entries());
+        Self::msal_json_of(self.entries())
+    }
+
+    /// The same of entries that were taken out of a cache, which need not be held while it is written.
+    #[expect(clippy::expect_used, reason = "neither writer fails, keys are text, JSON is UTF-8")]
+    pub fn msal_json_of(entries: impl Iterator<Item = Entry>) -> Zeroizing<String> {
+        let sections = Sections::of(entries);
         // Written twice, first to learn the length: a buffer that grows leaves copies of secrets behind.
         let mut length = Length(0);
         serde_json::to_writer(&mut length, &sections).expect("counting does not fail");

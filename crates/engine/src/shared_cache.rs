@@ -59,13 +59,15 @@ impl Engine {
         task.await.unwrap_or(Err(Error::Bug("an import died")))
     }
 
-    /// MSAL's unified JSON of all that is there, refresh tokens and all. Whoever listens is told.
+    /// MSAL's unified JSON of all that is there, refresh tokens and all. Whoever listens is told. It takes a while to write,
+    /// and blocks nobody else.
     pub fn export_cache(
         &self,
         user: &User,
         _authorized: &Authorized<ExportCacheRequest>,
     ) -> Zeroizing<String> {
         user.events.tell_of_cache(Happening::CacheExported, self.now());
-        user.cache().to_msal_json()
+        let entries: Vec<_> = user.cache().entries().collect();
+        TokenCache::msal_json_of(entries.into_iter())
     }
 }

@@ -1,5 +1,6 @@
 //! `GET` and `POST /v1/apps`, `DELETE /v1/apps/{app}`.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use axum::Extension;
@@ -13,7 +14,7 @@ use super::Api;
 use super::answer::{empty, failed, json};
 use super::guard::{Json, Path};
 use crate::broker::{Broker, describe_unopened};
-use crate::config::AppKind;
+use crate::config::{AppConfig, AppKind};
 use crate::failure::Failure;
 use crate::session::Session;
 
@@ -43,14 +44,7 @@ pub(super) async fn get(
 ) -> Response<Body> {
     let listed = async {
         let in_force = api.broker.configuration().look(api.broker.engine().now()).await;
-        let declared = in_force.apps().iter();
-        let (public, confidential): (Vec<_>, Vec<_>) =
-            declared.partition(|(_, app)| app.kind == AppKind::Public);
-        for (name, _) in public {
-            let name = Some(name.clone());
-            let request = OpenAppRequest { name, ..OpenAppRequest::default() };
-            api.broker.open_app(&session, &request).await?;
-        }
+        api.broker.open_public_apps(&session, &in_force).await?;
         let user = api.broker.user(&session).await?;
         let mut open = api.broker.open_apps(&user);
         for (id, partition) in session.apps() {
@@ -59,9 +53,12 @@ pub(super) async fn get(
         }
         let describe = |app: &Arc<_>| describe(&api.broker, &session, app);
         let mut apps: Vec<_> = open.iter().map(describe).collect();
-        let is_open = |name: &str| apps.iter().any(|app| app.name.as_deref() == Some(name));
+        let listed: HashSet<_> = apps.iter().filter_map(|app| app.name.as_deref()).collect();
         // Those may be for others, and listing them is no use of their credentials.
-        let others = confidential.into_iter().filter(|(name, _)| !is_open(name));
+        let is_other = |name: &str, app: &AppConfig| {
+            app.kind == AppKind::Confidential && !listed.contains(name)
+        };
+        let others = in_force.apps().iter().filter(|(name, app)| is_other(name, app));
         let others: Vec<_> = others.map(|(name, app)| describe_unopened(name, app)).collect();
         apps.extend(others);
         let ids = session.apps().into_iter().map(|(id, _)| id);

@@ -13,15 +13,15 @@ use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
+use valetkey_engine::Error;
 use valetkey_model::Secret;
-use valetkey_proto::v1::{ExportCacheRequest, ExportedCache, ImportCacheRequest};
+use valetkey_proto::v1::{ExportCacheRequest, ImportCacheRequest};
 
 use super::Api;
 use super::answer::{failed, json};
 use super::guard::Json;
 use crate::failure::Failure;
 use crate::session::Session;
-use crate::to_wire;
 
 pub(super) async fn import(
     State(api): State<Arc<Api>>,
@@ -40,7 +40,7 @@ pub(super) async fn export(
     Json(request): Json<ExportCacheRequest>,
 ) -> Response<Body> {
     match hand_out(&api, &session, request).await {
-        Ok(exported) => json(StatusCode::OK, &exported),
+        Ok(exported) => exported,
         Err(failure) => failed(&failure, &api.broker.engine().new_correlation_id()),
     }
 }
@@ -49,17 +49,19 @@ async fn hand_out(
     api: &Api,
     session: &Session,
     request: ExportCacheRequest,
-) -> Result<ExportedCache, Failure> {
+) -> Result<Response<Body>, Failure> {
     if !request.unencrypted {
         return Err(Failure::bad_member("unencrypted", "must be true: the answer is in clear"));
     }
     let authorized = api.broker.authorize_export(session).await?;
     let passphrase = request.passphrase.map(|passphrase| Secret::new(passphrase.0));
     api.store.check_passphrase(passphrase).await?;
-    let content = api.broker.export_cache(session, &authorized).await?;
+    let exported = api.broker.export_cache(session, authorized).await?;
     tracing::warn!(
         process = session.caller().process.map(|process| process.number),
         "the cache was handed out in clear"
     );
-    Ok(ExportedCache { cache: to_wire::sections(&content)? })
+    // As large as the cache.
+    let answer = tokio::task::spawn_blocking(move || json(StatusCode::OK, &exported)).await;
+    answer.map_err(|_| Error::Bug("writing an answer died").into())
 }

@@ -9,7 +9,7 @@ use valetkey_policy::{CallerRule, ProgramFile, admit};
 use valetkey_proto::v1::{self, ErrorCode};
 
 use super::{Broker, Opened};
-use crate::config::{AppConfig, UserName};
+use crate::config::{AppConfig, AppKind, UserName};
 use crate::configuration::InForce;
 use crate::failure::Failure;
 use crate::from_wire;
@@ -44,6 +44,23 @@ impl Broker {
         self.open_defined(session, in_force, &request, definition, Some(declared)).await
     }
 
+    /// Opens all public applications that are declared.
+    ///
+    /// # Errors
+    /// When the store is locked or unreadable, or the policy says no.
+    pub async fn open_public_apps(
+        &self,
+        session: &Session,
+        in_force: &InForce,
+    ) -> Result<(), Failure> {
+        for (name, app) in in_force.apps() {
+            if app.kind == AppKind::Public {
+                self.open_declared(session, in_force, name).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Whom an application is for at this moment: a program that was replaced by a newer one is still the program.
     async fn caller_rule(&self, name: &str, app: &AppConfig) -> Result<CallerRule, Failure> {
         let (programs, users) = (app.programs.clone(), app.users.clone());
@@ -75,7 +92,11 @@ impl Broker {
     /// What is wrong with a name that nothing is declared by, and where to declare it.
     fn undeclared(&self, in_force: &InForce, name: &str) -> Failure {
         let known: Vec<_> = in_force.apps().keys().map(String::as_str).collect();
-        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        let known = match known.len() {
+            0 => "none".to_owned(),
+            count @ 1..=MOST_NAMED => known[..count].join(", "),
+            more => format!("{} and {} more", known[..MOST_NAMED].join(", "), more - MOST_NAMED),
+        };
         let mut text = match (in_force.file(), self.configuration.preferred_file()) {
             (Some(file), _) => {
                 format!(
@@ -121,6 +142,9 @@ impl Broker {
         Ok(())
     }
 }
+
+/// How many names a person is told who gave another one.
+const MOST_NAMED: usize = 32;
 
 /// For the list of applications: one that is declared and that this connection has not opened. Its name serves as its id.
 pub fn describe_unopened(name: &str, app: &AppConfig) -> v1::App {

@@ -1,9 +1,10 @@
 //! The cache that the caller's programs share, as a whole.
 
-use valetkey_engine::{ExportCacheRequest, ImportCacheRequest};
+use std::sync::Arc;
+
+use valetkey_engine::{Error, ExportCacheRequest, ImportCacheRequest};
 use valetkey_policy::{Authorized, decide_on_cache};
 use valetkey_proto::v1::{self, AuditAct};
-use zeroize::Zeroizing;
 
 use super::Broker;
 use crate::audit::Deed;
@@ -21,7 +22,7 @@ impl Broker {
         session: &Session,
         request: v1::ImportCacheRequest,
     ) -> Result<v1::CacheImport, Failure> {
-        let reading = from_wire::foreign_cache(request)?;
+        let reading = off_the_runtime(|| from_wire::foreign_cache(request)).await?;
         let user = self.user(session).await?;
         let request = ImportCacheRequest { entries: reading.entries };
         let in_force = self.configuration.in_force();
@@ -50,10 +51,20 @@ impl Broker {
     pub async fn export_cache(
         &self,
         session: &Session,
-        authorized: &Authorized<ExportCacheRequest>,
-    ) -> Result<Zeroizing<String>, Failure> {
+        authorized: Authorized<ExportCacheRequest>,
+    ) -> Result<v1::ExportedCache, Failure> {
         let user = self.user(session).await?;
         self.note(session, &Deed::new(AuditAct::CacheExported));
-        Ok(self.engine.export_cache(&user, authorized))
+        let engine = Arc::clone(&self.engine);
+        let write = move || to_wire::sections(&engine.export_cache(&user, &authorized));
+        Ok(v1::ExportedCache { cache: off_the_runtime(write).await? })
     }
+}
+
+/// A large cache takes a while, and others are being answered.
+async fn off_the_runtime<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    let died = |_| Err(Error::Bug("reading or writing a cache died").into());
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(died)
 }

@@ -38,7 +38,7 @@ fn check_endpoints(path: &Path, content: &str, config: &Config) -> Result<(), Co
         // What is no safe place to sign in is none to ask about such places.
         if Authority::parse(url, options).is_err() {
             let text = format!(
-                "`{key}` has {url:?}; it must be a URL that begins with https:// (http:// is for loopback addresses only)"
+                "`{key}` must be a URL that begins with https:// (http:// is for loopback addresses only)"
             );
             return Err(ConfigError::at_key(path, content, key, text));
         }

@@ -67,7 +67,8 @@ impl ConfigError {
     pub(super) fn from_toml(path: &Path, content: &str, error: &toml::de::Error) -> Self {
         let offset = error.span().map_or(0, |span| span.start);
         let line = line_of(content, offset);
-        Self::Invalid { path: path.into(), line, problem: Problem::explain(error.message()) }
+        let key = content.lines().nth(line - 1).and_then(key_of);
+        Self::Invalid { path: path.into(), line, problem: Problem::explain(key, error.message()) }
     }
 
     /// A problem that shows only when several values are looked at together.
@@ -79,7 +80,7 @@ impl ConfigError {
 
 impl Problem {
     /// serde's words for an unknown key name it first and all known ones after it, each between backticks.
-    fn explain(message: &str) -> Self {
+    fn explain(key: Option<&str>, message: &str) -> Self {
         let text = message.trim().replace('\n', " ");
         let mut names = text.split('`').skip(1).step_by(2);
         let is_unknown = text.starts_with("unknown field") || text.starts_with("unknown variant");
@@ -93,7 +94,8 @@ impl Problem {
                 format!("{text}; {NO_SECRETS_HERE}, as `secret` of [apps.<name>.credential]");
             return Self { nearest: None, text };
         }
-        Self { nearest: nearest.map(str::to_owned), text }
+        let nearest = nearest.map(str::to_owned);
+        Self { nearest, text: without_value(key, &text).unwrap_or(text) }
     }
 }
 
@@ -105,6 +107,22 @@ impl fmt::Display for Problem {
             None => Ok(()),
         }
     }
+}
+
+/// The same without the value that serde repeats: it may be a secret in the wrong place. None when it repeats none.
+fn without_value(key: Option<&str>, text: &str) -> Option<String> {
+    let repeats = ["unknown variant", "invalid type", "invalid value", "invalid length"];
+    let kind = repeats.iter().find(|kind| text.starts_with(**kind))?;
+    let expected = text.rfind(", expected ").map_or("", |at| &text[at..]);
+    let key = key.map_or_else(String::new, |key| format!("`{key}`: "));
+    Some(format!("{key}{kind}{expected}"))
+}
+
+/// The key of a line that has one.
+fn key_of(line: &str) -> Option<&str> {
+    let key = line.split_once('=')?.0.trim();
+    let is_plain = key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
+    (is_plain && !key.is_empty()).then_some(key)
 }
 
 /// Whether somebody who writes this key is likely to write a secret behind it.

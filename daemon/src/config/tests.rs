@@ -77,9 +77,12 @@ fn a_mistake_is_named_with_its_line_and_the_way_out() {
     for (content, expected) in [
         ("[vualt]\nkey = \"auto\"", "/c.toml:1: unknown field `vualt`"),
         ("\n[vault]\nkye = \"auto\"", "/c.toml:3: unknown field `kye`"),
-        ("[vault]\nkey = \"keyrng\"", "/c.toml:2: unknown variant `keyrng`"),
+        (
+            "[vault]\nkey = \"keyrng\"",
+            "/c.toml:2: `key`: unknown variant, expected one of `auto`, ",
+        ),
         ("[apps.a]\nscopes = []", "/c.toml:1: missing field `client_id`"),
-        ("[network]\ntimeout = \"10\"", "/c.toml:2: invalid type"),
+        ("[network]\ntimeout = \"10\"", "/c.toml:2: `timeout`: invalid type, expected u64"),
         ("[network]\n\nconnect_timeout = 0", "/c.toml:3: `connect_timeout` is 0; it must be"),
         (
             "[apps.a]\nclient_id = \"x\"\nauthority = \"https://a/b\"\noidc_authority = \"https://c\"",
@@ -104,6 +107,25 @@ fn a_mistake_is_named_with_its_line_and_the_way_out() {
         ("[vault]\nkey = ", "/c.toml:2: "),
     ] {
         check_error(content, expected);
+    }
+}
+
+#[test]
+fn what_stands_in_the_place_of_a_value_is_not_repeated() {
+    for line in [
+        "kind = \"s3cret\"",
+        "scopes = \"s3cret\"",
+        "scopes = [\"a, expected s3cret\", 7]",
+        "dpop = \"s3cret, expected a\"",
+        "validate_authority = \"s3cret\"",
+        "instance_discovery = \"s3cret\"",
+        "credential = \"s3cret\"",
+        "[apps.a.credential]\nsend_certificate = \"s3cret\"",
+        "[apps.a.credential]\nthumbprint = {x = \"s3cret\"}",
+    ] {
+        let content = format!("[apps.a]\nclient_id = \"x\"\n{line}\n");
+        let message = parse(Path::new("/c.toml"), &content).unwrap_err().to_string();
+        assert!(!message.contains("s3cret"), "{line}: {message}");
     }
 }
 
