@@ -184,7 +184,7 @@ impl Engine {
         bytes
     }
 
-    /// Sends an application's request, unless the HTTP cache has the answer. `retry_after` of a repeated answer counts from now.
+    /// Sends an application's request, unless the HTTP cache has the answer; it keeps none that repeats a secret, and nobody hears one. `retry_after` of a repeated answer counts from now.
     pub(crate) async fn send(
         &self,
         user: &User,
@@ -197,7 +197,7 @@ impl Engine {
         let answer = self.ports.http.send(request.clone(), app.route()).await?;
         let changes = user.http_cache().keep(app.route(), &request, &answer, self.now());
         user.save_answers(changes).await;
-        Ok(answer)
+        Ok(answer.without_echoes_of(&request))
     }
 
     /// Forgets an answer that could not be read: it must not be repeated for a day.

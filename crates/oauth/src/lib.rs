@@ -15,6 +15,7 @@ mod cloud_shell;
 mod credential;
 mod device;
 mod discovery;
+mod echo;
 mod error;
 mod grant;
 mod http;
