@@ -166,10 +166,21 @@ async fn requests_for_tokens_and_flows_that_make_no_sense() {
                 "bad_request",
                 "auth_response.code",
             ),
-            ("no redirect", post(&complete, &json!({})), 400, "bad_request", "auth_response"),
+            (
+                "nothing for a device",
+                post(&complete, &json!({})),
+                400,
+                "bad_request",
+                "device_code",
+            ),
         ],
     )
     .await;
+    let started = json!({"kind": "auth_code", "redirect_uri": "http://localhost:4711", "scopes": ["https://graph.contoso.com/Files.Read"]});
+    let flow = connection.post(&path("flows"), &started).await.success();
+    let complete = format!("/v1/flows/{}/complete", flow["flow"].as_str().unwrap());
+    let empty = post(&complete, &json!({}));
+    check(&world.machine, vec![("no redirect", empty, 400, "state_mismatch", "no state")]).await;
 }
 
 #[tokio::test]

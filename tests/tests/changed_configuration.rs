@@ -190,6 +190,8 @@ async fn a_pipe_in_the_place_of_the_configuration_is_named_and_waited_for_by_nob
     let problem = world.machine.status().await["configuration"]["problem"].clone();
     assert!(problem.as_str().is_some_and(|it| it.contains("not a regular file")), "{problem}");
     assert!(opens(&world, "mail").await);
+    // Writing to a pipe would wait for its reader.
+    std::fs::remove_file(world.machine.folder().join(CONFIG)).unwrap();
     declare(&world, "post");
     assert!(opens(&world, "post").await);
     put_pipe(&world.machine, CONFIG);

@@ -136,7 +136,7 @@ async fn a_private_cache_is_there_for_the_connection_that_opened_it() {
 }
 
 #[tokio::test]
-async fn one_user_has_so_many_and_is_told_how_to_make_room() {
+async fn one_program_has_so_many_and_is_told_how_to_make_room() {
     let world = World::start().await;
     let mut connection = world.machine.connect().await;
     let mut open = async |number: usize| {
@@ -144,10 +144,10 @@ async fn one_user_has_so_many_and_is_told_how_to_make_room() {
         definition["private_cache"] = format!("{NAME}-{number}").into();
         connection.post("/v1/apps", &definition).await
     };
-    for number in 0..256 {
+    for number in 0..192 {
         open(number).await.success();
     }
-    let refused = open(256).await;
+    let refused = open(192).await;
     assert_eq!(refused.refusal(), (429, "too_many_requests".to_owned()));
     assert!(refused.json()["error_description"].to_string().contains("close one"));
     open(0).await.success();
@@ -155,7 +155,7 @@ async fn one_user_has_so_many_and_is_told_how_to_make_room() {
     // The daemon learns of a connection's end when it learns of it.
     let mut connection = world.machine.connect().await;
     let mut definition = world.definition();
-    definition["private_cache"] = format!("{NAME}-256").into();
+    definition["private_cache"] = format!("{NAME}-192").into();
     let opened = async {
         while connection.post("/v1/apps", &definition).await.status != 200 {
             tokio::task::yield_now().await;

@@ -12,7 +12,7 @@ async fn a_wrong_configuration_is_named_by_file_and_line() {
         ("no TOML", "[vault\nkey = 1", vec!["config.toml", "1"]),
         ("an unknown section", "[valut]\n", vec!["valut"]),
         ("an unknown key", "[vault]\nkeys = \"file\"\n", vec!["keys", "2"]),
-        ("a wrong type", "[network]\ntimeout = \"long\"\n", vec![":2:", "long"]),
+        ("a wrong type", "[network]\ntimeout = \"long\"\n", vec![":2:", "timeout", "u64"]),
         ("a number that cannot be", "[network]\ntimeout = 0\n", vec!["timeout", "600"]),
         ("an unknown provider", "[vault]\nkey = \"magic\"\n", vec!["magic", "keyring"]),
         ("an app without id", "[apps.mail]\nscopes = []\n", vec!["client_id"]),

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use valetkey_engine::{ClientApplication, Definition, User};
 use valetkey_model::{FileId, Partition};
 use valetkey_policy::{CallerRule, ProgramFile, admit};
-use valetkey_proto::v1::{self, ErrorCode};
+use valetkey_proto::v1::{self, AuditAct, ErrorCode};
 
 use super::{Broker, Opened};
+use crate::audit::Deed;
 use crate::config::{AppConfig, AppKind, UserName};
 use crate::configuration::InForce;
 use crate::failure::Failure;
@@ -138,6 +139,7 @@ impl Broker {
             let process = session.caller().process.map(|process| process.number);
             let what = if is_kept { "a secret was kept" } else { "a secret was forgotten" };
             tracing::info!(name, process, "{what}");
+            self.note(session, &Deed::new(AuditAct::SecretChanged).because(name));
         }
         Ok(())
     }

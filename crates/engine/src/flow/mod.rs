@@ -186,8 +186,8 @@ impl Engine {
         flow.status(self.now())
     }
 
-    /// Hands in the redirect's parameters of an auth code flow; to a device flow, form fields alone. A redirect that belongs to another sign-in leaves the flow
-    /// open; any other ends it.
+    /// Hands in the redirect's parameters of an auth code flow; to a device flow, form fields alone. A redirect that belongs to
+    /// another sign-in leaves the flow open; any other ends it.
     ///
     /// # Errors
     /// When the flow is none that its caller completes, has ended, or the redirect is not its own.
