@@ -14,12 +14,12 @@ async fn a_wrong_configuration_is_named_by_file_and_line() {
         ("an unknown key", "[vault]\nkeys = \"file\"\n", vec!["keys", "2"]),
         ("a wrong type", "[network]\ntimeout = \"long\"\n", vec![":2:", "timeout", "u64"]),
         ("a number that cannot be", "[network]\ntimeout = 0\n", vec!["timeout", "600"]),
-        ("an unknown provider", "[vault]\nkey = \"magic\"\n", vec!["magic", "keyring"]),
+        ("an unknown provider", "[vault]\nkey = \"magic\"\n", vec![":2:", "keyring"]),
         ("an app without id", "[apps.mail]\nscopes = []\n", vec!["client_id"]),
         (
             "an endpoint in the clear",
             "[policy]\ninstance_discovery_endpoints = [\"http://clouds.example/x\"]\n",
-            vec![":2:", "clouds.example", "https://"],
+            vec![":2:", "instance_discovery_endpoints", "https://"],
         ),
         (
             "two authorities",
