@@ -172,6 +172,7 @@ async fn two_names_of_one_registration_each_have_their_own_scopes() {
 }
 
 #[cfg(unix)]
+#[expect(clippy::unwrap_used, reason = "a test says what failed by panicking")]
 fn put_pipe(machine: &Machine, path: &str) {
     let path = machine.folder().join(path);
     let fresh = path.with_extension("pipe");
