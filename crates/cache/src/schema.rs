@@ -104,7 +104,8 @@ pub(crate) fn read_sections(
     mut on_unreadable: impl FnMut(&'static str, usize, MemberError) -> Result<(), ImportError>,
 ) -> Result<Vec<Entry>, ImportError> {
     let (mut newest, mut shared) = (BTreeMap::new(), Shared::default());
-    for (name, value) in sections {
+    // What has no name cannot be found again.
+    for (name, value) in sections.into_iter().filter(|(name, _)| !name.is_empty()) {
         let Some(section) = section::OF_MSAL.into_iter().find(|known| **known == *name) else {
             keep_newer(&mut newest, read_foreign(&name, &value));
             continue;
