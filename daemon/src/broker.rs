@@ -25,6 +25,7 @@ use crate::session::{self, Declared, Session};
 mod declared;
 mod managed_identity;
 mod place;
+mod probe;
 mod record;
 mod shared_cache;
 

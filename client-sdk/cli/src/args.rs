@@ -37,6 +37,8 @@ pub enum Command {
     Apps(AppsArgs),
     /// Tell what runs, and how the tokens are protected
     Status,
+    /// Find what is wrong, and what to do about it
+    Doctor,
     /// Print the path of the daemon's socket
     Path,
     /// Print what happens, while it happens

@@ -5,6 +5,7 @@ mod apps;
 mod audit;
 mod cache;
 mod completions;
+mod doctor;
 mod events;
 mod lock;
 mod login;
@@ -23,6 +24,7 @@ use crate::failure::Failure;
 pub(crate) fn run(command: Command, console: &Console) -> Result<(), Failure> {
     match command {
         Command::Path => return path::run(console),
+        Command::Doctor => return doctor::run(console),
         Command::Completions { shell } => return completions::run(shell, console),
         _ => {}
     }
@@ -39,6 +41,6 @@ pub(crate) fn run(command: Command, console: &Console) -> Result<(), Failure> {
         Command::Audit(arguments) => audit::run(&client, &arguments, console),
         Command::Lock => lock::lock(&client, console),
         Command::Unlock => lock::unlock(&client, console),
-        Command::Path | Command::Completions { .. } => Ok(()),
+        Command::Path | Command::Doctor | Command::Completions { .. } => Ok(()),
     }
 }

@@ -57,6 +57,11 @@ impl Failure {
         Self::own(code, FAILED, SEVERAL.to_owned(), "").choose(accounts)
     }
 
+    /// What happened, and what to do next.
+    pub(crate) fn into_words(self) -> (String, String) {
+        (self.what, self.next)
+    }
+
     /// Says what to do next.
     pub(crate) fn advise(self, next: String) -> Self {
         Self { next, ..self }

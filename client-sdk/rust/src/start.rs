@@ -111,7 +111,7 @@ impl Waits {
 }
 
 /// What somebody chose, else what was installed with this program, else what is on PATH.
-fn find_daemon() -> Option<PathBuf> {
+pub(crate) fn find_daemon() -> Option<PathBuf> {
     if let Some(chosen) = env::var_os("VALETKEY_DAEMON").filter(|value| !value.is_empty()) {
         return Some(chosen.into());
     }

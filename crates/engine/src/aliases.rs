@@ -92,7 +92,7 @@ impl Engine {
 /// say that some host of theirs is Microsoft's, and would be sent Microsoft's tokens.
 fn may_learn(app: &ClientApplication) -> bool {
     let asks_microsoft = app.definition().instance_discovery == InstanceDiscovery::Enabled;
-    asks_microsoft && asks_about_host(app) && app.route().is_none()
+    asks_microsoft && asks_about_host(app.definition()) && app.route().is_none()
 }
 
 /// The others of the group that has `host` in it.

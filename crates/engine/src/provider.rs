@@ -6,11 +6,12 @@ use valetkey_cache::Document;
 use valetkey_model::UnixTime;
 use valetkey_oauth::{
     DiscoveryError, HttpRequest, HttpResponse, ProviderMetadata, build_discovery_request,
-    build_instance_discovery_request, parse_instance_discovery, parse_provider_metadata,
-    reduce_provider_metadata,
+    build_instance_discovery_request, parse_date, parse_instance_discovery,
+    parse_provider_metadata, reduce_provider_metadata,
 };
+use valetkey_policy::Authorized;
 
-use crate::application::{ClientApplication, InstanceDiscovery};
+use crate::application::{ClientApplication, Definition, InstanceDiscovery};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::flight::Landed;
@@ -89,12 +90,30 @@ impl Engine {
         user: &User,
         app: &ClientApplication,
     ) -> Result<Arc<ProviderMetadata>, Error> {
-        let authority = &app.definition().authority;
+        let reduced = reduce_provider_metadata(&self.ask_for_metadata(app.definition()).await?)?;
+        let metadata = parse_provider_metadata(&app.definition().authority, &reduced)?;
+        self.keep_document(user, &document_name(app), &reduced).await;
+        Ok(Arc::new(metadata))
+    }
+
+    /// Whether the provider of an application can be reached and answers as one, and what time it is there. Nothing is kept.
+    ///
+    /// # Errors
+    /// As a sign-in would fail.
+    pub async fn probe(&self, wanted: &Authorized<Definition>) -> Result<Option<UnixTime>, Error> {
+        let definition = wanted.request();
+        let answer = self.ask_for_metadata(definition).await?;
+        parse_provider_metadata(&definition.authority, &reduce_provider_metadata(&answer)?)?;
+        Ok(parse_date(&answer.headers))
+    }
+
+    async fn ask_for_metadata(&self, definition: &Definition) -> Result<HttpResponse, Error> {
+        let authority = &definition.authority;
         // Not by way of the HTTP cache: what is of use is kept as the authority's document, and a sign-in page of a hotel's
         // network is not to stand in the provider's place.
-        let get = |request| self.ports.http.send(request, app.route());
-        let request = if asks_about_host(app) {
-            let endpoint = match &app.definition().instance_discovery {
+        let get = |request| self.ports.http.send(request, definition.route.as_ref());
+        let request = if asks_about_host(definition) {
+            let endpoint = match &definition.instance_discovery {
                 InstanceDiscovery::At(url) => Some(url),
                 InstanceDiscovery::Enabled | InstanceDiscovery::Disabled => None,
             };
@@ -103,10 +122,7 @@ impl Engine {
         } else {
             build_discovery_request(authority)
         };
-        let reduced = reduce_provider_metadata(&get(request).await?)?;
-        let metadata = parse_provider_metadata(authority, &reduced)?;
-        self.keep_document(user, &document_name(app), &reduced).await;
-        Ok(Arc::new(metadata))
+        Ok(get(request).await?)
     }
 
     /// Keeps the document, so that a restart needs no network. Failing to is no failure of the request.
@@ -123,9 +139,9 @@ impl Engine {
     }
 }
 
-/// Whether Microsoft, or another endpoint in its place, is asked about the host first: one that it is not known to have, and that nobody vouches for.
-pub(crate) fn asks_about_host(app: &ClientApplication) -> bool {
-    let definition = app.definition();
+/// Whether Microsoft, or another endpoint in its place, is asked about the host first: one that it is not known to have, and
+/// that nobody vouches for.
+pub(crate) fn asks_about_host(definition: &Definition) -> bool {
     let vouched =
         definition.authority.has_well_known_host() || definition.authority.is_known_to_developer();
     !vouched && definition.instance_discovery != InstanceDiscovery::Disabled
@@ -139,7 +155,7 @@ fn document_name(app: &ClientApplication) -> String {
     if let Some(route) = app.route() {
         name = format!("{name}#{}", route.id());
     }
-    if asks_about_host(app) {
+    if asks_about_host(app.definition()) {
         name += "#instance-discovery";
         if let InstanceDiscovery::At(endpoint) = &app.definition().instance_discovery {
             name = format!("{name}#{endpoint}");

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::platform;
+use crate::{BindError, platform};
 
 /// A Unix socket's path, or a named pipe's.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -56,6 +56,14 @@ impl Endpoint {
     /// The endpoint of a daemon that was installed for every user of the machine.
     pub fn of_the_system() -> Self {
         Self(PathBuf::from(platform::SYSTEM_ENDPOINT))
+    }
+
+    /// Whether a daemon could listen here without anybody else getting in between, as far as can be told without trying.
+    ///
+    /// # Errors
+    /// What is in the way, and how to mend it.
+    pub fn inspect(&self) -> Result<(), BindError> {
+        platform::inspect(self)
     }
 
     /// The path.

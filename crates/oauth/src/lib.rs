@@ -85,7 +85,7 @@ pub use self::region::{
     FORCE_REGION_VARIABLE, REGION_NAME_VARIABLE, Region, RegionChoice, RegionError, RegionPlan,
     build_region_request, parse_region, plan_region,
 };
-pub use self::retry_after::parse_retry_after;
+pub use self::retry_after::{parse_date, parse_retry_after};
 pub use self::revocation::{TokenTypeHint, build_revocation_request, parse_revocation_response};
 pub use self::scope::{ReservedScope, decorate_scopes};
 pub use self::telemetry::TelemetryLog;

@@ -3,7 +3,7 @@
 use std::time::UNIX_EPOCH;
 
 use http::HeaderMap;
-use http::header::RETRY_AFTER;
+use http::header::{DATE, RETRY_AFTER};
 use valetkey_model::UnixTime;
 
 /// The longest wait that is believed, in seconds. Whoever is told longer would never come back.
@@ -15,10 +15,17 @@ pub fn parse_retry_after(headers: &HeaderMap, now: UnixTime) -> Option<i64> {
     if let Ok(seconds) = text.parse::<u32>() {
         return Some(i64::from(seconds).min(LONGEST_WAIT_SECONDS));
     }
-    let date = httpdate::parse_http_date(text).ok()?;
-    let seconds = date.duration_since(UNIX_EPOCH).ok()?.as_secs();
-    let date = UnixTime::from_seconds(i64::try_from(seconds).ok()?);
-    Some(date.seconds_since(now).clamp(0, LONGEST_WAIT_SECONDS))
+    Some(parse_time(text)?.seconds_since(now).clamp(0, LONGEST_WAIT_SECONDS))
+}
+
+/// What time it was at the provider when it answered (RFC 9110 section 6.6.1).
+pub fn parse_date(headers: &HeaderMap) -> Option<UnixTime> {
+    parse_time(headers.get(DATE)?.to_str().ok()?)
+}
+
+fn parse_time(text: &str) -> Option<UnixTime> {
+    let seconds = httpdate::parse_http_date(text).ok()?.duration_since(UNIX_EPOCH).ok()?.as_secs();
+    Some(UnixTime::from_seconds(i64::try_from(seconds).ok()?))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod answer;
 mod apps;
 mod audit;
 mod cache;
+mod diagnosis;
 mod events;
 mod flows;
 pub mod guard;
@@ -63,6 +64,7 @@ pub fn router(api: Arc<Api>) -> Router {
         .route(route::FLOW, get(flows::wait).delete(flows::cancel))
         .route(route::COMPLETE, post(flows::complete))
         .route(route::EVENTS, get(events::get))
+        .route(route::DIAGNOSIS, get(diagnosis::get))
         .route(route::AUDIT, get(audit::get))
         .route(route::CACHE_IMPORT, post(shared_cache::import))
         .route(route::CACHE_EXPORT, post(shared_cache::export))

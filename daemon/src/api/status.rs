@@ -36,8 +36,13 @@ pub(super) async fn get(
     State(api): State<Arc<Api>>,
     Extension(session): Extension<Arc<Session>>,
 ) -> Response<Body> {
+    json(StatusCode::OK, &tell(&api, &session).await)
+}
+
+/// The daemon's state, for one user.
+pub(super) async fn tell(api: &Api, session: &Session) -> Status {
     let engine = api.broker.engine();
-    let user = loaded_user(&api, &session).await;
+    let user = loaded_user(api, session).await;
     let mut report = api.store.report();
     let configuration = api.broker.configuration();
     let in_force = configuration.look(engine.now()).await;
@@ -55,36 +60,33 @@ pub(super) async fn get(
             flows: user.open_flows(),
         }
     });
-    json(
-        StatusCode::OK,
-        &Status {
-            version: super::guard::VERSION.to_owned(),
-            pid: std::process::id(),
-            uptime_seconds: engine.now().seconds_since(api.process.started),
-            socket: api.process.socket.clone(),
-            locked: report.locked,
-            key: KeyStatus {
-                provider: report.key_provider,
-                protection: report.key_protection,
-                to_be_chosen: report.key_to_be_chosen,
-            },
-            store: StoreStatus {
-                path: report.path,
-                problems: report.problems,
-                unsaved: user.map_or(0, |user| user.unsaved()),
-            },
-            configuration: ConfigurationStatus {
-                path: in_force.file().map(display),
-                expected_at: match in_force.file() {
-                    Some(_) => None,
-                    None => configuration.preferred_file().map(display),
-                },
-                problem: in_force.problem().map(str::to_owned),
-                at_next_start: configuration.waiting_for_restart(has_key),
-            },
-            counts: counts.unwrap_or_default(),
+    Status {
+        version: super::guard::VERSION.to_owned(),
+        pid: std::process::id(),
+        uptime_seconds: engine.now().seconds_since(api.process.started),
+        socket: api.process.socket.clone(),
+        locked: report.locked,
+        key: KeyStatus {
+            provider: report.key_provider,
+            protection: report.key_protection,
+            to_be_chosen: report.key_to_be_chosen,
         },
-    )
+        store: StoreStatus {
+            path: report.path,
+            problems: report.problems,
+            unsaved: user.map_or(0, |user| user.unsaved()),
+        },
+        configuration: ConfigurationStatus {
+            path: in_force.file().map(display),
+            expected_at: match in_force.file() {
+                Some(_) => None,
+                None => configuration.preferred_file().map(display),
+            },
+            problem: in_force.problem().map(str::to_owned),
+            at_next_start: configuration.waiting_for_restart(has_key),
+        },
+        counts: counts.unwrap_or_default(),
+    }
 }
 
 fn display(path: &Path) -> String {

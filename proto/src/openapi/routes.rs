@@ -5,8 +5,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use crate::v1::ErrorCode::{self, *};
 use crate::v1::paths::route;
 use crate::v1::{
-    Accounts, App, Apps, Audit, Cache, CacheImport, CacheVersion, CompleteFlowRequest, Event,
-    ExportCacheRequest, ExportedCache, Flow, ImportCacheRequest, OpenAppRequest, Proof,
+    Accounts, App, Apps, Audit, Cache, CacheImport, CacheVersion, CompleteFlowRequest, Diagnosis,
+    Event, ExportCacheRequest, ExportedCache, Flow, ImportCacheRequest, OpenAppRequest, Proof,
     ProofRequest, PutSecretRequest, ReplaceCacheRequest, StartFlowRequest, Status, TokenRequest,
     TokenResponse, UnlockRequest,
 };
@@ -278,6 +278,14 @@ pub(super) const OPERATIONS: &[Operation] = &[
             schema: Some(schema::<Event>),
         }],
         errors: &[StoreLocked],
+        ..NOTHING
+    },
+    Operation {
+        path: route::DIAGNOSIS,
+        id: "diagnose",
+        summary: "What is wrong, and what to do about it.",
+        description: "Asks the providers of the applications that are configured or open for their metadata, and no more.",
+        answers: &[json::<Diagnosis>(200, "What was looked at.")],
         ..NOTHING
     },
     Operation {

@@ -5,6 +5,7 @@ mod app;
 mod audit;
 mod cache;
 mod credential;
+mod diagnosis;
 mod error;
 mod event;
 mod flow;
@@ -26,6 +27,7 @@ pub use cache::{
 pub use credential::{
     ClientCredential, ManagedIdentity, ManagedIdentityId, ManagedIdentitySource, SecretText,
 };
+pub use diagnosis::{About, Diagnosis, Finding, Verdict};
 pub use error::{ERROR_CODES, ErrorBody, ErrorCode, ErrorCodeRow};
 pub use event::{Event, EventKind};
 pub use flow::{AuthResponse, CompleteFlowRequest, Flow, FlowKind, FlowState, StartFlowRequest};

@@ -51,6 +51,8 @@ pub mod route {
     pub const COMPLETE: &str = "/v1/flows/{flow}/complete";
     /// `GET`, server-sent events
     pub const EVENTS: &str = "/v1/events";
+    /// `GET`
+    pub const DIAGNOSIS: &str = "/v1/diagnosis";
     /// `GET` (`?limit=number`)
     pub const AUDIT: &str = "/v1/audit";
     /// `POST`

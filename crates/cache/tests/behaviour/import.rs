@@ -159,7 +159,8 @@ fn another_librarys_section_is_kept_beside_and_not_in_the_place_of_one_that_is_h
         TokenCache::read_msal_sections(text.as_object().unwrap().clone()).unwrap().entries
     };
     let here = read(json!({"Account": {}, "Future": 1}));
-    let (_, skipped, cache) = import(here, read(json!({"Account": {}, "Future": 2, "Other": 3, "": 4})));
+    let (_, skipped, cache) =
+        import(here, read(json!({"Account": {}, "Future": 2, "Other": 3, "": 4})));
     assert_eq!(skipped, [format!("1 Future: {NOT_NEWER}")]);
     assert_eq!(
         serde_json::from_str::<Value>(&cache.to_msal_json()).unwrap(),

@@ -1,6 +1,7 @@
 //! The socket's folder: private when it is made, and refused when others could write to it or put another in its place.
 
 use std::fs::Metadata;
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -13,10 +14,27 @@ use crate::error::{BindError, FolderProblem};
 /// A folder that others may read is accepted, since the socket's own mode keeps them out; one that they may write to is
 /// not, since they could put their own socket in the place of ours.
 pub(super) fn prepare(folder: &Path) -> Result<(), BindError> {
-    valetkey_safe_path::create_folder(folder).map_err(|error| match error {
+    valetkey_safe_path::create_folder(folder).map_err(untrusted)?;
+    look_at(folder)
+}
+
+/// As [`prepare`], of a folder that may not be there yet, and without making it.
+pub(super) fn inspect(folder: &Path) -> Result<(), BindError> {
+    valetkey_safe_path::check_way_to(folder).map_err(untrusted)?;
+    match look_at(folder) {
+        Err(BindError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(()),
+        outcome => outcome,
+    }
+}
+
+fn untrusted(error: PathError) -> BindError {
+    match error {
         PathError::Io { doing, path, source } => BindError::Io { doing, path, source },
         unsafe_way => BindError::UnsafeWay(unsafe_way),
-    })?;
+    }
+}
+
+fn look_at(folder: &Path) -> Result<(), BindError> {
     let metadata =
         folder.symlink_metadata().map_err(|e| BindError::io("look at folder", folder, e))?;
     check(&metadata, rustix::process::geteuid().as_raw())

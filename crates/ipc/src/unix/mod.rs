@@ -13,7 +13,7 @@ use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::{Endpoint, EndpointError, PathTooLong};
+use crate::{BindError, Endpoint, EndpointError, PathTooLong};
 
 pub(crate) use claim::{Claim, bind};
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -66,6 +66,12 @@ pub(crate) fn check_length(endpoint: &Endpoint) -> Result<(), PathTooLong> {
         return Err(PathTooLong { endpoint: endpoint.clone(), length, limit: PATH_LIMIT });
     }
     Ok(())
+}
+
+/// Whether the socket's folder is, or could become, one that nobody else can put a socket into.
+pub(crate) fn inspect(endpoint: &Endpoint) -> Result<(), BindError> {
+    check_length(endpoint)?;
+    folder::inspect(endpoint.path().parent().unwrap_or(Path::new("/")))
 }
 
 /// `sun_path` without its terminating zero.

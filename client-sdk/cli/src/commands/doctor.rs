@@ -1,0 +1,133 @@
+//! `valetkey doctor`: what is wrong, and what to do about it. What can be seen from outside is looked at here, the rest by the
+//! daemon.
+
+use serde_json::json;
+use valetkey_client::blocking::Client;
+use valetkey_client::v1::{About, Finding, Verdict};
+use valetkey_client::{Endpoint, Error, startable_daemon};
+
+use crate::console::Console;
+use crate::failure::{FAILED, Failure};
+use crate::text::{clean, wrap};
+
+pub(super) fn run(console: &Console) -> Result<(), Failure> {
+    let findings = examine();
+    let bad = findings.iter().filter(|finding| finding.verdict == Verdict::Bad).count();
+    if console.is_json() {
+        let version = env!("CARGO_PKG_VERSION");
+        let system = format!("{} {}", std::env::consts::OS, std::env::consts::ARCH);
+        console
+            .print_json(&json!({ "version": version, "system": system, "findings": findings }))?;
+    } else {
+        console.print(&describe(&findings, console))?;
+    }
+    match bad {
+        0 => Ok(()),
+        1 => Err(Failure::own("not_well", FAILED, "one thing is wrong".to_owned(), NEXT)),
+        several => {
+            Err(Failure::own("not_well", FAILED, format!("{several} things are wrong"), NEXT))
+        }
+    }
+}
+
+/// Each thing rests on the one before: where a daemon cannot be reached, there is nobody to ask the rest.
+fn examine() -> Vec<Finding> {
+    let endpoint = match Endpoint::of_this_user() {
+        Ok(endpoint) => endpoint,
+        Err(error) => return vec![Finding::bad(About::Socket, error.to_string(), SET_SOCKET)],
+    };
+    let mut findings = vec![match endpoint.inspect() {
+        Ok(()) => Finding::good(About::Socket, endpoint.to_string()),
+        Err(error) => Finding::bad(About::Socket, error.to_string(), SET_SOCKET),
+    }];
+    let was_running = Client::at(endpoint).status().is_ok();
+    match ask_daemon(was_running) {
+        Ok(told) => findings.extend(told),
+        Err(error) => {
+            let (what, next) = Failure::from(error).into_words();
+            findings.push(Finding::bad(About::Daemon, what, next));
+        }
+    }
+    findings
+}
+
+/// Starts it, if need be.
+fn ask_daemon(was_running: bool) -> Result<Vec<Finding>, Error> {
+    let client = Client::new()?;
+    let mut findings = vec![look_at_daemon(&client.status()?.version, was_running)];
+    findings.extend(client.diagnose()?.findings);
+    Ok(findings)
+}
+
+fn look_at_daemon(version: &str, was_running: bool) -> Finding {
+    let own = env!("CARGO_PKG_VERSION");
+    if version != own {
+        let what = format!("valetkeyd {version} runs, and this command is of {own}");
+        return Finding::warning(
+            About::Daemon,
+            what,
+            "End valetkeyd; the next command starts the newer one.",
+        );
+    }
+    let started = if was_running { "runs" } else { "was started for this" };
+    match startable_daemon() {
+        Some(program) => Finding::good(
+            About::Daemon,
+            format!("valetkeyd {version} {started}; programs start {}", program.display()),
+        ),
+        None => Finding::warning(
+            About::Daemon,
+            format!("valetkeyd {version} {started}; no program would start it"),
+            "Put valetkeyd beside valetkey or on PATH, and do not set VALETKEY_AUTOSTART=0, unless systemd starts it.",
+        ),
+    }
+}
+
+fn describe(findings: &[Finding], console: &Console) -> String {
+    let columns = console.width.unwrap_or(COLUMNS).saturating_sub(MARGIN);
+    let mut text = String::new();
+    for Finding { about, verdict, what, hint } in findings {
+        let mut lines = wrap(&clean(what), columns);
+        lines.extend(wrap(&clean(hint.as_deref().unwrap_or_default()), columns));
+        let mut head = format!("{}  {:<8}", mark(*verdict, console), name(*about));
+        for line in lines {
+            text += &format!("{head}  {line}\n");
+            head = " ".repeat(MARGIN - GAP);
+        }
+    }
+    text
+}
+
+/// In seven columns.
+fn mark(verdict: Verdict, console: &Console) -> String {
+    match verdict {
+        Verdict::Good => "good   ".to_owned(),
+        Verdict::Warning => console.bold("warning"),
+        Verdict::Bad => console.bold("BAD    "),
+    }
+}
+
+fn name(about: About) -> &'static str {
+    match about {
+        About::Socket => "socket",
+        About::Daemon => "daemon",
+        About::Key => "key",
+        About::Store => "store",
+        About::Configuration => "config",
+        About::Limits => "limits",
+        About::Provider => "provider",
+        About::Clock => "clock",
+    }
+}
+
+const SET_SOCKET: &str = "Set VALETKEY_SOCKET to a path in a folder of your own.";
+
+const NEXT: &str = "what to do stands beside it; for support: `valetkey doctor --output json`";
+
+/// A verdict, a name, and the gaps behind them.
+const MARGIN: usize = 19;
+
+const GAP: usize = 2;
+
+/// Where there is no terminal to fit.
+const COLUMNS: usize = 80;

@@ -1,0 +1,24 @@
+//! `GET /v1/diagnosis`.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{Response, StatusCode};
+use valetkey_proto::v1::Diagnosis;
+
+use super::Api;
+use super::answer::json;
+use super::status;
+use crate::diagnosis;
+use crate::session::Session;
+
+pub(super) async fn get(
+    State(api): State<Arc<Api>>,
+    Extension(session): Extension<Arc<Session>>,
+) -> Response<Body> {
+    let mut findings = diagnosis::of_daemon(&status::tell(&api, &session).await);
+    findings.extend(diagnosis::of_providers(&api.broker, &session).await);
+    json(StatusCode::OK, &Diagnosis { findings })
+}
