@@ -238,4 +238,5 @@ def test_an_export_goes_to_a_place_that_is_safe_or_nowhere(world, cache_file):
     for target, words in [(folder / "cache.json", "lets others replace"), (kept, "exists")]:
         assert words in world.valetkey("cache", "export", "--unencrypted", "--yes", target, exit_code=1)
     assert list(folder.iterdir()) == [] and kept.read_text() == "mine"
+    assert "cache_exported" not in world.valetkey("--output", "json", "audit"), "nothing was handed out"
     assert json.loads(world.valetkey("cache", "export", "--unencrypted", "--yes"))["Account"]

@@ -127,7 +127,7 @@ async fn requests_for_tokens_and_flows_that_make_no_sense() {
             token("empty scopes", json!({"scopes": []}), "bad_request", "scopes"),
             token("two scopes in one", json!({"scopes": ["a b"]}), "bad_request", "scopes"),
             token("a quote in a scope", json!({"scopes": ["a\"b"]}), "bad_request", "scopes"),
-            token("a reserved scope", json!({"scopes": ["openid"], "force_refresh": true}), "reserved_scope", "openid"),
+            token("a reserved scope", json!({"scopes": ["openid"]}), "reserved_scope", "openid"),
             token("an unknown grant", json!({"grant": "magic", "scopes": scopes}), "bad_request", "grant"),
             token("a negative number", json!({"scopes": scopes, "min_validity": -1}), "bad_request", "min_validity"),
             token("a broken number", json!({"scopes": scopes, "min_validity": 1.5}), "bad_request", "min_validity"),

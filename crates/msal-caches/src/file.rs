@@ -1,7 +1,8 @@
 //! Files: one of another library is read, a new one of ours is written.
 
+use std::fs::File;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use valetkey_safe_path::{PathError, create_new, open_own};
 use zeroize::Zeroizing;
@@ -27,17 +28,56 @@ pub(crate) fn read(path: &Path, limit: usize) -> Result<Zeroizing<Vec<u8>>, Sour
     }
 }
 
-/// Writes a file that is not there yet, for nobody else to read, in a folder that nobody else may write to. What cannot be
-/// written whole is removed again.
-///
-/// # Errors
-/// When it is there, the place is not to be trusted, or the disk does not take it.
-pub fn write_new(path: &Path, text: &str) -> Result<(), PathError> {
-    let mut file = create_new(path)?;
-    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
-    written.map_err(|source| {
-        // What is left of it is worth nothing, and holds tokens.
-        let _ = std::fs::remove_file(path);
-        PathError::Io { doing: "write", path: path.into(), source }
-    })
+/// A file that was not there, for nobody else to read, in a folder that nobody else may write to. It is removed again unless it
+/// is written whole: what is left of it is worth nothing, and may hold tokens.
+pub struct NewFile {
+    path: PathBuf,
+    file: File,
+    is_whole: bool,
+}
+
+impl NewFile {
+    /// Takes the place.
+    ///
+    /// # Errors
+    /// When something is there, or the place is not to be trusted.
+    pub fn create(path: &Path) -> Result<Self, PathError> {
+        Ok(Self { file: create_new(path)?, path: path.into(), is_whole: false })
+    }
+
+    /// Writes the whole of it.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub fn write(mut self, text: &str) -> Result<(), PathError> {
+        let written = self.file.write_all(text.as_bytes()).and_then(|()| self.file.sync_all());
+        self.is_whole = written.is_ok();
+        let path = self.path.clone();
+        written.map_err(|source| PathError::Io { doing: "write", path, source })
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        if !self.is_whole {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_file_is_there_when_it_is_whole_and_gone_otherwise() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cache.json");
+        drop(NewFile::create(&path).unwrap());
+        assert!(!path.exists());
+        NewFile::create(&path).unwrap().write("all of it").unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "all of it");
+        assert!(NewFile::create(&path).is_err());
+        assert!(path.exists());
+    }
 }

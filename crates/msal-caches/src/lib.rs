@@ -3,7 +3,7 @@
 //! [`find`] looks in the places of Azure CLI and of the Azure Identity libraries; [`read`] gives the text of one, or of any
 //! other file or keyring item, under the lock that its own library takes. A source is never written, moved or deleted. What
 //! the text means is for somebody else to say: this crate knows no token, no daemon, and no other system's encryption (DPAPI,
-//! Keychain). The one file that it writes is a new one, for an export: [`write_new`].
+//! Keychain). The one file that it writes is a new one, for an export: [`NewFile`].
 
 mod error;
 mod file;
@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 pub use error::SourceError;
-pub use file::write_new;
+pub use file::NewFile;
 pub use places::{Found, Places, Product, find};
 
 /// A cache of another library.

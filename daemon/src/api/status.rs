@@ -47,7 +47,8 @@ pub(super) async fn tell(api: &Api, session: &Session) -> Status {
     let configuration = api.broker.configuration();
     let in_force = configuration.look(engine.now()).await;
     let has_key = api.process.has_key_of_environment || report.key().is_some();
-    if !api.process.has_key_of_environment {
+    // A file that is not in force says nothing of it, and would be refused for itself.
+    if !api.process.has_key_of_environment && in_force.problem().is_none() {
         report.problems.extend(refusal_at_next_start(&report, in_force.config().vault.key));
     }
     let counts = user.as_ref().map(|user| {

@@ -34,7 +34,12 @@ pub(super) fn run(
             &record.program.as_ref().map(describe).unwrap_or_default(),
         ]);
     }
-    console.print(&table.render(console))
+    console.print(&table.render(console))?;
+    let programs = records.iter().filter_map(|record| record.program.as_ref());
+    if programs.into_iter().any(|program| program.unidentified.is_some()) {
+        console.tell(UNIDENTIFIED);
+    }
+    Ok(())
 }
 
 fn purpose(record: &AuditRecord) -> String {
@@ -51,3 +56,6 @@ fn describe(program: &AuditedProgram) -> String {
         Some(_) => format!("{path} (unidentified)").trim_start().to_owned(),
     }
 }
+
+const UNIDENTIFIED: &str = "\
+(unidentified): the path does not tell what the program runs, as of an interpreter. Each reason is in `--output json`.\n";

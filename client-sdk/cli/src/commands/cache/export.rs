@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::json;
 use valetkey_client::blocking::Client;
 use valetkey_client::v1::{ExportCacheRequest, SecretText};
-use valetkey_msal_caches::write_new;
+use valetkey_msal_caches::NewFile;
 
 use super::ask;
 use crate::args::CacheExportArgs;
@@ -26,6 +26,8 @@ pub(super) fn run(
     if !arguments.yes {
         confirm(console)?;
     }
+    // Before the daemon hands anything out, and puts on record that it did.
+    let file = arguments.file.as_deref().map(take_place).transpose()?;
     let request = ExportCacheRequest {
         unencrypted: arguments.unencrypted,
         passphrase: passphrase(client)?.map(SecretText),
@@ -37,8 +39,8 @@ pub(super) fn run(
     })?;
     // Strings and numbers alone, which always can be written.
     let text = serde_json::to_string(&exported.cache).unwrap_or_default();
-    match &arguments.file {
-        Some(path) => save(path, &text, console),
+    match arguments.file.as_deref().zip(file) {
+        Some((path, file)) => save(path, file, &text, console),
         None => console.print(&(text + "\n")),
     }
 }
@@ -63,11 +65,17 @@ fn passphrase(client: &Client) -> Result<Option<String>, Failure> {
     read_passphrase().map(Some)
 }
 
-fn save(path: &Path, text: &str, console: &Console) -> Result<(), Failure> {
-    write_new(path, text).map_err(|error| {
-        let next = "name a file that does not exist yet, in a folder of your own";
-        Failure::own("file_not_written", FAILED, error.to_string(), next)
-    })?;
+fn take_place(path: &Path) -> Result<NewFile, Failure> {
+    NewFile::create(path).map_err(|error| not_written(&error))
+}
+
+fn not_written(error: &impl ToString) -> Failure {
+    let next = "name a file that does not exist yet, in a folder of your own";
+    Failure::own("file_not_written", FAILED, error.to_string(), next)
+}
+
+fn save(path: &Path, file: NewFile, text: &str, console: &Console) -> Result<(), Failure> {
+    file.write(text).map_err(|error| not_written(&error))?;
     if console.is_json() {
         return console.print_json(&json!({ "file": path.display().to_string() }));
     }
