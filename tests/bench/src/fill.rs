@@ -12,12 +12,14 @@ use valetkey_vault::{
 
 use crate::Outcome;
 
-/// Copies a store that nobody has open.
+/// Copies a store that nobody has open, without the record of who got what in its folder.
 pub(crate) fn copy_store(from: &Path, to: &Path) -> Outcome {
     std::fs::DirBuilder::new().mode(0o700).create(to)?;
     for file in std::fs::read_dir(from)? {
         let file = file?;
-        std::fs::copy(file.path(), to.join(file.file_name()))?;
+        if file.file_type()?.is_file() {
+            std::fs::copy(file.path(), to.join(file.file_name()))?;
+        }
     }
     Ok(())
 }
