@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use valetkey_engine::{AppId, Attendant};
 use valetkey_ipc::Peer;
-use valetkey_model::{Caller, Partition, Program};
+use valetkey_model::{Caller, Partition};
 
 use crate::configuration::Epoch;
 use crate::in_memory::Use;
@@ -70,19 +70,14 @@ impl Session {
         Attendant::new(self.caller().process, &self.presence)
     }
 
-    /// What its program looks like at this moment.
-    pub fn describe_program(&self) -> Program {
-        self.peer.describe()
+    /// The program at the other end.
+    pub fn peer(&self) -> &Peer {
+        &self.peer
     }
 
-    /// What was last noted of this connection, so that the same is not looked up again.
-    pub fn last_noted(&self) -> u64 {
-        self.last_noted.load(Ordering::Relaxed)
-    }
-
-    /// Sets [`Self::last_noted`].
-    pub fn set_last_noted(&self, digest: u64) {
-        self.last_noted.store(digest, Ordering::Relaxed);
+    /// Whether what is noted of this connection, by a digest, is not what was noted last.
+    pub fn is_news(&self, digest: u64) -> bool {
+        self.last_noted.swap(digest, Ordering::Relaxed) != digest
     }
 
     /// Remembers that this connection may use an application.

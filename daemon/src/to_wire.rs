@@ -8,7 +8,8 @@ use valetkey_engine::{
     CacheContent, Error, Event, Flow, FlowStatus, FoundAccount, Happening, Invitation, TokenAnswer,
     TokenSource,
 };
-use valetkey_model::{Caller, CorrelationId, Executable, Program, Sandbox, UnixTime};
+use valetkey_ipc::Peer;
+use valetkey_model::{CorrelationId, Executable, Sandbox, UnixTime};
 use valetkey_oauth::{
     DiscoveryError, ManagedIdentityError, OAuthError, RedirectError, TokenResponseError,
     UserRealmError, WsTrustError,
@@ -117,21 +118,23 @@ pub fn cache_import(import: &Import, unreadable: &[Skipped]) -> v1::CacheImport 
     }
 }
 
-/// A program for the record.
-pub fn program(caller: &Caller, program: &Program) -> v1::AuditedProgram {
+/// A program for the record, as it looks at this moment.
+pub fn program(peer: &Peer) -> v1::AuditedProgram {
+    let program = peer.describe();
     let unidentified = match &program.executable {
         Executable::Identified(_) => None,
         Executable::Unidentified { why, .. } => Some(why.to_string()),
     };
     v1::AuditedProgram {
-        process: caller.process.map(|process| process.number),
+        process: peer.caller().process.map(|process| process.number),
         path: program.executable.path().map(|path| path.display().to_string()),
         unidentified,
-        unit: program.unit.clone(),
+        unit: program.unit,
         sandbox: program.sandbox.as_ref().map(|sandbox| match sandbox {
             Sandbox::Flatpak(id) => format!("flatpak:{id}"),
             Sandbox::Snap(name) => format!("snap:{name}"),
         }),
+        parents: peer.parents().into_iter().map(|parent| parent.name).collect(),
     }
 }
 

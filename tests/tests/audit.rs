@@ -61,6 +61,10 @@ async fn each_program_that_got_a_token_is_on_record_and_the_same_token_again_is_
             assert_eq!(record["program"]["unidentified"], json!(null));
         }
     }
+    if cfg!(target_os = "linux") {
+        let parent = json!(std::env::current_exe().unwrap());
+        assert_eq!(records[2]["program"]["parents"][0], parent, "whoever ran the command");
+    }
 }
 
 #[tokio::test]

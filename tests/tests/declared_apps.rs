@@ -22,6 +22,7 @@ const APP: &str = "a91a91a9-0000-4000-8000-00000000da7a";
 const SECRET: &str = "s3cret-that-nobody-sees";
 const SCOPE: &str = "https://vault.contoso.com/.default";
 const PASSPHRASE: &str = "schlüssel";
+const BY_FILE: &str = "secret = { file = \"@secret\" }";
 const THUMBPRINT: &str = "7A:31:62:5E:C0:A0:13:A7:1D:30:4E:AC:03:19:93:9A:12:72:53:9E";
 
 macro_rules! fixture {
@@ -94,6 +95,15 @@ async fn caller(world: &World) -> Caller {
     Caller::open(world.machine.connect().await, &json!({"name": "reports"})).await
 }
 
+/// A program that is named, and has had a token.
+async fn admitted() -> (World, Caller) {
+    let world = start().await;
+    declare(&world, &this_program(), BY_FILE);
+    let mut caller = caller(&world).await;
+    assert_eq!(own_token(&mut caller).await.status, 200);
+    (world, caller)
+}
+
 /// The application's own token, for the scopes that it was declared with.
 async fn own_token(caller: &mut Caller) -> Answer {
     let path = format!("/v1/apps/{}/token", caller.app);
@@ -128,7 +138,7 @@ async fn a_program_uses_a_credential_in_every_form_and_place() {
         assert_eq!(put_secret(&mut connection, name, &body).await.status, 204);
     }
     for credential in [
-        "secret = { file = \"@secret\" }",
+        BY_FILE,
         "secret = { file = \"@line\" }",
         "secret = { systemd_credential = \"secret\" }",
         "secret = { vault = \"secret\" }",
@@ -151,7 +161,7 @@ async fn a_program_uses_a_credential_in_every_form_and_place() {
 #[tokio::test]
 async fn a_declared_application_acts_for_the_user_who_called_it() {
     let world = start().await;
-    declare(&world, &this_program(), "secret = { file = \"@secret\" }");
+    declare(&world, &this_program(), BY_FILE);
     let mut user = world.caller().await;
     let flow = json!({"kind": "device_code", "scopes": ["api://reports/Read"]});
     let flow = user.start_flow(flow).await.success();
@@ -174,7 +184,7 @@ async fn a_declared_application_acts_for_the_user_who_called_it() {
 #[tokio::test]
 async fn whoever_is_not_named_is_refused_and_told_which_key_names_them() {
     let world = start().await;
-    let secret = "secret = { file = \"@secret\" }";
+    let secret = BY_FILE;
     let uid = rustix::process::getuid().as_raw();
     let this = std::env::current_exe().unwrap();
     let add = format!("add {this:?} to `programs` in [apps.reports]");
@@ -201,32 +211,25 @@ async fn a_program_is_known_by_its_file() {
     let world = start().await;
     let link = world.machine.folder().join("link");
     std::os::unix::fs::symlink(std::env::current_exe().unwrap(), &link).unwrap();
-    declare(&world, &format!("programs = [{link:?}]"), "secret = { file = \"@secret\" }");
+    declare(&world, &format!("programs = [{link:?}]"), BY_FILE);
     assert_eq!(open(&world).await.status, 200, "a link leads to the same file");
     let copy = world.machine.folder().join("copy");
     fs::copy(std::env::current_exe().unwrap(), &copy).unwrap();
-    declare(&world, &format!("programs = [{copy:?}]"), "secret = { file = \"@secret\" }");
+    declare(&world, &format!("programs = [{copy:?}]"), BY_FILE);
     check_refused(&open(&world).await, (403, "access_denied"), "`programs`");
 }
 
 #[tokio::test]
 async fn its_id_opens_nothing_to_another_connection() {
-    let world = start().await;
-    declare(&world, &this_program(), "secret = { file = \"@secret\" }");
-    let mut first = caller(&world).await;
-    assert_eq!(own_token(&mut first).await.status, 200);
+    let (world, first) = admitted().await;
     let mut second = Caller { connection: world.machine.connect().await, app: first.app };
     assert_eq!(own_token(&mut second).await.refusal(), (404, "unknown_app".to_owned()));
 }
 
 #[tokio::test]
 async fn who_is_named_no_longer_gets_nothing_more() {
-    let world = start().await;
-    let secret = "secret = { file = \"@secret\" }";
-    declare(&world, &this_program(), secret);
-    let mut caller = caller(&world).await;
-    assert_eq!(own_token(&mut caller).await.status, 200);
-    declare(&world, "programs = [\"/bin/true\"]", secret);
+    let (world, mut caller) = admitted().await;
+    declare(&world, "programs = [\"/bin/true\"]", BY_FILE);
     world.machine.status().await;
     assert_eq!(own_token(&mut caller).await.refusal(), (404, "unknown_app".to_owned()));
     let opened = caller.connection.post("/v1/apps", &json!({"name": "reports"})).await;
@@ -235,12 +238,8 @@ async fn who_is_named_no_longer_gets_nothing_more() {
 
 #[tokio::test]
 async fn who_asks_for_nothing_but_tokens_is_refused_within_seconds() {
-    let world = start().await;
-    let secret = "secret = { file = \"@secret\" }";
-    declare(&world, &this_program(), secret);
-    let mut caller = caller(&world).await;
-    assert_eq!(own_token(&mut caller).await.status, 200);
-    declare(&world, "programs = [\"/bin/true\"]", secret);
+    let (world, mut caller) = admitted().await;
+    declare(&world, "programs = [\"/bin/true\"]", BY_FILE);
     let refused = async {
         while own_token(&mut caller).await.status == 200 {
             tokio::task::yield_now().await;
@@ -316,7 +315,7 @@ async fn a_credential_that_cannot_be_had_is_named_with_its_part_and_the_way_out(
     let lax = world.machine.folder().join("secrets/secret");
     fs::set_permissions(&lax, fs::Permissions::from_mode(0o644)).unwrap();
     for (credential, words) in [
-        ("secret = { file = \"@secret\" }", "`chmod 600`"),
+        (BY_FILE, "`chmod 600`"),
         ("secret = { file = \"@nowhere\" }", "secrets/nowhere"),
         ("secret = { systemd_credential = \"nowhere\" }", "systemd credential nowhere"),
         ("secret = { vault = \"nowhere\" }", "`valetkey apps secret nowhere` sets it"),
@@ -348,7 +347,7 @@ async fn what_is_declared_is_listed_for_everybody_and_opened_for_nobody_by_that(
     let authority = world.entra.authority("contoso.com");
     let expected = json!({"app": "reports", "name": "reports", "kind": "confidential", "client_id": APP, "authority": authority});
     assert_eq!(listed["apps"], json!([expected]));
-    declare(&world, &this_program(), "secret = { file = \"@secret\" }");
+    declare(&world, &this_program(), BY_FILE);
     let mut caller = caller(&world).await;
     let listed = caller.connection.get("/v1/apps").await.success();
     assert_eq!(listed["apps"].as_array().unwrap().len(), 1, "{listed}");
@@ -415,7 +414,7 @@ async fn the_command_hands_a_secret_in_and_uses_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_sdk_uses_it_over_all_of_its_connections_and_through_a_change() {
     let world = start().await;
-    declare(&world, &this_program(), "secret = { file = \"@secret\" }");
+    declare(&world, &this_program(), BY_FILE);
     let client = valetkey_client::Client::at(world.machine.endpoint().clone());
     let app = client.open_named_app("reports").await.unwrap();
     let request = TokenRequest { grant: Grant::ClientCredentials, ..TokenRequest::default() };

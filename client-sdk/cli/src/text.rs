@@ -1,6 +1,7 @@
 //! Text that somebody else wrote, for a terminal.
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use valetkey_model::steers_display;
 
 /// Without what steers a terminal.
 pub(crate) fn clean(text: &str) -> String {
@@ -8,7 +9,7 @@ pub(crate) fn clean(text: &str) -> String {
 }
 
 /// JSON with the same meaning, in which nothing steers a terminal. JSON itself escapes only what is below U+0020, and what
-/// is above stands in its texts alone.
+/// is above stands in its texts alone. All that steers is of the first plane, which four digits can name.
 pub(crate) fn escape_json(json: &str) -> String {
     let mut escaped = String::with_capacity(json.len());
     for character in json.chars() {
@@ -19,20 +20,6 @@ pub(crate) fn escape_json(json: &str) -> String {
         }
     }
     escaped
-}
-
-/// True for controls, with which a name or an error could write anywhere on the screen, and for the invisible characters
-/// that reorder, join or hide what stands beside them. All are of the first plane, which four digits can name.
-fn steers_display(character: char) -> bool {
-    character.is_control()
-        || matches!(
-            character,
-            '\u{61c}'
-                | '\u{200b}'..='\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{2069}'
-                | '\u{feff}'
-        )
 }
 
 /// How many columns it takes.

@@ -115,6 +115,10 @@ impl Engine {
         user: &Arc<User>,
         request: &SilentRequest,
     ) -> Option<TokenAnswer> {
+        // Most tokens are good for a reserved scope, so that any would be found; `check_request` refuses it.
+        if request.scopes.reserved_member().is_some() {
+            return None;
+        }
         let provider = self.known_metadata(user, &request.app)?;
         let cache = user.cache();
         let account = select_account(&cache, &request.app, &request.account).ok()?;

@@ -30,7 +30,7 @@ pub use client::{connect, connect_blocking};
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::{AcceptError, BindError, ConnectError, FolderProblem, PathTooLong};
 pub use listener::Listener;
-pub use peer::{Peer, find_package};
+pub use peer::Peer;
 pub use stream::{BlockingStream, Stream};
 #[cfg(unix)]
 pub use unix::inherited::{AdoptError, Inherited};

@@ -1,7 +1,6 @@
 //! Who is at the other end of a connection.
 
 use std::fmt;
-use std::path::Path;
 
 use valetkey_model::{Caller, Parent, Program};
 
@@ -44,9 +43,4 @@ impl fmt::Debug for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Peer").field(&self.caller).finish()
     }
-}
-
-/// The package that brought an executable's file, as its manager names it, where that can be told. Reads many files.
-pub fn find_package(executable: &Path) -> Option<String> {
-    platform::find_package(executable)
 }

@@ -69,18 +69,15 @@ impl<'a> Deed<'a> {
         let definition = self.app.map(ClientApplication::definition);
         let environment = definition.map(|definition| definition.authority.environment());
         AuditRecord {
-            at: now.seconds(),
-            act: self.act,
             program: Some(program),
             app: definition.and_then(|definition| definition.declared_as.clone()),
             client_id: definition.map(|definition| definition.client_id.as_str().to_owned()),
             environment: environment.map(str::to_owned),
             home_account_id: self.account.map(|account| account.as_str().to_owned()),
-            username: None,
             scope: self.answer.map(|answer| answer.scopes().target().to_owned()),
             expires_on: self.answer.map(|answer| answer.expires_on().seconds()),
             detail: self.detail.map(str::to_owned),
-            count: None,
+            ..AuditRecord::new(now.seconds(), self.act)
         }
     }
 }

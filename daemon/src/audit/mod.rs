@@ -43,14 +43,10 @@ impl Audit {
     /// Notes what the program at the other end of a connection did, unless that is known.
     pub fn note(&self, session: &Session, deed: &Deed<'_>, now: UnixTime) {
         let digest = digest(session, deed, now);
-        if session.last_noted() == digest {
+        if !session.is_news(digest) || self.is_known(digest) {
             return;
         }
-        session.set_last_noted(digest);
-        if self.is_known(digest) {
-            return;
-        }
-        let program = to_wire::program(session.caller(), &session.describe_program());
+        let program = to_wire::program(session.peer());
         self.writer.write(&session.caller().partition, deed.record(now, program), now);
     }
 

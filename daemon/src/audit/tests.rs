@@ -19,6 +19,7 @@ fn record(at: i64, detail: &str) -> AuditRecord {
         unidentified: None,
         unit: None,
         sandbox: None,
+        parents: Vec::new(),
     };
     let deed = Deed::new(AuditAct::Denied).because(detail);
     deed.record(UnixTime::from_seconds(at), program)

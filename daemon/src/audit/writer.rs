@@ -80,20 +80,7 @@ impl Pace {
 }
 
 fn tell_lost(count: u64, now: UnixTime) -> AuditRecord {
-    AuditRecord {
-        at: now.seconds(),
-        act: AuditAct::Lost,
-        program: None,
-        app: None,
-        client_id: None,
-        environment: None,
-        home_account_id: None,
-        username: None,
-        scope: None,
-        expires_on: None,
-        detail: None,
-        count: Some(count),
-    }
+    AuditRecord { count: Some(count), ..AuditRecord::new(now.seconds(), AuditAct::Lost) }
 }
 
 fn work(orders: &Receiver<Order>, folder: PathBuf) {

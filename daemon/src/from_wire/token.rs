@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use url::Url;
 use valetkey_engine::{
-    AccountSelector, ClientApplication, Error, Extras, Grant, GrantRequest, SilentRequest,
+    AccountSelector, ClientApplication, Extras, Grant, GrantRequest, SilentRequest,
 };
 use valetkey_model::{CorrelationId, Secret};
-use valetkey_oauth::{ExtraFields, FederatedUser, PopRequest, ReservedScope};
+use valetkey_oauth::{ExtraFields, FederatedUser, PopRequest};
 use valetkey_proto::v1;
 
 use super::{proof, scopes, short};
@@ -41,10 +41,6 @@ pub fn token_request(
     let extras = extras(&app, &mut request)?;
     let force_refresh = request.force_refresh;
     if request.grant == v1::Grant::Silent {
-        // Most cached tokens are good for them, so that any would be found.
-        if let Some(scope) = scopes.reserved_member() {
-            return Err(Error::from(ReservedScope { scope }).into());
-        }
         return Ok(TokenRequest::Silent(SilentRequest {
             app,
             scopes,

@@ -98,6 +98,26 @@ pub struct AuditRecord {
     pub count: Option<u64>,
 }
 
+impl AuditRecord {
+    /// A record that says no more than what, and when.
+    pub fn new(at: i64, act: AuditAct) -> Self {
+        Self {
+            at,
+            act,
+            program: None,
+            app: None,
+            client_id: None,
+            environment: None,
+            home_account_id: None,
+            username: None,
+            scope: None,
+            expires_on: None,
+            detail: None,
+            count: None,
+        }
+    }
+}
+
 /// What a program looked like when it asked. A program of the same user can make itself look like another one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -117,4 +137,7 @@ pub struct AuditedProgram {
     /// The sandbox that it runs in, as `flatpak:<id>` or `snap:<name>`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sandbox: Option<String>,
+    /// The processes that it comes from, its parent first: their executables, or in brackets what they call themselves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parents: Vec<String>,
 }

@@ -58,4 +58,5 @@ fn describe(program: &AuditedProgram) -> String {
 }
 
 const UNIDENTIFIED: &str = "\
-(unidentified): the path does not tell what the program runs, as of an interpreter. Each reason is in `--output json`.\n";
+(unidentified): the path does not tell what the program runs, as of an interpreter. Each reason,
+and the processes that it comes from, are in `--output json`.\n";

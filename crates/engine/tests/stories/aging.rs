@@ -108,3 +108,18 @@ fn a_forced_refresh_waits_and_ends_the_aging() {
         assert_eq!(world.http.count(&On::refresh()), 1);
     });
 }
+
+#[test]
+fn a_reserved_scope_is_refused_though_the_token_at_hand_is_good_for_it() {
+    run(async {
+        let world = TestWorld::new();
+        let app = world.app("editor").await;
+        world.sign_in(&app, "ada", "a").await;
+        assert_eq!(world.token(&app, "a").await, "cached at-1");
+        for scope in ["openid", "a offline_access"] {
+            let told = world.token(&app, scope).await;
+            assert!(told.contains("is reserved"), "{told}");
+        }
+        assert_eq!(world.http.count(&On::refresh()), 0);
+    });
+}

@@ -1,7 +1,7 @@
 //! Processes where nothing of them is told: macOS and the BSDs.
 
 use std::os::fd::BorrowedFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use valetkey_model::{Caller, Executable, FileId, Parent, ProcessId, Program, Unidentified};
 
@@ -32,8 +32,4 @@ impl Process {
     pub(crate) fn parents(&self) -> Vec<Parent> {
         Vec::new()
     }
-}
-
-pub(crate) fn find_package(_file: &Path) -> Option<String> {
-    None
 }

@@ -17,9 +17,9 @@ use crate::{BindError, Endpoint, EndpointError, PathTooLong};
 
 pub(crate) use claim::{Claim, bind};
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(crate) use elsewhere::{Process, find_package};
+pub(crate) use elsewhere::Process;
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(crate) use linux::{Process, find_package};
+pub(crate) use linux::Process;
 pub(crate) use peer::{identify_client, untrusted_server};
 
 pub(crate) const SYSTEM_ENDPOINT: &str = "/run/valetkey/broker.sock";

@@ -11,7 +11,7 @@ use crate::{BindError, Endpoint, EndpointError, PathTooLong};
 
 pub(crate) use claim::{Claim, bind};
 pub(crate) use peer::{identify_client, untrusted_server};
-pub(crate) use process::{Process, find_package};
+pub(crate) use process::Process;
 
 /// Only administrators may create a pipe of this prefix, so that nobody squats the system's name.
 pub(crate) const SYSTEM_ENDPOINT: &str = r"\\.\pipe\ProtectedPrefix\Administrators\valetkey";

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io;
 use std::os::windows::ffi::OsStringExt;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::ptr;
 
 use valetkey_model::{Caller, Executable, Parent, ProcessId, Program, Unidentified};
@@ -66,7 +66,7 @@ impl Process {
         program_of(&self.0.as_ref()?.handle)
     }
 
-    /// Neither mounts nor files that are replaced while they run deceive here; units, packages and parents are not told.
+    /// Neither mounts nor files that are replaced while they run deceive here; units and parents are not told.
     pub(crate) fn describe(&self, caller: &Caller) -> Program {
         let path = caller.program.clone();
         let executable = match path {
@@ -81,10 +81,6 @@ impl Process {
     pub(crate) fn parents(&self) -> Vec<Parent> {
         Vec::new()
     }
-}
-
-pub(crate) fn find_package(_file: &Path) -> Option<String> {
-    None
 }
 
 /// When a process was created, in units of 100 nanoseconds.

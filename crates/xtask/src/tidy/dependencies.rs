@@ -87,7 +87,7 @@ const MAY: &[(&str, &[&str], &str)] = &[
     ),
     (
         "valetkey",
-        &["valetkey-client", "valetkey-msal-caches"],
+        &["valetkey-client", "valetkey-model", "valetkey-msal-caches"],
         "the command is a client like any other: it has no private door",
     ),
     (

@@ -4,7 +4,6 @@
 //! connected: it is taken first, and looked at again after `/proc` was read.
 
 mod cgroup;
-mod dpkg;
 mod stat;
 
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -122,11 +121,6 @@ fn flatpak_of(number: u32) -> Option<String> {
     let section = text.split("[Application]").nth(1)?;
     let lines = section.lines().skip(1).take_while(|line| !line.starts_with('['));
     lines.filter_map(|line| line.strip_prefix("name=")).map(str::to_owned).next()
-}
-
-/// The package that brought a file, where that can be told.
-pub(crate) fn find_package(file: &Path) -> Option<String> {
-    dpkg::find_owner(Path::new(dpkg::LISTS), file)
 }
 
 fn parents_of(number: u32) -> Vec<Parent> {
