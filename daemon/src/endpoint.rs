@@ -42,7 +42,7 @@ pub fn open(
         (Some(path), _) => Ok(Listener::bind(&Endpoint::at(path))?),
         #[cfg(unix)]
         (None, Some(inherited)) if lookup("VALETKEY_SOCKET").is_none() => {
-            Ok(Listener::adopt(inherited)?)
+            Ok(Listener::adopt(inherited, valetkey_ipc::Audience::OwnUser)?)
         }
         _ => Ok(Listener::bind(&default_endpoint(lookup)?)?),
     }

@@ -168,6 +168,7 @@ mod tests {
             process: Some(ProcessId { number: process, started: 0 }),
             program: None,
             program_file: None,
+            groups: Vec::new(),
         }
     }
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import stat
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -189,43 +188,6 @@ def test_both_sides_of_a_fork_have_their_own_connections(start_daemon: StartDaem
     assert os.waitpid(child, 0)[1] == 0
     connections = {request.connection for request in daemon.requests}
     assert connections == {1, 2}
-
-
-def test_a_strangers_socket_gets_not_a_byte(start_daemon: StartDaemon, monkeypatch: pytest.MonkeyPatch) -> None:
-    daemon = start_daemon(lambda _: answer(200, {}))
-    monkeypatch.setattr(valetkey._connection, "_listening_user", lambda _peer: os.geteuid() + 1)
-    with pytest.raises(valetkey.BrokerUnreachableError, match="nothing was sent"):
-        ask(daemon)
-    assert daemon.requests == []
-
-
-def test_the_kernel_tells_who_listens(start_daemon: StartDaemon) -> None:
-    with socket.socket(socket.AF_UNIX) as peer:
-        peer.connect(start_daemon(lambda _: answer(200, {})).path)
-        assert valetkey._connection._listening_user(peer) == os.geteuid()
-
-
-LISTEN_AS_NOBODY = """
-import os, socket, sys
-listener = socket.socket(socket.AF_UNIX)
-listener.bind(sys.argv[1])
-os.setuid(65534)
-listener.listen()
-print("ready", flush=True)
-print(listener.accept()[0].recv(1), flush=True)
-"""
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can listen as another user")
-def test_another_users_process_gets_not_a_byte(tmp_path: Path) -> None:
-    path = str(tmp_path / "s")
-    command = [sys.executable, "-c", LISTEN_AS_NOBODY, path]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
-        assert other.stdout is not None
-        assert other.stdout.readline() == "ready\n"
-        with pytest.raises(valetkey.BrokerUnreachableError, match="user 65534 listens there"):
-            Transport(path).request("GET", "/v1/status")
-        assert other.stdout.readline() == "b''\n"
 
 
 @pytest.mark.parametrize("entry", ["", ".", "bin"])

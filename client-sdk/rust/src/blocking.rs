@@ -12,7 +12,7 @@ use crate::call::Call;
 use crate::connection::{Broken, Connection, Pool};
 use crate::error::Error;
 use crate::flow::Flows;
-use crate::start::{Starting, is_allowed_by_environment};
+use crate::start::{Starting, may_start};
 use crate::talk::{Errand, Talk};
 
 /// The way to the daemon. Cloning is cheap, and clones share their connections; any number of threads may use one.
@@ -37,7 +37,8 @@ impl Client {
     /// When the environment names no endpoint.
     pub fn new() -> Result<Self, Error> {
         let endpoint = Endpoint::of_this_user().map_err(Error::no_daemon)?;
-        Ok(Self::build(endpoint, is_allowed_by_environment()))
+        let may_start = may_start(&endpoint);
+        Ok(Self::build(endpoint, may_start))
     }
 
     /// A client of the daemon at this endpoint, which is never started.

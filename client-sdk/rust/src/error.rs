@@ -205,6 +205,11 @@ impl NoDaemon {
     fn fixed_hint(&self) -> &'static str {
         match self {
             Self::NoEndpoint(_) => "set VALETKEY_SOCKET to a path in a folder of your own",
+            Self::Unreachable(ConnectError::NotRunning { endpoint })
+                if endpoint.is_of_the_system() =>
+            {
+                "ask the administrator to start the service: `systemctl start valetkeyd`"
+            }
             Self::Unreachable(ConnectError::NotRunning { .. }) => "run `valetkeyd`",
             Self::Unreachable(ConnectError::PathTooLong(_)) => {
                 "set VALETKEY_SOCKET to a shorter path"

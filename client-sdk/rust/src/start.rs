@@ -20,6 +20,11 @@ use valetkey_ipc::Endpoint;
 use self::log::{Log, NoLog};
 use crate::error::{Error, NoDaemon};
 
+/// True unless `VALETKEY_AUTOSTART=0`, and unless it is for the system to start what listens there.
+pub(crate) fn may_start(endpoint: &Endpoint) -> bool {
+    is_allowed_by_environment() && !endpoint.is_of_the_system()
+}
+
 /// True unless `VALETKEY_AUTOSTART=0`.
 pub(crate) fn is_allowed_by_environment() -> bool {
     env::var_os("VALETKEY_AUTOSTART").is_none_or(|value| value != "0")

@@ -9,7 +9,7 @@ use interprocess::local_socket::{self, GenericFilePath, Name, ToFsName};
 use crate::error::ConnectError;
 use crate::{BlockingStream, Endpoint, Stream, platform};
 
-/// Connects to the daemon, which must run as this user or as the system.
+/// Connects to the daemon, which must run as this user, as the system, or as the user to whom root gave the socket's folder.
 ///
 /// # Errors
 /// [`ConnectError::NotRunning`] when nobody listens, [`ConnectError::Impostor`] when somebody else does.
@@ -47,7 +47,8 @@ fn refused(endpoint: &Endpoint, source: io::Error) -> ConnectError {
 }
 
 fn verify_server(stream: &impl StreamCommon, endpoint: &Endpoint) -> Result<(), ConnectError> {
-    let endpoint = || endpoint.clone();
+    let path = endpoint;
+    let endpoint = || path.clone();
     let creds = stream.peer_creds().map_err(|source| match source.kind() {
         // A Unix socket whose queue is full answers EAGAIN, which leaves it unconnected and without a peer.
         io::ErrorKind::ConnectionReset | io::ErrorKind::NotConnected => {
@@ -55,7 +56,7 @@ fn verify_server(stream: &impl StreamCommon, endpoint: &Endpoint) -> Result<(), 
         }
         _ => ConnectError::Io { endpoint: endpoint(), source },
     })?;
-    match platform::untrusted_server(&creds) {
+    match platform::untrusted_server(&creds, path) {
         Ok(None) => Ok(()),
         Ok(Some(user)) => Err(ConnectError::Impostor { endpoint: endpoint(), user }),
         Err(source) => Err(ConnectError::Io { endpoint: endpoint(), source }),

@@ -30,15 +30,27 @@ impl Endpoint {
         Self(std::path::absolute(&path).unwrap_or(path))
     }
 
-    /// The endpoint of this process's user.
+    /// Where this process's user finds a daemon: at `VALETKEY_SOCKET`, else at the user's own if somebody listens there, else
+    /// at that of the system where there is one. A daemon of the user's own that was started beside the system's would
+    /// know none of the user's sign-ins.
     ///
     /// # Errors
-    /// When the environment names no folder for it.
+    /// When the environment names no folder for it, and the system has none.
     pub fn of_this_user() -> Result<Self, EndpointError> {
-        Self::from_environment(&|name| std::env::var_os(name))
+        Self::find(&|name| std::env::var_os(name), Self::of_the_system())
     }
 
-    /// The endpoint that an environment names: `VALETKEY_SOCKET`, else the platform's default for the user.
+    fn find(
+        lookup: &dyn Fn(&str) -> Option<OsString>,
+        system: Self,
+    ) -> Result<Self, EndpointError> {
+        let own = Self::from_environment(lookup);
+        let is_chosen = lookup("VALETKEY_SOCKET").is_some_and(|value| !value.is_empty());
+        let is_served = || own.as_ref().is_ok_and(platform::is_served);
+        if is_chosen || !platform::is_there(&system) || is_served() { own } else { Ok(system) }
+    }
+
+    /// The endpoint of a user's own daemon by an environment: `VALETKEY_SOCKET`, else the platform's default for the user.
     ///
     /// # Errors
     /// When the environment names no folder for it.
@@ -56,6 +68,11 @@ impl Endpoint {
     /// The endpoint of a daemon that was installed for every user of the machine.
     pub fn of_the_system() -> Self {
         Self(PathBuf::from(platform::SYSTEM_ENDPOINT))
+    }
+
+    /// Whether it is [`Self::of_the_system`], where no user can start a daemon.
+    pub fn is_of_the_system(&self) -> bool {
+        *self == Self::of_the_system()
     }
 
     /// Whether a daemon could listen here without anybody else getting in between, as far as can be told without trying.
@@ -82,6 +99,7 @@ impl fmt::Display for Endpoint {
 #[cfg(unix)]
 mod tests {
     use std::ffi::OsString;
+    use std::os::unix::net::UnixListener;
     use std::path::Path;
 
     use super::Endpoint;
@@ -112,5 +130,36 @@ mod tests {
     #[test]
     fn the_users_temporary_folder_is_the_default() {
         check(&[("TMPDIR", "/t"), ("HOME", "/h")], Some("/t/valetkey/broker.sock"));
+    }
+
+    /// Which of `chosen`, `own` and `system` a client takes, where those in `served` are listened on and those in `stale` were.
+    fn check_find(chosen: bool, served: &[&str], stale: &[&str], expected: &str) {
+        let temp = tempfile::tempdir().unwrap();
+        let path = |name: &str| temp.path().join(name).join("valetkey/broker.sock");
+        let listen = |name: &&str| {
+            std::fs::create_dir_all(path(name).parent().unwrap()).unwrap();
+            UnixListener::bind(path(name)).unwrap()
+        };
+        let _served: Vec<_> = served.iter().map(listen).collect();
+        stale.iter().for_each(|name| drop(listen(name)));
+        let lookup = |name: &str| match name {
+            "VALETKEY_SOCKET" => chosen.then(|| path("chosen").into_os_string()),
+            "XDG_RUNTIME_DIR" | "TMPDIR" => Some(temp.path().join("own").into_os_string()),
+            _ => None,
+        };
+        let found = Endpoint::find(&lookup, Endpoint::at(path("system"))).unwrap();
+        assert_eq!(found.path(), path(expected), "{chosen} {served:?} {stale:?}");
+    }
+
+    #[test]
+    fn the_systems_daemon_is_taken_unless_one_was_chosen_or_an_own_one_listens() {
+        check_find(false, &[], &[], "own");
+        check_find(false, &["system"], &[], "system");
+        check_find(false, &["system"], &["own"], "system");
+        check_find(false, &["own"], &["system"], "own");
+        check_find(false, &["own", "system"], &[], "own");
+        check_find(true, &["own", "system"], &[], "chosen");
+        // A service that is being started again has not left the machine.
+        check_find(false, &[], &["system"], "system");
     }
 }

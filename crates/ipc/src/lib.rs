@@ -5,9 +5,10 @@
 //! are private from the moment they exist, one daemon at a time owns the name, a live socket is never unlinked, and both
 //! ends learn from the kernel which user the other one is.
 //!
-//! It moves bytes and knows no HTTP and no `/v1`. It decides nothing beyond "same user"; it starts no daemon; and it does
-//! not protect against a program that runs as the same user.
+//! It moves bytes and knows no HTTP and no `/v1`. It decides nothing beyond "same user", and not even that for an
+//! [`Audience`] of all users; it starts no daemon; and it does not protect against a program that runs as the same user.
 
+mod audience;
 mod client;
 mod endpoint;
 mod error;
@@ -26,6 +27,7 @@ use unix as platform;
 #[cfg(windows)]
 use windows as platform;
 
+pub use audience::Audience;
 pub use client::{connect, connect_blocking};
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::{AcceptError, BindError, ConnectError, FolderProblem, PathTooLong};

@@ -5,7 +5,7 @@ use interprocess::local_socket::traits::tokio::Listener as _;
 
 use crate::error::{AcceptError, BindError};
 use crate::platform::{self, Claim};
-use crate::{Endpoint, Peer, Stream};
+use crate::{Audience, Endpoint, Peer, Stream};
 
 /// The daemon's end of the endpoint. Dropping it frees the name, unless it was adopted.
 pub struct Listener {
@@ -13,6 +13,7 @@ pub struct Listener {
     raw: RawListener,
     claim: Option<Claim>,
     endpoint: Endpoint,
+    audience: Audience,
 }
 
 impl Listener {
@@ -21,8 +22,16 @@ impl Listener {
     /// # Errors
     /// [`BindError::AlreadyRunning`] when another daemon was first; the other cases tell what to mend.
     pub fn bind(endpoint: &Endpoint) -> Result<Self, BindError> {
-        let (raw, claim) = platform::bind(endpoint)?;
-        Ok(Self { raw, claim: Some(claim), endpoint: endpoint.clone() })
+        Self::bind_for(endpoint, Audience::OwnUser)
+    }
+
+    /// As [`Self::bind`], for this audience.
+    ///
+    /// # Errors
+    /// As [`Self::bind`], or when the platform has no endpoint for several users.
+    pub fn bind_for(endpoint: &Endpoint, audience: Audience) -> Result<Self, BindError> {
+        let (raw, claim) = platform::bind(endpoint, audience)?;
+        Ok(Self { raw, claim: Some(claim), endpoint: endpoint.clone(), audience })
     }
 
     /// Serves a socket that systemd bound. The name stays systemd's: it is never unlinked here.
@@ -30,19 +39,22 @@ impl Listener {
     /// # Errors
     /// When the descriptor cannot be watched by the runtime.
     #[cfg(unix)]
-    pub fn adopt(inherited: crate::Inherited) -> Result<Self, crate::AdoptError> {
+    pub fn adopt(
+        inherited: crate::Inherited,
+        audience: Audience,
+    ) -> Result<Self, crate::AdoptError> {
         let endpoint = inherited.endpoint();
         let raw = inherited.into_raw()?;
-        Ok(Self { raw, claim: None, endpoint })
+        Ok(Self { raw, claim: None, endpoint, audience })
     }
 
     /// The next connection and who made it. Cancel-safe.
     ///
     /// # Errors
-    /// When the peer is another user or vanished, or the system is short of something; the listener goes on either way.
+    /// When the peer is none of the audience or vanished, or the system is short of something; the listener goes on either way.
     pub async fn accept(&self) -> Result<(Stream, Peer), AcceptError> {
         let raw = self.raw.accept().await.map_err(AcceptError::Io)?;
-        let peer = platform::identify_client(&raw)?;
+        let peer = platform::identify_client(&raw, self.audience)?;
         Ok((Stream::new(raw), peer))
     }
 

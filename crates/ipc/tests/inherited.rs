@@ -48,7 +48,7 @@ mod child {
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let listener = Listener::adopt(inherited).unwrap();
+            let listener = Listener::adopt(inherited, valetkey_ipc::Audience::OwnUser).unwrap();
             assert!(listener.is_adopted());
             let (mut stream, peer) = listener.accept().await.unwrap();
             let answer =

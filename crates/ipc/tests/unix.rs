@@ -7,7 +7,9 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-use valetkey_ipc::{BindError, ConnectError, Endpoint, FolderProblem, Listener};
+use valetkey_ipc::{
+    AcceptError, Audience, BindError, ConnectError, Endpoint, FolderProblem, Listener,
+};
 
 fn mode(path: &Path) -> u32 {
     path.symlink_metadata().unwrap().mode() & 0o7777
@@ -149,4 +151,68 @@ async fn a_client_whose_daemon_was_killed_is_told_that_none_runs() {
     drop(UnixListener::bind(&socket).unwrap());
     let refused = valetkey_ipc::connect(&Endpoint::at(&socket)).await.err();
     assert!(matches!(refused, Some(ConnectError::NotRunning { .. })), "{refused:?}");
+}
+
+#[tokio::test]
+async fn an_endpoint_for_all_users_is_open_to_them_and_nobody_elses_to_replace() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path().join("valetkey");
+    let endpoint = Endpoint::at(folder.join("broker.sock"));
+    for before in [None, Some(0o700), Some(0o755)] {
+        if let Some(mode) = before {
+            fs::set_permissions(&folder, Permissions::from_mode(mode)).unwrap();
+        }
+        let _listener = Listener::bind_for(&endpoint, Audience::AllUsers).unwrap();
+        let lock = folder.join("broker.sock.lock");
+        assert_eq!((mode(&folder), mode(endpoint.path()), mode(&lock)), (0o755, 0o666, 0o600));
+    }
+    fs::set_permissions(&folder, Permissions::from_mode(0o1777)).unwrap();
+    let refused = Listener::bind_for(&endpoint, Audience::AllUsers).err();
+    assert!(matches!(refused, Some(BindError::UnsafeFolder { .. })), "{refused:?}");
+}
+
+/// Somebody who is neither we nor root.
+const STRANGER: u32 = 12345;
+
+/// Connects as the stranger with these groups: the kernel notes whose the thread is.
+fn connect_as_stranger(endpoint: &Endpoint, groups: &[u32]) -> std::os::unix::net::UnixStream {
+    use rustix::process::{Gid, Uid};
+    use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+
+    let path = endpoint.path().to_owned();
+    let groups: Vec<_> = groups.iter().map(|group| Gid::from_raw(*group)).collect();
+    let connect = move || {
+        let (user, group) = (Uid::from_raw(STRANGER), Gid::from_raw(STRANGER));
+        set_thread_groups(&groups).unwrap();
+        set_thread_res_gid(group, group, group).unwrap();
+        set_thread_res_uid(user, user, user).unwrap();
+        std::os::unix::net::UnixStream::connect(path).unwrap()
+    };
+    std::thread::spawn(connect).join().unwrap()
+}
+
+#[tokio::test]
+async fn the_kernel_tells_of_every_user_and_group_that_connects() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("not run, for it takes root: connections of other users");
+        return;
+    }
+    let temp = tempfile::tempdir().unwrap();
+    fs::set_permissions(temp.path(), Permissions::from_mode(0o755)).unwrap();
+    let endpoint = Endpoint::at(temp.path().join("valetkey/broker.sock"));
+    let many: Vec<u32> = (20_000..20_100).collect();
+    for groups in [&[][..], &[7, 8], &many] {
+        let listener = Listener::bind_for(&endpoint, Audience::AllUsers).unwrap();
+        let _stream = connect_as_stranger(&endpoint, groups);
+        let (_, peer) = listener.accept().await.unwrap();
+        assert_eq!(peer.caller().partition.as_str(), "uid:12345");
+        let mut expected = groups.to_vec();
+        expected.push(STRANGER);
+        assert_eq!(peer.caller().groups, expected);
+    }
+    let listener = Listener::bind(&endpoint).unwrap();
+    fs::set_permissions(endpoint.path(), Permissions::from_mode(0o666)).unwrap();
+    let _stream = connect_as_stranger(&endpoint, &[]);
+    let refused = listener.accept().await;
+    assert!(matches!(refused, Err(AcceptError::OtherUser { .. })), "{refused:?}");
 }

@@ -75,10 +75,20 @@ impl fmt::Debug for Partition {
 pub struct Caller {
     /// The user, from the socket itself.
     pub partition: Partition,
+    /// The groups of the user that the process had when it connected, from the socket itself; empty where the platform does not
+    /// tell, and where nobody but the daemon's own user is let in.
+    pub groups: Vec<u32>,
     /// The process that connected, where the platform tells and while it lived.
     pub process: Option<ProcessId>,
     /// Its executable when it connected; absent when unreadable.
     pub program: Option<PathBuf>,
     /// The file of that executable, where the platform tells.
     pub program_file: Option<FileId>,
+}
+
+impl Caller {
+    /// Somebody of whom nothing is known but whose they are.
+    pub fn of(partition: Partition) -> Self {
+        Self { partition, groups: Vec::new(), process: None, program: None, program_file: None }
+    }
 }

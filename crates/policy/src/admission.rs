@@ -139,6 +139,7 @@ mod tests {
             process: Some(ProcessId { number: 1, started: 1 }),
             program: program.map(|(path, _)| path.into()),
             program_file: program.and_then(|(_, file)| file),
+            groups: Vec::new(),
         };
         let given = admit(&rule, "reports", &caller).err().and_then(|denial| denial.hint());
         assert_eq!(given.is_some(), hint.is_some(), "{rule:?} {given:?}");

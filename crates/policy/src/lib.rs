@@ -266,12 +266,7 @@ mod tests {
     }
 
     fn caller() -> Caller {
-        Caller {
-            partition: Partition::of_uid(1000),
-            process: None,
-            program: None,
-            program_file: None,
-        }
+        Caller::of(Partition::of_uid(1000))
     }
 
     #[test]

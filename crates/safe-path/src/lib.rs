@@ -47,6 +47,12 @@ pub fn check_way_to(path: &Path) -> Result<(), PathError> {
     platform::check_way_to(path)
 }
 
+/// Whom root has put in charge of a folder: its owner, where nobody but root could have made it, and nobody but the owner can
+/// change what is in it. None in `/tmp`, behind a link, or below a folder of somebody else's.
+pub fn find_keeper(folder: &Path) -> Option<u32> {
+    platform::find_keeper(folder)
+}
+
 /// Creates a folder that is private from the moment it exists, if it is not there, and looks at the way to it. A folder
 /// that is there is the caller's to look at.
 ///

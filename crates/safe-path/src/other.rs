@@ -11,6 +11,10 @@ pub(crate) fn check_way_to(_path: &Path) -> Result<(), PathError> {
     Ok(())
 }
 
+pub(crate) fn find_keeper(_folder: &Path) -> Option<u32> {
+    None
+}
+
 pub(crate) fn make_private(_builder: &mut DirBuilder) {}
 
 #[expect(clippy::unnecessary_wraps, reason = "the signature is that of Unix")]

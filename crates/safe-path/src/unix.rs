@@ -23,6 +23,20 @@ pub(crate) fn check_way_to(path: &Path) -> Result<(), PathError> {
     Ok(())
 }
 
+/// Sticky does not help: it lets everybody make folders.
+pub(crate) fn find_keeper(folder: &Path) -> Option<u32> {
+    let is_plain = |part: Component<'_>| matches!(part, Component::RootDir | Component::Normal(_));
+    let is_closed = |found: &Metadata| found.is_dir() && found.mode() & 0o022 == 0;
+    let is_of_root = |above: &Path| {
+        above.symlink_metadata().is_ok_and(|found| is_closed(&found) && found.uid() == 0)
+    };
+    if !folder.is_absolute() || !folder.components().all(is_plain) {
+        return None;
+    }
+    let found = folder.symlink_metadata().ok().filter(is_closed)?;
+    folder.ancestors().skip(1).all(is_of_root).then(|| found.uid())
+}
+
 pub(crate) fn make_private(builder: &mut DirBuilder) {
     builder.mode(0o700);
 }

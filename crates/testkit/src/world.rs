@@ -388,7 +388,7 @@ pub fn tell_status(status: &FlowStatus) -> String {
 }
 
 fn caller_of(uid: u32) -> Caller {
-    Caller { partition: Partition::of_uid(uid), process: None, program: None, program_file: None }
+    Caller::of(Partition::of_uid(uid))
 }
 
 /// What an engine holds of the world; when it is killed, nothing that it began goes on.

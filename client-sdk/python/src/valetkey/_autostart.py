@@ -10,6 +10,7 @@ import time
 from typing import Any
 
 from ._connection import Connection, GoneError, NotRunningError
+from ._endpoint import SYSTEM_ENDPOINT
 from ._log import Log
 from .exceptions import BrokerUnreachableError
 
@@ -57,6 +58,10 @@ def _prove(endpoint: str) -> None:
 
 def _start(endpoint: str) -> tuple[subprocess.Popen[bytes], Log]:
     nobody = f"connect to {endpoint}: no daemon is running there"
+    if endpoint == SYSTEM_ENDPOINT:
+        raise BrokerUnreachableError(
+            f"{nobody}; it is for the administrator to start the service: `systemctl start valetkeyd`"
+        )
     if os.environ.get("VALETKEY_AUTOSTART") == "0":
         raise BrokerUnreachableError(f"{nobody}, and VALETKEY_AUTOSTART=0 forbids to start one; run `valetkeyd`")
     program = os.environ.get("VALETKEY_DAEMON") or _find_on_path()

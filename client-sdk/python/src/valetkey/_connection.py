@@ -16,7 +16,7 @@ from io import FileIO
 from typing import Callable
 from weakref import WeakSet
 
-from ._endpoint import is_pipe
+from ._endpoint import is_pipe, keeper_of
 from .exceptions import BrokerUnreachableError
 
 #: Longer than the longest wait of a long poll, and than the broker gives any provider to answer.
@@ -173,9 +173,10 @@ def _connect(endpoint: str) -> socket.socket:
 
 
 def _verify_server(peer: socket.socket, endpoint: str) -> None:
-    """Not a byte is sent before it is known who listens: this user, or the system's own service manager."""
+    """Not a byte is sent before it is known who listens: this user, the system's own service manager, or the user to whom root
+    gave the socket's folder."""
     user = _listening_user(peer)
-    if user not in (os.geteuid(), 0):
+    if user not in (os.geteuid(), 0) and user != keeper_of(os.path.dirname(endpoint)):
         raise BrokerUnreachableError(
             f"connect to {endpoint}: user {user} listens there, who is neither you nor the system; "
             "nothing was sent; set VALETKEY_SOCKET to a socket in a folder of your own"

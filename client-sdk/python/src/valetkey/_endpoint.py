@@ -3,25 +3,75 @@
 from __future__ import annotations
 
 import os
+import socket
+import stat
 import subprocess
 
 from .exceptions import BrokerUnreachableError
 
 _SOCKET = os.path.join("valetkey", "broker.sock")
+#: Where a daemon listens that was installed for every user of the machine.
+SYSTEM_ENDPOINT = "/run/valetkey/broker.sock"
 
 
 def find_endpoint() -> str:
-    """The socket's path, or the named pipe's. An empty variable counts as unset (XDG base directories)."""
+    """The socket's path, or the named pipe's. An empty variable counts as unset (XDG base directories).
+
+    Where the system has a daemon for all users it is taken, unless the user's own is listening: one that was started beside it
+    would know none of the user's sign-ins.
+    """
     chosen = os.environ.get("VALETKEY_SOCKET")
     if chosen:
         # A relative path would mean another socket after a change of the working directory.
         return chosen if is_pipe(chosen) else os.path.abspath(chosen)
-    return _windows_pipe() if os.name == "nt" else _unix_socket()
+    if os.name == "nt":
+        return _windows_pipe()
+    return _unix_socket() if not _is_there(SYSTEM_ENDPOINT) or _is_own_served() else SYSTEM_ENDPOINT
 
 
 def is_pipe(endpoint: str) -> bool:
     """Whether the endpoint is a named pipe of Windows."""
     return endpoint.startswith("\\\\")
+
+
+def keeper_of(folder: str) -> int | None:
+    """Whom root has put in charge of a folder: its owner, where nobody but root could have made it (``crates/safe-path``)."""
+    if not os.path.isabs(folder) or os.path.normpath(folder) != folder:
+        return None
+    try:
+        found = [os.lstat(folder)]
+        while folder != "/":
+            folder = os.path.dirname(folder)
+            found.append(os.lstat(folder))
+    except OSError:
+        return None
+    if any(not stat.S_ISDIR(one.st_mode) or one.st_mode & 0o022 for one in found):
+        return None
+    return found[0].st_uid if all(above.st_uid == 0 for above in found[1:]) else None
+
+
+def _is_there(endpoint: str) -> bool:
+    try:
+        return stat.S_ISSOCK(os.lstat(endpoint).st_mode)
+    except OSError:
+        return False
+
+
+def _is_own_served() -> bool:
+    try:
+        own = _unix_socket()
+    except BrokerUnreachableError:
+        return False
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(own)
+        except BlockingIOError:
+            # A queue that is full is somebody's.
+            return True
+        except OSError:
+            return False
+        return True
 
 
 def _unix_socket() -> str:

@@ -1,8 +1,8 @@
 //! Who may bind, and who may unlink: the holder of the lock beside the socket.
 
-use std::fs::{File, Metadata, TryLockError};
+use std::fs::{File, Metadata, Permissions, TryLockError};
 use std::io;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
@@ -11,8 +11,8 @@ use interprocess::local_socket::{GenericFilePath, ListenerOptions, ToFsName};
 use rustix::fs::OFlags;
 
 use super::folder;
-use crate::Endpoint;
 use crate::error::BindError;
+use crate::{Audience, Endpoint};
 
 /// The right to the socket's name, held for life. Dropping it unlinks the socket, if it is still the one that was bound.
 pub(crate) struct Claim {
@@ -33,13 +33,21 @@ impl Drop for Claim {
 }
 
 /// Binds the endpoint once the lock is ours and nobody answers there.
-pub(crate) fn bind(endpoint: &Endpoint) -> Result<(RawListener, Claim), BindError> {
+pub(crate) fn bind(
+    endpoint: &Endpoint,
+    audience: Audience,
+) -> Result<(RawListener, Claim), BindError> {
     let path = endpoint.path();
     super::check_length(endpoint)?;
-    folder::prepare(path.parent().unwrap_or(Path::new("/")))?;
+    folder::prepare(path.parent().unwrap_or(Path::new("/")), audience)?;
     let lock = take_lock(endpoint)?;
     remove_stale(endpoint)?;
     let raw = listen(path).map_err(|e| BindError::io("listen on", path, e))?;
+    if audience == Audience::AllUsers {
+        // Only now, since the umask would take from what it is given when it is made.
+        std::fs::set_permissions(path, Permissions::from_mode(OPEN))
+            .map_err(|e| BindError::io("open to all users", path, e))?;
+    }
     let metadata = path.symlink_metadata().map_err(|e| BindError::io("look at", path, e))?;
     Ok((raw, Claim { path: path.into(), bound: id(&metadata), _lock: lock }))
 }
@@ -114,3 +122,6 @@ fn options(path: &Path) -> io::Result<ListenerOptions<'_>> {
 fn id(metadata: &Metadata) -> (u64, u64) {
     (metadata.dev(), metadata.ino())
 }
+
+/// To connect takes the right to write.
+const OPEN: u32 = 0o666;

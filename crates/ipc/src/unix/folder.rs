@@ -1,21 +1,28 @@
 //! The socket's folder: private when it is made, and refused when others could write to it or put another in its place.
 
-use std::fs::Metadata;
+use std::fs::{Metadata, Permissions};
 use std::io::ErrorKind;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use valetkey_safe_path::PathError;
 
+use crate::Audience;
 use crate::error::{BindError, FolderProblem};
 
-/// Creates the folder with mode 0700 if it is not there, and looks at it in any case.
+/// Creates the folder with mode 0700 if it is not there, and looks at it in any case. For all users it is opened to them.
 ///
 /// A folder that others may read is accepted, since the socket's own mode keeps them out; one that they may write to is
 /// not, since they could put their own socket in the place of ours.
-pub(super) fn prepare(folder: &Path) -> Result<(), BindError> {
+pub(super) fn prepare(folder: &Path, audience: Audience) -> Result<(), BindError> {
     valetkey_safe_path::create_folder(folder).map_err(untrusted)?;
-    look_at(folder)
+    let found = look_at(folder)?;
+    let is_open = audience == Audience::OwnUser || found.mode() & OPEN == OPEN;
+    if !is_open {
+        std::fs::set_permissions(folder, Permissions::from_mode(OPEN))
+            .map_err(|e| BindError::io("open to all users the folder", folder, e))?;
+    }
+    Ok(())
 }
 
 /// As [`prepare`], of a folder that may not be there yet, and without making it.
@@ -23,7 +30,7 @@ pub(super) fn inspect(folder: &Path) -> Result<(), BindError> {
     valetkey_safe_path::check_way_to(folder).map_err(untrusted)?;
     match look_at(folder) {
         Err(BindError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(()),
-        outcome => outcome,
+        outcome => outcome.map(drop),
     }
 }
 
@@ -34,11 +41,12 @@ fn untrusted(error: PathError) -> BindError {
     }
 }
 
-fn look_at(folder: &Path) -> Result<(), BindError> {
+fn look_at(folder: &Path) -> Result<Metadata, BindError> {
     let metadata =
         folder.symlink_metadata().map_err(|e| BindError::io("look at folder", folder, e))?;
     check(&metadata, rustix::process::geteuid().as_raw())
-        .map_err(|problem| BindError::UnsafeFolder { path: folder.into(), problem })
+        .map_err(|problem| BindError::UnsafeFolder { path: folder.into(), problem })?;
+    Ok(metadata)
 }
 
 fn check(metadata: &Metadata, own: u32) -> Result<(), FolderProblem> {
@@ -58,3 +66,6 @@ fn check(metadata: &Metadata, own: u32) -> Result<(), FolderProblem> {
         _ => Ok(()),
     }
 }
+
+/// Everybody may pass through it, and nobody but its owner may write to it.
+const OPEN: u32 = 0o755;

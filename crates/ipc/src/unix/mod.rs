@@ -4,13 +4,15 @@ mod claim;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 mod elsewhere;
 mod folder;
+mod groups;
 pub(crate) mod inherited;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod linux;
 mod peer;
 
 use std::ffi::OsString;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use crate::{BindError, Endpoint, EndpointError, PathTooLong};
@@ -57,6 +59,19 @@ fn state_folder(lookup: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
         .map(PathBuf::from)
         .or_else(|| lookup("HOME").map(|home| Path::new(&home).join(".local/state")))?;
     Some(states.join("valetkey"))
+}
+
+/// Whether there is a socket, listened on or not.
+pub(crate) fn is_there(endpoint: &Endpoint) -> bool {
+    endpoint.path().symlink_metadata().is_ok_and(|found| found.file_type().is_socket())
+}
+
+/// Whether somebody listens; a queue that is full is somebody's.
+pub(crate) fn is_served(endpoint: &Endpoint) -> bool {
+    match UnixStream::connect(endpoint.path()) {
+        Ok(_) => true,
+        Err(error) => error.kind() == std::io::ErrorKind::WouldBlock,
+    }
 }
 
 /// Before the system says no more than that the argument is invalid.

@@ -17,8 +17,8 @@ use windows_sys::Win32::Foundation::{ERROR_ALREADY_EXISTS, GetLastError};
 use windows_sys::Win32::System::Threading::CreateMutexW;
 
 use super::{peer, process};
-use crate::Endpoint;
 use crate::error::BindError;
+use crate::{Audience, Endpoint};
 
 /// The right to the pipe's name, held for life. The system closes it however the process ends; a pipe leaves nothing
 /// behind that would have to be cleaned.
@@ -28,8 +28,18 @@ pub(crate) struct Claim {
 
 /// Creates the pipe: first instance, this user alone, no clients from the network (interprocess asks for the first and
 /// the last of these by itself).
-pub(crate) fn bind(endpoint: &Endpoint) -> Result<(RawListener, Claim), BindError> {
+pub(crate) fn bind(
+    endpoint: &Endpoint,
+    audience: Audience,
+) -> Result<(RawListener, Claim), BindError> {
     let path = endpoint.path();
+    if audience == Audience::AllUsers {
+        return Err(BindError::io(
+            "listen for all users on",
+            path,
+            io::ErrorKind::Unsupported.into(),
+        ));
+    }
     let claim = take_mutex(endpoint)?;
     let create = || -> io::Result<RawListener> {
         let name = path.to_fs_name::<GenericFilePath>()?;
@@ -80,7 +90,7 @@ fn taken(endpoint: &Endpoint) -> BindError {
             .name(endpoint.path().to_fs_name::<GenericFilePath>()?)
             .wait_mode(ConnectWaitMode::Deferred)
             .connect_sync()?;
-        peer::untrusted_server(&stream.peer_creds()?)
+        peer::untrusted_server(&stream.peer_creds()?, endpoint)
     };
     let endpoint = endpoint.clone();
     match owner() {

@@ -9,13 +9,13 @@ use interprocess::local_socket::traits::StreamCommon as _;
 use valetkey_model::{Caller, Partition};
 
 use super::process::{self, Process};
-use crate::Peer;
 use crate::error::AcceptError;
+use crate::{Audience, Endpoint, Peer};
 
 /// LocalSystem and the administrators' group, which services run as.
 const SYSTEM_SIDS: [&str; 2] = ["S-1-5-18", "S-1-5-32-544"];
 
-pub(crate) fn identify_client(stream: &Stream) -> Result<Peer, AcceptError> {
+pub(crate) fn identify_client(stream: &Stream, _audience: Audience) -> Result<Peer, AcceptError> {
     let number = stream.peer_creds().map_err(AcceptError::NoPeer)?.pid();
     let own = process::own_sid().map_err(AcceptError::NoPeer)?;
     let process = Process::of_peer(number);
@@ -25,6 +25,7 @@ pub(crate) fn identify_client(stream: &Stream) -> Result<Peer, AcceptError> {
     }
     let caller = Caller {
         partition: Partition::of_sid(&own),
+        groups: Vec::new(),
         process: process.id(),
         program: process.executable(),
         program_file: None,
@@ -33,7 +34,10 @@ pub(crate) fn identify_client(stream: &Stream) -> Result<Peer, AcceptError> {
 }
 
 /// The listening user's SID if it is neither this one nor the system.
-pub(crate) fn untrusted_server(creds: &PeerCreds) -> io::Result<Option<String>> {
+pub(crate) fn untrusted_server(
+    creds: &PeerCreds,
+    _endpoint: &Endpoint,
+) -> io::Result<Option<String>> {
     let id = creds.pid().ok_or(io::ErrorKind::Unsupported)?;
     let sid = process::sid_of(id)?;
     let is_trusted = sid == process::own_sid()? || SYSTEM_SIDS.contains(&sid.as_str());

@@ -334,3 +334,45 @@ fn each_refusal_names_the_path_and_how_to_mend_it() {
     let expected = format!("trust {}: its mode 0777 lets others", lax.display());
     assert!(message.starts_with(&expected) && message.contains("`chmod go-w`"), "{message}");
 }
+
+/// Root alone may write to the way to it, so that root alone can have made what is there.
+fn place_of_root() -> TempDir {
+    let place = tempfile::tempdir_in("/var").unwrap();
+    set_mode(place.path(), 0o755);
+    fs::create_dir(place.path().join("service")).unwrap();
+    place
+}
+
+#[test]
+fn root_puts_a_user_in_charge_of_a_folder_where_nobody_else_can() {
+    assert_eq!(find_keeper(Path::new("/")), Some(0));
+    assert_eq!(find_keeper(Path::new("relative")), None);
+    assert_eq!(find_keeper(&place().path().join("a")), None, "everybody can make one in /tmp");
+    if !is_root() {
+        eprintln!("not run, for it takes root: folders that root gave away");
+        return;
+    }
+    let place = place_of_root();
+    let folder = place.path().join("service");
+    for (owner, mode, keeper) in [
+        (0, 0o755, Some(0)),
+        (STRANGER, 0o755, Some(STRANGER)),
+        (STRANGER, 0o700, Some(STRANGER)),
+        (STRANGER, 0o775, None),
+        (STRANGER, 0o1777, None),
+    ] {
+        chown(&folder, Some(owner), None).unwrap();
+        set_mode(&folder, mode);
+        assert_eq!(find_keeper(&folder), keeper, "{owner} {mode:o}");
+    }
+    set_mode(&folder, 0o755);
+    symlink("service", place.path().join("link")).unwrap();
+    for (name, what) in [("link", "a link"), ("service/../service", "`..`"), ("nothing", "nothing")]
+    {
+        assert_eq!(find_keeper(&place.path().join(name)), None, "{what}");
+    }
+    fs::create_dir(folder.join("below")).unwrap();
+    assert_eq!(find_keeper(&folder.join("below")), None, "in a folder of a user's");
+    set_mode(place.path(), 0o1777);
+    assert_eq!(find_keeper(&folder), None, "in a folder for everybody, sticky or not");
+}
