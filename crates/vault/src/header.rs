@@ -17,9 +17,10 @@ use zeroize::Zeroizing;
 
 use crate::error::VaultError;
 use crate::key::{KeyProvider, KeyRecord};
+use crate::locked::Key;
 use crate::options::{Randomness, RandomnessUnavailable, random};
 use crate::record::DATA_KEY_ID;
-use crate::seal::{Key, digest, open_small, seal_small};
+use crate::seal::{digest, open_small, seal_small};
 use crate::state_dir::StateDir;
 
 pub(crate) const HEADER_NAME: &str = "vault.header";
@@ -71,7 +72,7 @@ impl Header {
         wrapping_key: &Key,
         randomness: &dyn Randomness,
     ) -> Result<(Self, Key), RandomnessUnavailable> {
-        let data_key = Zeroizing::new(random(randomness)?);
+        let data_key = Key::from(Zeroizing::new(random(randomness)?));
         let mut header = Self { format: FORMAT, store_id, key, data_keys: Vec::new() };
         let bound = header.bound_to_data_key(DATA_KEY_ID);
         let wrapped = seal_small(wrapping_key, random(randomness)?, &bound, data_key.as_slice());
@@ -110,7 +111,7 @@ impl Header {
         let sealed = BASE64.decode(&wrapped.wrapped).ok()?;
         let data_key =
             open_small(wrapping_key, &self.bound_to_data_key(DATA_KEY_ID), &sealed).ok()?;
-        Some(Zeroizing::new(data_key.as_slice().try_into().ok()?))
+        Key::from_slice(&data_key)
     }
 
     /// The associated data of a wrapped key: nobody can give a key to another store, or lower the
@@ -156,22 +157,22 @@ mod tests {
     use crate::options::SystemRandomness;
 
     fn header() -> (Header, Key) {
-        let wrapping_key = Zeroizing::new([1; 32]);
+        let wrapping_key = Zeroizing::new([1; 32]).into();
         Header::create("5703e1d".into(), KeyRecord::File, &wrapping_key, &SystemRandomness).unwrap()
     }
 
     #[test]
     fn the_data_key_comes_back_with_the_right_wrapping_key_only() {
         let (header, data_key) = header();
-        assert_eq!(header.unwrap_data_key(&Zeroizing::new([1; 32])), Some(data_key));
-        assert_eq!(header.unwrap_data_key(&Zeroizing::new([2; 32])), None);
+        assert_eq!(header.unwrap_data_key(&Zeroizing::new([1; 32]).into()), Some(data_key));
+        assert_eq!(header.unwrap_data_key(&Zeroizing::new([2; 32]).into()), None);
     }
 
     #[test]
     fn a_wrapped_key_opens_in_its_own_header_only() {
         let (mut header, _) = header();
         header.store_id = "0ther".into();
-        assert_eq!(header.unwrap_data_key(&Zeroizing::new([1; 32])), None);
+        assert_eq!(header.unwrap_data_key(&Zeroizing::new([1; 32]).into()), None);
     }
 
     #[test]

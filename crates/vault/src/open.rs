@@ -30,9 +30,9 @@ use crate::database::{DATABASE_NAME, Database, Found};
 use crate::error::{KeyProblem, VaultError};
 use crate::header::{HEADER_NAME, Header, HeaderFile, hex};
 use crate::key::{CreateKeyError, KeyChoice, KeyProvider, KeyRecord, KeyReport, KeySource};
+use crate::locked::Key;
 use crate::options::{OpenOptions, random};
 use crate::record::RecordKeys;
-use crate::seal::Key;
 use crate::state_dir::{StateDir, StateLock};
 use crate::vault::Vault;
 

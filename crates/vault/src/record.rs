@@ -12,9 +12,12 @@
 //! leaves room for a data key of each partition. The value comes first so that the names can
 //! be cut off the decrypted buffer without a copy.
 
+use zeroize::Zeroizing;
+
 use crate::error::VaultError;
+use crate::locked::Key;
 use crate::seal::{
-    Altered, Key, SALT_LENGTH, Salt, TAG_LENGTH, keyed_hash, open_in_place, seal_in_place,
+    Altered, SALT_LENGTH, Salt, TAG_LENGTH, keyed_hash, open_in_place, seal_in_place,
 };
 
 /// The name of a record in the database.
@@ -47,18 +50,18 @@ pub(crate) struct OpenedRecord<'a> {
 impl RecordKeys {
     pub(crate) fn derive(data_key: &Key) -> Self {
         Self {
-            seal: keyed_hash(data_key, &[b"valetkey record seal"]),
-            index: keyed_hash(data_key, &[b"valetkey record index"]),
+            seal: keyed_hash(data_key, &[b"valetkey record seal"]).into(),
+            index: keyed_hash(data_key, &[b"valetkey record index"]).into(),
         }
     }
 
     /// What a database made with these keys says of itself; tells nothing about them.
-    pub(crate) fn proof(&self) -> Key {
+    pub(crate) fn proof(&self) -> Zeroizing<[u8; 32]> {
         keyed_hash(&self.index, &[b"proof"])
     }
 
     /// Tells whether two texts are the same, to nobody but who has these keys.
-    pub(crate) fn mark(&self, text: &[u8]) -> Key {
+    pub(crate) fn mark(&self, text: &[u8]) -> Zeroizing<[u8; 32]> {
         keyed_hash(&self.index, &[b"mark", text])
     }
 
@@ -155,12 +158,10 @@ pub(crate) fn prefix_of(row: &Row) -> RowPrefix {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use zeroize::Zeroizing;
-
     const NAMES: [(&str, &str); 3] = [("user 1000", "k"), ("user 1000", "l"), ("user 1001", "k")];
 
     fn keys(seed: u8) -> RecordKeys {
-        RecordKeys::derive(&Zeroizing::new([seed; 32]))
+        RecordKeys::derive(&Zeroizing::new([seed; 32]).into())
     }
 
     fn stored() -> (Row, Vec<u8>) {

@@ -11,14 +11,13 @@
 //! of 2 KiB, which decides how fast the daemon starts, and because ring, which the daemon carries
 //! for TLS in any case, has AES and SHA-256 in assembly for every processor that matters.
 //!
-//! ring does not wipe its keys. They live on the stack for one call; what is kept is [`Key`].
+//! ring does not wipe its keys. They live on the stack for one call, as the keys of one seal do; what is kept is [`Key`].
 
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, Tag, UnboundKey};
 use ring::{digest, hmac};
 use zeroize::Zeroizing;
 
-/// 32 secret bytes.
-pub(crate) type Key = Zeroizing<[u8; 32]>;
+use crate::locked::Key;
 
 /// What makes the key of one seal.
 pub(crate) type Salt = [u8; SALT_LENGTH];
@@ -82,8 +81,8 @@ pub(crate) fn open_small(
 }
 
 /// HMAC-SHA256 over parts that cannot run into each other: each is preceded by its length.
-pub(crate) fn keyed_hash(key: &Key, parts: &[&[u8]]) -> Key {
-    let mut mac = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key.as_slice()));
+pub(crate) fn keyed_hash(key: &[u8; 32], parts: &[&[u8]]) -> Zeroizing<[u8; 32]> {
+    let mut mac = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key));
     for part in parts {
         mac.update(&(part.len() as u64).to_le_bytes());
         mac.update(part);
@@ -113,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_small_secret_opens_with_its_key_and_purpose_only() {
-        let key = |seed| Zeroizing::new([seed; 32]);
+        let key = |seed| Key::from(Zeroizing::new([seed; 32]));
         let sealed = seal_small(&key(1), [3; SALT_LENGTH], b"purpose", b"secret");
         assert_eq!(open_small(&key(1), b"purpose", &sealed).unwrap().as_slice(), b"secret");
         assert_eq!(open_small(&key(2), b"purpose", &sealed), Err(Altered));
@@ -122,7 +121,7 @@ mod tests {
 
     #[test]
     fn hashed_parts_cannot_run_into_each_other() {
-        let key = Zeroizing::new([1; 32]);
+        let key = [1; 32];
         assert_ne!(keyed_hash(&key, &[b"ab", b"c"]), keyed_hash(&key, &[b"a", b"bc"]));
         assert_ne!(keyed_hash(&key, &[b"ab"]), keyed_hash(&key, &[b"ab", b""]));
     }

@@ -30,7 +30,7 @@ fn the_next_partition_begins_after_every_row_of_this_one() {
 const RECORDS_SAVED: usize = 60;
 
 fn keys() -> RecordKeys {
-    RecordKeys::derive(&Zeroizing::new([1; 32]))
+    RecordKeys::derive(&Zeroizing::new([1; 32]).into())
 }
 
 fn open(dir: &StateDir) -> Option<Database> {

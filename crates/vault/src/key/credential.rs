@@ -11,7 +11,8 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use crate::error::KeyProblem;
-use crate::seal::{Key, digest, keyed_hash};
+use crate::locked::Key;
+use crate::seal::{digest, keyed_hash};
 
 const CREDENTIAL_NAME: &str = "valetkey-key";
 const LEAST_LENGTH: usize = 32;
@@ -28,5 +29,5 @@ pub(super) fn derive(directory: Option<&Path>, store_id: &str) -> Result<Key, Ke
         return Err(KeyProblem::TooShort { found: content.len(), needed: LEAST_LENGTH });
     }
     let master = Zeroizing::new(digest(&content));
-    Ok(keyed_hash(&master, &[b"valetkey wrapping key", store_id.as_bytes()]))
+    Ok(keyed_hash(&master, &[b"valetkey wrapping key", store_id.as_bytes()]).into())
 }

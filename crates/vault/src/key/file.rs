@@ -7,7 +7,7 @@ use std::io::Write;
 use zeroize::Zeroizing;
 
 use crate::error::{KeyProblem, VaultError};
-use crate::seal::Key;
+use crate::locked::Key;
 use crate::state_dir::StateDir;
 
 /// The name carries the store's id, so that a fresh store never overwrites an older one's key.
@@ -17,10 +17,7 @@ pub(crate) fn name(store_id: &str) -> String {
 
 pub(super) fn fetch(dir: &StateDir, store_id: &str) -> Result<Key, KeyProblem> {
     match dir.read(&name(store_id)) {
-        Ok(Some(content)) => {
-            let content = Zeroizing::new(content);
-            content.as_slice().try_into().map(Zeroizing::new).map_err(|_| KeyProblem::WrongKey)
-        }
+        Ok(Some(content)) => Key::from_slice(&Zeroizing::new(content)).ok_or(KeyProblem::WrongKey),
         Ok(None) => Err(KeyProblem::Missing),
         Err(error) => Err(KeyProblem::File(error.to_string())),
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use crate::error::KeyProblem;
-use crate::seal::Key;
+use crate::locked::Key;
 
 const SERVICE: &str = "valetkey";
 
@@ -125,14 +125,14 @@ pub(crate) fn account(store_id: &str) -> String {
 
 pub(super) fn fetch(keyring: &dyn Keyring, store_id: &str) -> Result<Key, KeyProblem> {
     let secret = keyring.get(&account(store_id))?;
-    secret.as_slice().try_into().map(Zeroizing::new).map_err(|_| KeyProblem::WrongKey)
+    Key::from_slice(&secret).ok_or(KeyProblem::WrongKey)
 }
 
 /// Stores the key and reads it back: a keyring that takes a secret and forgets it must not become
 /// the only place of a key.
 pub(super) fn store(keyring: &dyn Keyring, store_id: &str, key: &Key) -> Result<(), KeyProblem> {
     keyring.set(&account(store_id), &Zeroizing::new(key.to_vec()))?;
-    match fetch(keyring, store_id)? == *key {
+    match *fetch(keyring, store_id)? == **key {
         true => Ok(()),
         false => Err(KeyProblem::WrongKey),
     }

@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::error::{KeyProblem, VaultError};
+use crate::locked::Key;
 use crate::options::{OpenOptions, random};
-use crate::seal::Key;
 use crate::state_dir::StateDir;
 
 /// Who keeps the wrapping key.
@@ -140,7 +140,8 @@ impl KeySource<'_> {
     /// Makes the wrapping key of a new store, and keeps it where the provider keeps keys.
     pub(crate) fn create(&self, provider: KeyProvider) -> Result<(KeyRecord, Key), CreateKeyError> {
         let randomness = &*self.options.randomness;
-        let fresh = || random::<32>(randomness).map(Zeroizing::new).map_err(VaultError::from);
+        let fresh =
+            || random(randomness).map(Zeroizing::new).map(Key::from).map_err(VaultError::from);
         match provider {
             KeyProvider::Keyring => {
                 let key = fresh()?;

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::seal::Key;
+use crate::locked::Key;
 
 /// How much memory and time one guess costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,7 +96,7 @@ impl Derivation {
             )
             .expect("lengths within Argon2's bounds");
         memory.iter_mut().for_each(Zeroize::zeroize);
-        key
+        key.into()
     }
 }
 
