@@ -9,12 +9,12 @@ use valetkey_engine::{
     Definition, Engine, Error, Event, Flow, FlowStatus, FoundAccount, TokenAnswer, User,
 };
 use valetkey_model::{AccountId, CorrelationId, Secret};
-use valetkey_policy::{Authorized, Denial, Subject, decide};
 use valetkey_proto::v1;
 use valetkey_proto::v1::{AuditAct, ErrorCode};
 
 use crate::audit::{Audit, Deed};
 use crate::configuration::{Configuration, InForce};
+use crate::consent::Consent;
 use crate::failure::Failure;
 use crate::from_wire::{self, TokenRequest};
 use crate::in_memory::InMemory;
@@ -22,6 +22,8 @@ use crate::keys::Keys;
 use crate::secrets::Secrets;
 use crate::session::{self, Declared, Session};
 
+mod consent;
+mod decision;
 mod declared;
 mod managed_identity;
 mod place;
@@ -40,6 +42,7 @@ pub struct Broker {
     keys: Keys,
     in_memory: InMemory,
     audit: Audit,
+    consent: Consent,
 }
 
 /// An application that a request named, and whose it is.
@@ -57,14 +60,20 @@ impl Broker {
         configuration: Arc<Configuration>,
         secrets: Secrets,
         audit: Audit,
+        consent: Consent,
     ) -> Self {
         let (keys, in_memory) = (Keys::default(), InMemory::default());
-        Self { engine, configuration, secrets, keys, in_memory, audit }
+        Self { engine, configuration, secrets, keys, in_memory, audit, consent }
     }
 
     /// What is declared, and the policy.
     pub fn configuration(&self) -> &Arc<Configuration> {
         &self.configuration
+    }
+
+    /// What the person says about programs.
+    pub fn consent(&self) -> &Consent {
+        &self.consent
     }
 
     /// The engine, for what needs no decision: its clock, its ids, its shutdown.
@@ -112,9 +121,7 @@ impl Broker {
         definition: Definition,
         declared: Option<Declared>,
     ) -> Result<Opened, Failure> {
-        let mut definition = decide(in_force.policy(), session.caller(), definition)
-            .inspect_err(|denial| self.note_denial(session, denial))?
-            .into_request();
+        let mut definition = self.decide_by(session, in_force, definition).await?.into_request();
         if let Some(route) = definition.route.take() {
             // A proxy's password could be guessed at with a digest that anybody can make.
             let id = self.mark(&[b"route", route.id().as_bytes()]).await?;
@@ -156,11 +163,6 @@ impl Broker {
         Err(Failure::request(ErrorCode::UnknownApp, description))
     }
 
-    fn decide<T: Subject>(&self, session: &Session, request: T) -> Result<Authorized<T>, Denial> {
-        decide(self.configuration.in_force().policy(), session.caller(), request)
-            .inspect_err(|denial| self.note_denial(session, denial))
-    }
-
     fn default_scopes(&self, session: &Session, app: &AppId) -> Vec<String> {
         let name = self.name_of(session, app);
         let in_force = self.configuration.in_force();
@@ -189,12 +191,14 @@ impl Broker {
         };
         let answer = match from_wire::token_request(Arc::clone(&app), request, correlation_id)? {
             TokenRequest::Silent(request) => {
-                let authorized = self.decide(session, request)?;
+                let authorized = self.decide_on_silent(session, &user, request).await?;
                 self.engine.acquire_token_silent(&user, &authorized).await?
             }
             TokenRequest::ByGrant(request) => {
-                let authorized = self.decide(session, request)?;
-                self.engine.acquire_token_by_grant(&user, &authorized).await?
+                let authorized = self.decide(session, request).await?;
+                let answer = self.engine.acquire_token_by_grant(&user, &authorized).await?;
+                self.welcome(session, (&user, &app), &answer).await?;
+                answer
             }
         };
         self.note(session, &Deed::of(AuditAct::TokenGiven, &app).with(&answer));
@@ -217,7 +221,7 @@ impl Broker {
             request.scopes = self.default_scopes(session, app.id());
         }
         let request = from_wire::flow_request(app, request, correlation_id)?;
-        let authorized = self.decide(session, request)?;
+        let authorized = self.decide_on_sign_in(session, request).await?;
         Ok(self.engine.start_flow(&user, &authorized, &session.attendant()).await?)
     }
 
@@ -263,7 +267,7 @@ impl Broker {
     ) -> Result<Vec<FoundAccount>, Failure> {
         let Opened { user, app } = opened;
         let request =
-            self.decide(session, AccountsRequest { app, account: None, correlation_id })?;
+            self.decide(session, AccountsRequest { app, account: None, correlation_id }).await?;
         Ok(self.engine.accounts(&user, &request).await)
     }
 
@@ -284,8 +288,9 @@ impl Broker {
             account: Some(account.clone()),
             correlation_id,
         };
-        let authorized = self.decide(session, request)?;
+        let authorized = self.decide(session, request).await?;
         self.engine.sign_out(&user, &authorized).await?;
+        self.forget_sign_ins(session, &app, &account).await;
         self.note(session, &Deed::of(AuditAct::SignedOut, &app).to(&account));
         Ok(())
     }
@@ -299,7 +304,7 @@ impl Broker {
         session: &Session,
         Opened { user, app }: Opened,
     ) -> Result<(), Failure> {
-        let authorized = self.decide(session, AppTokensRequest { app })?;
+        let authorized = self.decide(session, AppTokensRequest { app }).await?;
         Ok(self.engine.remove_app_tokens(&user, &authorized).await?)
     }
 
@@ -314,7 +319,7 @@ impl Broker {
         request: v1::ProofRequest,
     ) -> Result<Secret, Failure> {
         let request = from_wire::proof_request(Arc::clone(&app), request)?;
-        let authorized = self.decide(session, request)?;
+        let authorized = self.decide(session, request).await?;
         let proof = self.engine.sign_dpop_proof(&user, &authorized).await?;
         self.note(session, &Deed::of(AuditAct::ProofSigned, &app));
         Ok(proof)
@@ -324,12 +329,12 @@ impl Broker {
     ///
     /// # Errors
     /// When it has none.
-    pub fn read_cache(
+    pub async fn read_cache(
         &self,
         session: &Session,
         Opened { user, app }: Opened,
     ) -> Result<CacheContent, Failure> {
-        let authorized = self.decide(session, CacheRequest { app })?;
+        let authorized = self.decide(session, CacheRequest { app }).await?;
         Ok(self.engine.read_private_cache(&user, &authorized)?)
     }
 
@@ -343,7 +348,7 @@ impl Broker {
         Opened { user, app }: Opened,
         request: v1::ReplaceCacheRequest,
     ) -> Result<u64, Failure> {
-        let authorized = self.decide(session, CacheRequest { app })?;
+        let authorized = self.decide(session, CacheRequest { app }).await?;
         let entries = from_wire::cache_entries(request)?;
         Ok(self.engine.replace_private_cache(&user, &authorized, entries).await?)
     }

@@ -4,6 +4,8 @@
 //! requests one in a second looks at the file, and the others at what is in force. A broken file changes nothing, and neither does one that is gone: an
 //! editor may be about to write it.
 
+mod policy;
+
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -13,10 +15,9 @@ use std::time::Duration;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
-use url::Url;
 use valetkey_engine::{AppId, Definition};
 use valetkey_model::UnixTime;
-use valetkey_policy::{Admission, Policy};
+use valetkey_policy::Policy;
 
 use crate::config::{AppConfig, AppKind, Config, ConfigError, Loaded, Source, Stamp};
 use crate::from_wire;
@@ -222,7 +223,7 @@ impl InForce {
         Self {
             epoch: Arc::default(),
             names: names.collect(),
-            policy: policy(&loaded.config),
+            policy: policy::policy(&loaded.config),
             loaded,
             problem: None,
         }
@@ -281,24 +282,6 @@ impl InForce {
 
 /// How long a file on this machine could take at the most.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-fn policy(config: &Config) -> Policy {
-    let lower =
-        |hosts: &[String]| hosts.iter().map(|host| host.to_ascii_lowercase()).collect::<Vec<_>>();
-    Policy {
-        authorities: match &config.policy.authorities {
-            None => Admission::Any,
-            Some(hosts) => Admission::Hosts(lower(hosts)),
-        },
-        managed_identity_hosts: lower(&config.policy.managed_identity_hosts),
-        forbids_cache_export: config.policy.forbid_cache_export,
-        instance_discovery_endpoints: config
-            .instance_discovery_endpoints()
-            .filter_map(|(_, text)| Url::parse(text).ok())
-            .map(String::from)
-            .collect(),
-    }
-}
 
 #[cfg(test)]
 mod tests;

@@ -35,12 +35,14 @@ const MAX_CLAIMS: usize = 8 * 1024;
 /// Longest free text that is passed on to a provider, in bytes.
 const MAX_TEXT: usize = 64 * 1024;
 
+mod consent;
 mod credential;
 mod managed_identity;
 mod network;
 mod proof;
 mod token;
 
+pub use consent::prompt_answer;
 pub use credential::{check_validity, credential};
 pub use managed_identity::{managed_identity, resource_token_request};
 pub use proof::proof_request;

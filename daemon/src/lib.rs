@@ -12,6 +12,7 @@ pub mod broker;
 pub mod clock;
 pub mod config;
 pub mod configuration;
+mod consent;
 pub mod diagnosis;
 pub mod endpoint;
 pub mod failure;

@@ -17,6 +17,7 @@ use crate::broker::Broker;
 use crate::clock::SystemClock;
 use crate::config::{ConfigError, Source, VaultConfig};
 use crate::configuration::Configuration;
+use crate::consent::Consent;
 use crate::endpoint::{self, Inherited, OpenError};
 use crate::hardening;
 use crate::http_client::{MachineClient, ReqwestClient};
@@ -205,8 +206,9 @@ fn assemble(
     });
     let credentials_directory = lookup("CREDENTIALS_DIRECTORY").map(PathBuf::from);
     let secrets = Secrets::new(Arc::clone(&store), credentials_directory);
+    let consent = Consent::new(Arc::clone(&store), stop.clone());
     Api {
-        broker: Broker::new(engine, configuration, secrets, audit),
+        broker: Broker::new(engine, configuration, secrets, audit, consent),
         store,
         process: Process {
             socket: listener.endpoint().to_string(),

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use valetkey_engine::{AppId, Attendant};
 use valetkey_ipc::Peer;
 use valetkey_model::{Caller, Partition};
+use valetkey_policy::Asker;
 
 use crate::configuration::Epoch;
 use crate::in_memory::Use;
@@ -24,6 +25,10 @@ pub struct Session {
     opened: Mutex<HashMap<AppId, Opened>>,
     /// A digest of what was last noted of it for the record.
     last_noted: AtomicU64,
+    /// Who asks, as the policy sees it where it looks at the user alone.
+    asker: Arc<Asker>,
+    /// The same where it looks at the program, for as long as the rules are the same.
+    described: Mutex<Option<(Arc<Epoch>, Arc<Asker>)>>,
 }
 
 /// An application that a connection may use, and where its tokens are.
@@ -56,8 +61,14 @@ impl Opened {
 impl Session {
     /// A new connection of `peer`'s.
     pub fn new(peer: Peer) -> Self {
-        let (presence, opened) = (Arc::default(), Mutex::default());
-        Self { peer, presence, opened, last_noted: AtomicU64::default() }
+        Self {
+            asker: Asker::plain(peer.caller()),
+            peer,
+            presence: Arc::default(),
+            opened: Mutex::default(),
+            last_noted: AtomicU64::default(),
+            described: Mutex::default(),
+        }
     }
 
     /// Who is at the other end.
@@ -73,6 +84,24 @@ impl Session {
     /// The program at the other end.
     pub fn peer(&self) -> &Peer {
         &self.peer
+    }
+
+    /// Who asks, where the policy looks at no more than the user.
+    pub fn asker(&self) -> &Arc<Asker> {
+        &self.asker
+    }
+
+    /// Who asks, as it was described while these rules were in force.
+    pub fn described_asker(&self, epoch: &Arc<Epoch>) -> Option<Arc<Asker>> {
+        let described = self.described.lock().unwrap_or_else(PoisonError::into_inner);
+        let (_, asker) = described.as_ref().filter(|(then, _)| Arc::ptr_eq(then, epoch))?;
+        Some(Arc::clone(asker))
+    }
+
+    /// Keeps a description of who asks for as long as these rules are in force.
+    pub fn describe_asker(&self, epoch: &Arc<Epoch>, asker: &Arc<Asker>) {
+        let described = Some((Arc::clone(epoch), Arc::clone(asker)));
+        *self.described.lock().unwrap_or_else(PoisonError::into_inner) = described;
     }
 
     /// Whether what is noted of this connection, by a digest, is not what was noted last.

@@ -60,6 +60,9 @@ impl StoreReport {
     }
 }
 
+/// Keys and bytes.
+pub type Records = Vec<(String, Zeroizing<Vec<u8>>)>;
+
 type SharedReport = Arc<Mutex<StoreReport>>;
 
 impl VaultStore {
@@ -171,6 +174,16 @@ impl VaultStore {
         answered.await.unwrap_or_else(|_| Err(gone()))
     }
 
+    /// All records of a partition that are not tokens, by their keys.
+    ///
+    /// # Errors
+    /// When the store is locked or cannot be read.
+    pub async fn read_records(&self, partition: &Partition) -> Result<Records, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Command::ReadRecords { partition: partition.clone(), answer });
+        answered.await.unwrap_or_else(|_| Err(gone()))
+    }
+
     /// How many secrets there are.
     ///
     /// # Errors
@@ -203,6 +216,18 @@ impl VaultStore {
             return Ok(());
         }
         self.send_save(partition.clone(), changes.iter().map(encode).collect()).await
+    }
+
+    /// Saves changes of records that are not tokens.
+    ///
+    /// # Errors
+    /// When the store is locked or cannot be written; then it is as before.
+    pub async fn save_records(
+        &self,
+        partition: Partition,
+        changes: Vec<RecordChange>,
+    ) -> Result<(), StoreError> {
+        self.send_save(partition, changes).await
     }
 
     async fn send_save(

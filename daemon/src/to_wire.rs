@@ -1,6 +1,8 @@
 //! Answers of the engine become the wire's, and every failure its status and body. With `from_wire.rs` the only place that
 //! sees both.
 
+mod consent;
+
 use serde_json::{Map, Value};
 use valetkey_cache::{Import, Skipped};
 use valetkey_engine::ports::StoreError;
@@ -17,6 +19,8 @@ use valetkey_oauth::{
 use valetkey_proto::v1::{self, ErrorBody, ErrorCode};
 
 use crate::failure::Failure;
+
+pub use consent::{grant, prompt, word};
 
 /// When to try again what could not be done while something else was.
 const BUSY_SECONDS: u64 = 5;
@@ -130,10 +134,7 @@ pub fn program(peer: &Peer) -> v1::AuditedProgram {
         path: program.executable.path().map(|path| path.display().to_string()),
         unidentified,
         unit: program.unit,
-        sandbox: program.sandbox.as_ref().map(|sandbox| match sandbox {
-            Sandbox::Flatpak(id) => format!("flatpak:{id}"),
-            Sandbox::Snap(name) => format!("snap:{name}"),
-        }),
+        sandbox: program.sandbox.as_ref().map(Sandbox::to_string),
         parents: peer.parents().into_iter().map(|parent| parent.name).collect(),
     }
 }
@@ -181,6 +182,7 @@ pub fn event(event: &Event) -> v1::Event {
             Happening::Refreshed => v1::EventKind::Refreshed,
             Happening::SignedOut => v1::EventKind::SignedOut,
             Happening::CacheExported => v1::EventKind::CacheExported,
+            Happening::GrantChanged => v1::EventKind::GrantChanged,
         },
         at: event.at.seconds(),
         app: event.app.as_ref().map(|app| app.as_str().to_owned()),
@@ -201,7 +203,8 @@ pub fn failure(failure: &Failure, correlation_id: &CorrelationId) -> (u16, Error
         }
         Failure::Denied(denial) => {
             let (status, body) = own(ErrorCode::AccessDenied, denial.to_string(), correlation_id);
-            (status, ErrorBody { hint: denial.hint().or(body.hint), ..body })
+            let retry_after = denial.retry_after();
+            (status, ErrorBody { hint: denial.hint().or(body.hint), retry_after, ..body })
         }
         Failure::Engine(error) => self::error(error, correlation_id),
     }

@@ -50,6 +50,7 @@ const COMMANDS: &[(&str, Proof)] = &[
     ),
     ("cargo install --locked --path crates/testkit", Proof::Package("entra-emulator")),
     ("entra-emulator", Proof::Prints("\"authority\":\"http://127.0.0.1:")),
+    ("valetkey grants", Proof::Prints("")),
     ("valetkey cache import --from azure-cli", Proof::Prints("Took 1 account")),
     ("valetkey cache export --unencrypted --yes msal-cache.json", Proof::Prints("msal-cache.json")),
     ("mkdir -p ~/.config/systemd/user/valetkeyd.service.d", Proof::Units),
@@ -91,6 +92,19 @@ async fn each_command_of_the_readme_does_what_it_says() {
             }
             Proof::SignsIn => user.sign_in(command).await,
         }
+    }
+}
+
+#[tokio::test]
+async fn a_daemon_starts_with_each_configuration_of_the_readme() {
+    // The first declares an application, and is the reader's own; the second is a manifest of cargo's.
+    let blocks = blocks(&read("README.md"), "toml");
+    assert!(blocks.len() > 2);
+    for configuration in &blocks[2..] {
+        let mut machine = Machine::new();
+        machine.write("config/valetkey/config.toml", configuration);
+        machine.launch().await;
+        assert_eq!(machine.status().await["configuration"]["problem"], serde_json::Value::Null);
     }
 }
 

@@ -45,6 +45,8 @@ pub enum Command {
     Events,
     /// List who got what, and when
     Audit(AuditArgs),
+    /// List which program may use which account; answer and revoke
+    Grants(GrantsArgs),
     /// Drop keys and tokens from memory until the store is unlocked
     Lock,
     /// Hand in the store's passphrase, from the terminal or from standard input
@@ -105,6 +107,29 @@ pub struct AuditArgs {
     /// How many records at most, the newest ones
     #[arg(long, value_name = "NUMBER", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     pub limit: u16,
+}
+
+#[derive(Args, Debug)]
+pub struct GrantsArgs {
+    #[command(subcommand)]
+    pub command: Option<GrantsCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum GrantsCommand {
+    /// List what was said; so does `valetkey grants` alone
+    List,
+    /// Take a yes or a no back: the person is asked again
+    Revoke {
+        /// Which, by the first column of the list
+        #[arg(value_name = "ID", required_unless_present = "all")]
+        ids: Vec<String>,
+        /// All of them
+        #[arg(long, conflicts_with = "ids")]
+        all: bool,
+    },
+    /// Put the questions of programs to whoever sits at this terminal
+    Watch,
 }
 
 #[derive(Args, Debug)]

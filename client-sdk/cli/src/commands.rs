@@ -7,6 +7,7 @@ mod cache;
 mod completions;
 mod doctor;
 mod events;
+mod grants;
 mod lock;
 mod login;
 mod logout;
@@ -39,6 +40,7 @@ pub(crate) fn run(command: Command, console: &Console) -> Result<(), Failure> {
         Command::Status => status::run(&client, console),
         Command::Events => events::run(&client, console),
         Command::Audit(arguments) => audit::run(&client, &arguments, console),
+        Command::Grants(arguments) => grants::run(&client, &arguments, console),
         Command::Lock => lock::lock(&client, console),
         Command::Unlock => lock::unlock(&client, console),
         Command::Path | Command::Doctor | Command::Completions { .. } => Ok(()),

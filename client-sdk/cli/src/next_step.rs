@@ -33,6 +33,9 @@ fn of_code(code: ErrorCode, body: &ErrorBody) -> Cow<'static, str> {
         Code::StateMismatch | Code::IssuerMismatch | Code::NonceMismatch => {
             "run `valetkey login` again; if this comes back, somebody may be interfering"
         }
+        Code::AccessDenied if is_particular(code, body) => {
+            return body.hint.clone().unwrap_or_default().into();
+        }
         Code::AccessDenied => {
             "if it was not you who said no, it was `[policy]` in the daemon's configuration"
         }
@@ -43,6 +46,8 @@ fn of_code(code: ErrorCode, body: &ErrorBody) -> Cow<'static, str> {
         | Code::UnsupportedMediaType => "install the daemon and this program in the same release",
         Code::UnknownApp => "`valetkey apps` lists those that there are",
         Code::UnknownAccount => "`valetkey accounts` lists who has signed in",
+        Code::UnknownGrant => "`valetkey grants` lists those that there are",
+        Code::UnknownPrompt => "`valetkey grants watch` shows those that wait",
         Code::UnknownFlow | Code::FlowClosed | Code::FlowTimedOut | Code::FlowCancelled => {
             "run `valetkey login` again"
         }
@@ -69,6 +74,11 @@ fn of_code(code: ErrorCode, body: &ErrorBody) -> Cow<'static, str> {
         Code::ShuttingDown => "try again in a moment",
     };
     step.into()
+}
+
+/// Whether the daemon knows more to say than what it says of each such error.
+fn is_particular(code: ErrorCode, body: &ErrorBody) -> bool {
+    body.hint.as_deref().is_some_and(|hint| hint != code.row().action)
 }
 
 fn wait(body: &ErrorBody) -> String {

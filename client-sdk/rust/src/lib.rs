@@ -57,6 +57,7 @@ mod diagnosis;
 mod error;
 mod event;
 mod flow;
+mod grant;
 mod http1;
 mod proof;
 mod secret;

@@ -149,7 +149,16 @@ pub(crate) fn is_signed_in(
     app: &ClientApplication,
     account: &AccountId,
 ) -> bool {
-    hosts_of(app).any(|host| cache.account(host, account).is_some())
+    find_signed_in(cache, app, account).is_some()
+}
+
+/// The account of this id at the provider.
+pub(crate) fn find_signed_in(
+    cache: &TokenCache,
+    app: &ClientApplication,
+    account: &AccountId,
+) -> Option<FoundAccount> {
+    hosts_of(app).find_map(|host| cache.account(host, account).cloned())
 }
 
 /// The account that a silent request means.
@@ -163,6 +172,11 @@ pub(crate) fn select_account(
 ) -> Result<AccountId, Error> {
     match selector {
         AccountSelector::Named(name) => find_named(cache, app, name),
+        AccountSelector::Found(account) => {
+            let id = &account.home_account_id;
+            let is_there = is_signed_in(cache, app, id);
+            is_there.then(|| id.clone()).ok_or(Error::UnknownAccount(id.as_str().to_owned()))
+        }
         AccountSelector::Only => match &accounts_at(cache, app)[..] {
             [] => Err(Error::SignInNeeded(SignInReason::NoAccount)),
             [account] => Ok(account.home_account_id.clone()),

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use url::Url;
 use valetkey_model::{Authority, ClientId, Partition, RESERVED_SCOPES, ScopeSet, steers_display};
 use valetkey_oauth::{ProofKey, ProviderMetadata, Region, TelemetryLog};
-use valetkey_policy::Subject;
+use valetkey_policy::{Application, Subject};
 
 use crate::aliases::Aliases;
 use crate::credential::{AssertionInUse, ClientCredential};
@@ -281,6 +281,14 @@ impl ClientApplication {
 impl Subject for Definition {
     fn authority(&self) -> &Authority {
         &self.authority
+    }
+
+    fn application(&self) -> Application<'_> {
+        Application {
+            client_id: self.client_id.as_str(),
+            name: self.declared_as.as_deref(),
+            is_shared: self.partition.is_none(),
+        }
     }
 
     fn instance_discovery_endpoint(&self) -> Option<&str> {

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tokio::sync::{Mutex as AsyncMutex, OnceCell, RwLock as AsyncRwLock, broadcast};
 use valetkey_cache::{Entry, TokenCache};
 use valetkey_model::{CorrelationId, Partition, UnixTime};
@@ -176,6 +178,11 @@ impl Engine {
     /// What time it is for the engine.
     pub fn now(&self) -> UnixTime {
         self.ports.clock.now()
+    }
+
+    /// A name that nobody can guess.
+    pub fn new_id(&self) -> String {
+        URL_SAFE_NO_PAD.encode(self.random::<16>())
     }
 
     pub(crate) fn random<const N: usize>(&self) -> [u8; N] {

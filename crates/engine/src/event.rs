@@ -21,6 +21,8 @@ pub enum Happening {
     SignedOut,
     /// The cache was handed out in clear.
     CacheExported,
+    /// A program may use an account, or may not any more.
+    GrantChanged,
 }
 
 /// One event. It carries no user name and no secret.
@@ -73,8 +75,14 @@ impl Events {
         self.send(event);
     }
 
-    pub(crate) fn tell_of_cache(&self, happening: Happening, at: UnixTime) {
-        let (app, client_id, account) = (None, None, None);
+    /// Of something that is about no application.
+    pub(crate) fn tell_of_user(
+        &self,
+        happening: Happening,
+        at: UnixTime,
+        account: Option<AccountId>,
+    ) {
+        let (app, client_id) = (None, None);
         let scopes = ScopeSet::default();
         self.send(Event { happening, at, app, client_id, account, scopes });
     }

@@ -12,7 +12,7 @@ use valetkey_oauth::{
 };
 use valetkey_policy::Authorized;
 
-use crate::accounts::{is_signed_in, select_account};
+use crate::accounts::{find_signed_in, is_signed_in, select_account};
 use crate::answer::TokenAnswer;
 use crate::application::ClientApplication;
 use crate::credential::Proof;
@@ -25,7 +25,7 @@ use crate::grant::on_behalf_of::is_pseudo_account;
 use crate::issue::{GRANT_REFRESH_TOKEN, Issue, record_outcome};
 use crate::lease::Lease;
 use crate::possession::{Binding, Possession};
-use crate::request::SilentRequest;
+use crate::request::{AccountSelector, SilentRequest};
 use crate::silent::{Candidate, Decision, MANDATORY_SECONDS, RefreshPlan, decide};
 use crate::user::User;
 
@@ -64,6 +64,34 @@ impl Engine {
         self.sign_request(user, &request.app, request.extras.auth_scheme.as_ref(), answer)
     }
 
+    /// The same request for the account that it turns out to mean, for those who decide by the account.
+    ///
+    /// # Errors
+    /// When there is none, or more than one and none was named.
+    pub async fn resolve_account(
+        &self,
+        user: &User,
+        request: SilentRequest,
+    ) -> Result<SilentRequest, Error> {
+        let id = self.select_account(user, &request).await?;
+        let account = find_signed_in(&user.cache(), &request.app, &id);
+        let account = account.ok_or(Error::UnknownAccount(id.as_str().to_owned()))?;
+        Ok(SilentRequest { account: AccountSelector::Found(account), ..request })
+    }
+
+    async fn select_account(
+        &self,
+        user: &User,
+        request: &SilentRequest,
+    ) -> Result<AccountId, Error> {
+        let selected = self.find_account(user, &request.app, &request.account).await;
+        selected.inspect_err(|error| {
+            if matches!(error, Error::SignInNeeded(_)) {
+                self.tell_sign_in_needed(user, request, None);
+            }
+        })
+    }
+
     async fn acquire_unhurriedly(
         self: &Arc<Self>,
         user: &Arc<User>,
@@ -71,12 +99,7 @@ impl Engine {
     ) -> Result<TokenAnswer, Error> {
         user.save_unsaved().await?;
         check_request(request)?;
-        let selected = self.find_account(user, &request.app, &request.account).await;
-        let account = selected.inspect_err(|error| {
-            if matches!(error, Error::SignInNeeded(_)) {
-                self.tell_sign_in_needed(user, request, None);
-            }
-        })?;
+        let account = self.select_account(user, request).await?;
         self.acquire_for_account(user, request, account).await
     }
 

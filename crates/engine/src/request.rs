@@ -10,8 +10,9 @@ use valetkey_oauth::{
     ClaimsError, DpopRequest, ExtraFields, FederatedUser, PopRequest, admit_cloud_shell,
     merge_claims, overlay_claims,
 };
-use valetkey_policy::Subject;
+use valetkey_policy::{self as policy, Subject};
 
+use crate::accounts::FoundAccount;
 use crate::application::{ClientApplication, Definition};
 
 /// What an application adds to a token request beyond the usual. All of it is a part of the token's place in the cache: of
@@ -144,12 +145,14 @@ pub enum Grant {
 }
 
 /// Which account is meant.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum AccountSelector {
     /// The only one there is.
     Only,
     /// By home account id, or by user name, whose case is ignored.
     Named(String),
+    /// The one that [`crate::Engine::resolve_account`] has found.
+    Found(FoundAccount),
 }
 
 /// Which flow, with what only that kind knows.
@@ -262,12 +265,6 @@ pub struct ProofRequest {
     pub access_token: Secret,
 }
 
-impl SilentRequest {
-    fn cloud_shell(&self) -> Option<&Url> {
-        self.cloud_shell.as_ref()
-    }
-}
-
 impl GrantRequest {
     fn cloud_shell(&self) -> Option<&Url> {
         match &self.grant {
@@ -277,31 +274,83 @@ impl GrantRequest {
     }
 }
 
+impl SilentRequest {
+    fn account(&self) -> Option<policy::Account<'_>> {
+        match &self.account {
+            AccountSelector::Found(account) => Some(account_for_policy(account)),
+            AccountSelector::Only | AccountSelector::Named(_) => None,
+        }
+    }
+}
+
+/// An account, as far as the policy looks at it.
+pub fn account_for_policy(account: &FoundAccount) -> policy::Account<'_> {
+    policy::Account {
+        environment: &account.environment,
+        id: &account.home_account_id,
+        username: &account.username,
+    }
+}
+
 macro_rules! subject {
-    ($($request:ty $(: $cloud_shell:ident)?),*) => {
+    ($($request:ty: { $($item:item)* })*) => {
         $(impl Subject for $request {
             fn authority(&self) -> &Authority {
                 &self.app.definition().authority
+            }
+
+            fn application(&self) -> policy::Application<'_> {
+                self.app.definition().application()
             }
 
             fn instance_discovery_endpoint(&self) -> Option<&str> {
                 self.app.definition().instance_discovery_endpoint()
             }
 
-            $(fn check_endpoint(&self, listed_hosts: &[String]) -> Result<(), String> {
-                let Some(endpoint) = self.$cloud_shell() else { return Ok(()) };
-                admit_cloud_shell(endpoint, listed_hosts).map_err(|refused| refused.to_string())
-            })?
+            $($item)*
         })*
     };
 }
 
-subject!(
-    SilentRequest: cloud_shell,
-    GrantRequest: cloud_shell,
-    FlowRequest,
-    AccountsRequest,
-    AppTokensRequest,
-    CacheRequest,
-    ProofRequest
-);
+subject! {
+    SilentRequest: {
+        fn scopes(&self) -> Option<&ScopeSet> {
+            Some(&self.scopes)
+        }
+
+        fn account(&self) -> Option<policy::Account<'_>> {
+            self.account()
+        }
+
+        fn check_endpoint(&self, listed_hosts: &[String]) -> Result<(), String> {
+            check_cloud_shell(self.cloud_shell.as_ref(), listed_hosts)
+        }
+    }
+    GrantRequest: {
+        fn scopes(&self) -> Option<&ScopeSet> {
+            Some(&self.scopes)
+        }
+
+        fn check_endpoint(&self, listed_hosts: &[String]) -> Result<(), String> {
+            check_cloud_shell(self.cloud_shell(), listed_hosts)
+        }
+    }
+    FlowRequest: {
+        fn scopes(&self) -> Option<&ScopeSet> {
+            Some(&self.scopes)
+        }
+
+        fn asks_the_person(&self) -> bool {
+            true
+        }
+    }
+    AccountsRequest: {}
+    AppTokensRequest: {}
+    CacheRequest: {}
+    ProofRequest: {}
+}
+
+fn check_cloud_shell(endpoint: Option<&Url>, listed_hosts: &[String]) -> Result<(), String> {
+    let Some(endpoint) = endpoint else { return Ok(()) };
+    admit_cloud_shell(endpoint, listed_hosts).map_err(|refused| refused.to_string())
+}

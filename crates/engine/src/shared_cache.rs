@@ -66,7 +66,7 @@ impl Engine {
         user: &User,
         _authorized: &Authorized<ExportCacheRequest>,
     ) -> Zeroizing<String> {
-        user.events.tell_of_cache(Happening::CacheExported, self.now());
+        user.events.tell_of_user(Happening::CacheExported, self.now(), None);
         let entries: Vec<_> = user.cache().entries().collect();
         TokenCache::msal_json_of(entries.into_iter())
     }

@@ -7,14 +7,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use tokio::sync::Mutex as AsyncMutex;
 use valetkey_cache::{Change, Counts, TokenCache};
-use valetkey_model::{AccountId, Authority, Partition};
+use valetkey_model::{AccountId, Authority, Partition, UnixTime};
 use valetkey_oauth::ProviderMetadata;
 
 use crate::answer::TokenAnswer;
 use crate::application::{AppId, ClientApplication, Definition};
 use crate::dpop::DpopNonces;
 use crate::error::Error;
-use crate::event::Events;
+use crate::event::{Events, Happening};
 use crate::flight::Flights;
 use crate::flight_key::FlightKey;
 use crate::flow::registry::FlowRegistry;
@@ -90,6 +90,11 @@ impl User {
     /// The user name of an account; `None` when it is not there.
     pub fn username_of(&self, environment: &str, account: &AccountId) -> Option<Arc<str>> {
         self.cache().account(environment, account).map(|account| Arc::clone(&account.username))
+    }
+
+    /// Tells whoever listens that a program may use an account, or may not any more.
+    pub fn tell_grant_changed(&self, at: UnixTime, account: Option<AccountId>) {
+        self.events.tell_of_user(Happening::GrantChanged, at, account);
     }
 
     /// How many flows are open.

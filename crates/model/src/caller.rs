@@ -36,6 +36,11 @@ impl Partition {
         Self(format!("{}/private:{mark}", self.0).into())
     }
 
+    /// Where it is kept what this user has said about programs and accounts.
+    pub fn of_grants(&self) -> Self {
+        Self(format!("{}/grants", self.0).into())
+    }
+
     /// Where the secrets are that the configuration refers to. It is nobody's: no caller's partition leads to it.
     pub fn of_secrets() -> Self {
         Self("secrets".into())

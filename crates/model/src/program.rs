@@ -3,6 +3,7 @@
 //! All of it is soft. It says what a process looks like from outside, for a person to recognise and for rules that keep honest
 //! programs apart. A program of the same user can make itself look like another one.
 
+use std::fmt;
 use std::path::PathBuf;
 
 /// A process. Its number alone does not name it: numbers are given again.
@@ -93,6 +94,15 @@ pub enum Sandbox {
     Flatpak(String),
     /// A snap, by its name.
     Snap(String),
+}
+
+impl fmt::Display for Sandbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flatpak(id) => write!(f, "flatpak:{id}"),
+            Self::Snap(name) => write!(f, "snap:{name}"),
+        }
+    }
 }
 
 /// A process that another one comes from.

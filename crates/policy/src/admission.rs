@@ -65,8 +65,8 @@ fn find_refusal(rule: &CallerRule, caller: &Caller) -> Option<Refusal> {
     (!is_named).then(|| Refusal::Program(caller.program.clone()))
 }
 
-/// By the file where the platform tells it, since the same path is another file in another process's mounts; else by path.
-fn is_running(program: &ProgramFile, caller: &Caller) -> bool {
+/// Whether a caller runs this program: by the file where the platform tells it, since the same path is another file in another process's mounts; else by path.
+pub fn is_running(program: &ProgramFile, caller: &Caller) -> bool {
     match (program.file, caller.program_file) {
         (Some(named), Some(running)) => named == running,
         (None, None) => caller.program.as_ref() == Some(&program.path),

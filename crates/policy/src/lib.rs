@@ -1,14 +1,30 @@
-//! Who may ask for what: one pure decision, `decide(policy, caller, request)`.
+//! Who may ask for what: one pure decision, `decide(policy, asker, grants, request)`.
 //!
 //! Its answer is the only thing that can build an [`Authorized`] request, and the engine takes nothing else, so a path
 //! around the policy does not compile. This crate does no I/O, keeps no state, and knows neither engine nor wire. Ids in a
 //! request are filters, never authority: whose tokens are meant comes from the caller, which the kernel named.
+//!
+//! In this order: what the broker as a whole does not do ([`Policy`]), what the first rule that fits does not allow
+//! ([`Rule`]), and what the person has said, or is to be asked ([`Grants`]).
 
 mod admission;
+mod asker;
+mod denial;
+mod grant;
+mod rule;
+mod subject;
 
-use valetkey_model::{Authority, Caller, Partition};
+use std::path::PathBuf;
+use std::sync::Arc;
 
-pub use admission::{CallerRule, ProgramFile, Refusal, admit};
+use valetkey_model::{Caller, Partition, UnixTime};
+
+pub use admission::{CallerRule, ProgramFile, Refusal, admit, is_running};
+pub use asker::{Asker, ProgramKey};
+pub use denial::Denial;
+pub use grant::{Grant, Grants, Question, Word};
+pub use rule::{Ceiling, Consent, Rule, RuleRefusal, Who};
+pub use subject::{Account, Application, CacheSubject, MachineSubject, Purpose, Subject};
 
 /// What the person or the administrator allows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,12 +37,18 @@ pub struct Policy {
     pub instance_discovery_endpoints: Vec<String>,
     /// Nobody gets a cache in clear.
     pub forbids_cache_export: bool,
+    /// Whether a program needs the person's word, where no rule says so.
+    pub consent: Consent,
+    /// The first that fits decides; who fits none may do as if there were no rules.
+    pub rules: Vec<Rule>,
 }
 
 /// Which providers may be spoken to. The broker fetches no URL that a client sent, other than one admitted here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Admission {
     /// A user's own broker: any https authority, and loopback for development. (What is neither is no [`Authority`].)
+    ///
+    /// [`Authority`]: valetkey_model::Authority
     Any,
     /// A system service: the hosts that its configuration names, as `host` or `host:port` in lower case.
     Hosts(Vec<String>),
@@ -40,65 +62,49 @@ impl Policy {
             managed_identity_hosts: Vec::new(),
             instance_discovery_endpoints: Vec::new(),
             forbids_cache_export: false,
+            consent: Consent::NotAsked,
+            rules: Vec::new(),
         }
     }
-}
 
-/// What can be asked for.
-pub trait Subject {
-    /// The provider that answering would speak to.
-    fn authority(&self) -> &Authority;
-
-    /// The endpoint that is to say in Microsoft's place whether the provider's host is one of its clouds: a URL.
-    fn instance_discovery_endpoint(&self) -> Option<&str> {
-        None
+    /// Whether decisions depend on more of a caller than its user.
+    pub fn looks_at_programs(&self) -> bool {
+        self.consent == Consent::Ask || !self.rules.is_empty()
     }
 
-    /// The proxies that the caller wants to be taken, as `host` or `host:port`.
-    fn proxies(&self) -> Vec<&str> {
-        Vec::new()
+    /// The programs that the rules name.
+    pub fn programs(&self) -> Vec<PathBuf> {
+        let named = self.rules.iter().filter_map(|rule| rule.who.programs.as_ref());
+        named.flatten().cloned().collect()
     }
 
-    /// Whether the endpoint of the machine's that answering would speak to as well, if any, is near, or among these hosts.
-    ///
-    /// # Errors
-    /// As [`MachineSubject::check_endpoint`].
-    fn check_endpoint(&self, _listed_hosts: &[String]) -> Result<(), String> {
-        Ok(())
+    /// Whether decisions depend on whose tokens are asked for, so that this must be found out first.
+    pub fn looks_at_accounts(&self) -> bool {
+        self.consent == Consent::Ask || self.rules.iter().any(Rule::looks_at_accounts)
     }
-}
-
-/// What can be asked for of the machine itself: a token of an identity that the platform gave to it.
-pub trait MachineSubject {
-    /// Whether the endpoint that answering would speak to is near, or among these hosts.
-    ///
-    /// # Errors
-    /// Where it is, when elsewhere, and what could be done about it.
-    fn check_endpoint(&self, listed_hosts: &[String]) -> Result<(), String>;
-}
-
-/// What can be asked for of the caller's own cache as a whole, for which no provider is spoken to.
-pub trait CacheSubject {
-    /// Whether what is in the cache leaves the broker by it.
-    const HANDS_OUT: bool;
 }
 
 /// A request that the policy let pass, and for whom.
 #[derive(Clone, Debug)]
 pub struct Authorized<T> {
-    caller: Caller,
+    asker: Arc<Asker>,
     request: T,
 }
 
 impl<T> Authorized<T> {
     /// Whose tokens.
     pub fn partition(&self) -> &Partition {
-        &self.caller.partition
+        self.asker.partition()
     }
 
     /// Who asked.
     pub fn caller(&self) -> &Caller {
-        &self.caller
+        &self.asker.caller
+    }
+
+    /// Who asked, as far as the policy looks.
+    pub fn asker(&self) -> &Arc<Asker> {
+        &self.asker
     }
 
     /// For what.
@@ -112,74 +118,56 @@ impl<T> Authorized<T> {
     }
 }
 
-/// Why not.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Denial {
-    /// The system service speaks to configured providers only.
-    #[error(
-        "this broker does not speak to {site}; its administrator can add it to [policy] authorities"
-    )]
-    Authority {
-        /// The provider that was asked for.
-        site: String,
-    },
-    /// Every URL that a program may have the broker fetch is named by who writes the configuration.
-    #[error(
-        "this broker asks no instance discovery endpoint {url:?}; who trusts it can add it to [policy] instance_discovery_endpoints of the daemon's configuration"
-    )]
-    InstanceDiscovery {
-        /// The endpoint that was to be asked.
-        url: String,
-    },
-    /// What gives managed identities is elsewhere.
-    #[error("{0}")]
-    Endpoint(String),
-    /// The broker has the application's credential, and the configuration names others for it.
-    #[error("application {app:?} is {refusal}")]
-    Caller {
-        /// The application's name.
-        app: String,
-        /// Who was not let in.
-        refusal: Refusal,
-    },
-    /// Who writes the configuration wants no cache to leave.
-    #[error(
-        "this broker hands out no cache: `forbid_cache_export` is set in [policy] of the daemon's configuration"
-    )]
-    CacheExport,
-    /// The system service takes the proxies of its administrator only.
-    #[error(
-        "this broker takes no proxy {site}; its administrator can add it to [policy] authorities"
-    )]
-    Proxy {
-        /// The proxy that was asked for.
-        site: String,
-    },
+/// What becomes of a request.
+#[derive(Debug)]
+pub enum Decision<T> {
+    /// It may be done.
+    Authorized(Authorized<T>),
+    /// It may not.
+    Denied(Denial),
+    /// The person must say; here is the request back, to be decided on with the answer.
+    Ask(Box<Question>, T),
 }
 
-impl Denial {
-    /// What somebody who writes the configuration can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl<T> Decision<T> {
+    /// Where nobody can be asked.
+    ///
+    /// # Errors
+    /// The denial, or that nobody has said yes.
+    pub fn without_asking(self) -> Result<Authorized<T>, Denial> {
         match self {
-            Self::Caller { app, refusal } => Some(refusal.hint(app)),
-            Self::Authority { .. }
-            | Self::InstanceDiscovery { .. }
-            | Self::Endpoint(_)
-            | Self::CacheExport
-            | Self::Proxy { .. } => None,
+            Self::Authorized(authorized) => Ok(authorized),
+            Self::Denied(denial) => Err(denial),
+            Self::Ask(question, _) => Err(Denial::Unanswered { username: question.username }),
         }
     }
 }
 
-/// Decides whether `caller` may have `request` done.
-///
-/// # Errors
-/// The denial, with what could be done about it.
+/// Decides whether `asker` may have `request` done.
 pub fn decide<T: Subject>(
     policy: &Policy,
-    caller: &Caller,
+    asker: &Arc<Asker>,
+    grants: &Grants,
     request: T,
-) -> Result<Authorized<T>, Denial> {
+    now: UnixTime,
+) -> Decision<T> {
+    if let Err(denial) = check(policy, asker, &request) {
+        return Decision::Denied(denial);
+    }
+    let Some(account) = request.account() else { return authorize(asker, request) };
+    let purpose = Purpose { application: request.application(), account, scopes: request.scopes() };
+    match decide_on_account(policy, asker, grants, purpose, now) {
+        Err(denial) => Decision::Denied(denial),
+        Ok(Some(question)) => Decision::Ask(Box::new(question), request),
+        Ok(None) => authorize(asker, request),
+    }
+}
+
+fn authorize<T>(asker: &Arc<Asker>, request: T) -> Decision<T> {
+    Decision::Authorized(Authorized { asker: Arc::clone(asker), request })
+}
+
+fn check<T: Subject>(policy: &Policy, asker: &Asker, request: &T) -> Result<(), Denial> {
     if let Admission::Hosts(hosts) = &policy.authorities {
         let is_foreign = |site: &str| !hosts.iter().any(|host| host == site);
         let site = request.authority().site();
@@ -196,147 +184,92 @@ pub fn decide<T: Subject>(
     {
         return Err(Denial::InstanceDiscovery { url: url.to_owned() });
     }
-    Ok(Authorized { caller: caller.clone(), request })
+    match Rule::find(&policy.rules, asker, Some(request.application())) {
+        Some(rule) => rule.check(request),
+        None => Ok(()),
+    }
 }
 
-/// Decides whether `caller` may have `request` done by the machine.
+/// Decides whether `asker` may use an account; the question to put to the person, if only that can tell. Of what is asked for
+/// before it is known whose tokens will come of it, as of a sign-in, this is to be asked again when they have come.
+///
+/// # Errors
+/// The denial, with what could be done about it.
+pub fn decide_on_account(
+    policy: &Policy,
+    asker: &Asker,
+    grants: &Grants,
+    purpose: Purpose<'_>,
+    now: UnixTime,
+) -> Result<Option<Question>, Denial> {
+    let rule = Rule::find(&policy.rules, asker, Some(purpose.application));
+    if let Some(rule) = rule {
+        rule.check_account(purpose.account)?;
+    }
+    let consent = rule.and_then(|rule| rule.consent).unwrap_or(policy.consent);
+    // What is in a partition of the application's own was brought by whoever may use that.
+    if consent == Consent::NotAsked || !purpose.application.is_shared {
+        return Ok(None);
+    }
+    let Some(question) = Question::new(&asker.program, purpose) else { return Ok(None) };
+    match grants.find(&question, now) {
+        Some(Grant { word: Word::No, until, .. }) => {
+            let left = until.map_or(0, |until| until.seconds_since(now));
+            let seconds = u64::try_from(left).unwrap_or_default();
+            Err(Denial::Refused { username: question.username, seconds })
+        }
+        Some(_) => Ok(None),
+        None => match rule {
+            Some(rule) if rule.forbids_asking => Err(rule.refuse(RuleRefusal::Asking)),
+            _ => Ok(Some(question)),
+        },
+    }
+}
+
+/// Decides whether `asker` may have `request` done by the machine.
 ///
 /// # Errors
 /// The denial, with what could be done about it.
 pub fn decide_on_machine<T: MachineSubject>(
     policy: &Policy,
-    caller: &Caller,
+    asker: &Arc<Asker>,
     request: T,
 ) -> Result<Authorized<T>, Denial> {
     request.check_endpoint(&policy.managed_identity_hosts).map_err(Denial::Endpoint)?;
-    Ok(Authorized { caller: caller.clone(), request })
+    if let Some(rule) = Rule::find(&policy.rules, asker, None) {
+        rule.check_resource(request.resource())?;
+    }
+    Ok(Authorized { asker: Arc::clone(asker), request })
 }
 
-/// Lets `caller` have `request` done with the cache that is the caller's own; whose that is, the kernel said.
+/// Lets `asker` have `request` done with the cache that is the caller's own; whose that is, the kernel said.
 ///
 /// # Errors
-/// When it would be handed out, and must not be.
+/// When it would be handed out, and must not be, or a rule leaves such things to others.
 pub fn decide_on_cache<T: CacheSubject>(
     policy: &Policy,
-    caller: &Caller,
+    asker: &Arc<Asker>,
     request: T,
 ) -> Result<Authorized<T>, Denial> {
     if T::HANDS_OUT && policy.forbids_cache_export {
         return Err(Denial::CacheExport);
     }
-    Ok(Authorized { caller: caller.clone(), request })
+    decide_on_administration(policy, asker)?;
+    Ok(Authorized { asker: Arc::clone(asker), request })
+}
+
+/// Decides whether `asker` may administer what is the user's own: grants, secrets, keys, the cache as a whole.
+///
+/// # Errors
+/// When the first rule that fits leaves that to others.
+pub fn decide_on_administration(policy: &Policy, asker: &Asker) -> Result<(), Denial> {
+    match Rule::find(&policy.rules, asker, None) {
+        Some(rule) if rule.denies || rule.may_administer == Some(false) => {
+            Err(rule.refuse(RuleRefusal::Administration))
+        }
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use valetkey_model::AuthorityOptions;
-
-    use super::*;
-
-    struct To(Authority, Vec<&'static str>, Option<&'static str>);
-
-    impl Subject for To {
-        fn authority(&self) -> &Authority {
-            &self.0
-        }
-
-        fn proxies(&self) -> Vec<&str> {
-            self.1.clone()
-        }
-
-        fn instance_discovery_endpoint(&self) -> Option<&str> {
-            self.2
-        }
-    }
-
-    fn check(authorities: Admission, authority: &str, expected: bool) {
-        check_by_way_of(authorities, authority, &[], expected);
-    }
-
-    fn check_by_way_of(
-        authorities: Admission,
-        authority: &str,
-        proxies: &[&'static str],
-        expected: bool,
-    ) {
-        let authority = Authority::parse(authority, AuthorityOptions::default()).unwrap();
-        let policy = Policy { authorities, ..Policy::of_user() };
-        let decision = decide(&policy, &caller(), To(authority, proxies.to_vec(), None));
-        assert_eq!(decision.is_ok(), expected);
-    }
-
-    fn caller() -> Caller {
-        Caller::of(Partition::of_uid(1000))
-    }
-
-    #[test]
-    fn an_instance_discovery_endpoint_must_be_listed_whoever_asks() {
-        let listed = "https://clouds.example/instance";
-        for (url, expected) in [
-            (None, true),
-            (Some(listed), true),
-            (Some("https://clouds.example/instance2"), false),
-            (Some("https://clouds.example/instance?x=1"), false),
-            (Some("https://evil.example/instance"), false),
-        ] {
-            let options = AuthorityOptions::default();
-            let authority = Authority::parse("https://login.example.com/t", options).unwrap();
-            let instance_discovery_endpoints = vec![listed.to_owned()];
-            let policy = Policy { instance_discovery_endpoints, ..Policy::of_user() };
-            let decision = decide(&policy, &caller(), To(authority, Vec::new(), url));
-            assert_eq!(decision.is_ok(), expected, "{url:?}");
-            let said = decision.err().map(|denial| denial.to_string()).unwrap_or_default();
-            assert_eq!(said.contains("[policy] instance_discovery_endpoints"), !expected, "{said}");
-        }
-    }
-
-    #[test]
-    fn a_users_own_broker_speaks_to_any_authority() {
-        check(Admission::Any, "https://login.example.com/t", true);
-    }
-
-    #[test]
-    fn a_system_service_speaks_to_configured_hosts_only() {
-        let hosts = || Admission::Hosts(vec!["login.example.com".to_owned()]);
-        check(hosts(), "https://LOGIN.example.com/t", true);
-        check(hosts(), "https://login.example.com:444/t", false);
-        check(hosts(), "https://evil.example/t", false);
-    }
-
-    #[test]
-    fn a_system_service_takes_no_proxy_that_its_administrator_does_not_know() {
-        let authority = "https://login.example.com/t";
-        let hosts = || {
-            Admission::Hosts(vec!["login.example.com".to_owned(), "proxy.example:3128".to_owned()])
-        };
-        check_by_way_of(hosts(), authority, &["proxy.example:3128"], true);
-        check_by_way_of(hosts(), authority, &["proxy.example:3128", "metadata.internal"], false);
-        check_by_way_of(Admission::Any, authority, &["metadata.internal"], true);
-    }
-
-    struct In;
-    struct Out;
-
-    impl CacheSubject for In {
-        const HANDS_OUT: bool = false;
-    }
-
-    impl CacheSubject for Out {
-        const HANDS_OUT: bool = true;
-    }
-
-    #[test]
-    fn a_cache_leaves_unless_it_is_forbidden_and_comes_in_anyway() {
-        for forbids_cache_export in [false, true] {
-            let policy = Policy { forbids_cache_export, ..Policy::of_user() };
-            assert!(decide_on_cache(&policy, &caller(), In).is_ok());
-            let out = decide_on_cache(&policy, &caller(), Out);
-            assert_eq!(out.err(), forbids_cache_export.then_some(Denial::CacheExport));
-        }
-    }
-
-    #[test]
-    fn an_empty_list_admits_nobody() {
-        check(Admission::Hosts(Vec::new()), "https://login.example.com/t", false);
-    }
-}
+mod tests;

@@ -1,7 +1,6 @@
 //! The world of the engine, in a test's hands: time, network, disk, browsers, two providers, and who asks.
 //!
-//! People and applications go by name. A test is a story, told to [`run`]; whatever it does not bring about does not
-//! happen.
+//! People and applications go by name. A test is a story, told to [`run`]; what it does not bring about does not happen.
 
 #![expect(clippy::expect_used, reason = "a world that cannot be made is a failed test")]
 
@@ -22,7 +21,7 @@ use valetkey_model::{
     AccountId, Authority, AuthorityOptions, Caller, ClientId, Partition, ScopeSet, UnixTime,
 };
 use valetkey_oauth::{ExtraFields, HttpRequest, HttpResponse};
-use valetkey_policy::{Authorized, Policy, Subject, decide};
+use valetkey_policy::{Asker, Authorized, Denial, Grants, Policy, Subject, decide};
 
 use crate::clock::FakeClock;
 use crate::http::FakeHttp;
@@ -303,9 +302,8 @@ impl TestWorld {
 
     /// The user names of the accounts that an application sees.
     pub async fn accounts(&self, app: &Arc<ClientApplication>) -> Vec<String> {
-        let request = self.accounts_request(app, None);
-        let user = self.user().await;
-        let accounts = self.engine.accounts(&user, &self.authorize(request)).await;
+        let request = self.authorize(self.accounts_request(app, None));
+        let accounts = self.engine.accounts(&*self.user().await, &request).await;
         accounts.iter().map(|account| account.username.to_string()).collect()
     }
 
@@ -322,10 +320,15 @@ impl TestWorld {
         AccountId::new(&text).expect("a person has a name")
     }
 
+    /// What a policy says of a request.
+    pub fn decide<T: Subject>(&self, policy: &Policy, request: T) -> Result<Authorized<T>, Denial> {
+        decide(policy, &Asker::plain(&self.caller), &Grants::default(), request, START)
+            .without_asking()
+    }
+
     /// The policy's leave.
     pub fn authorize<T: Subject>(&self, request: T) -> Authorized<T> {
-        decide(&Policy::of_user(), &self.caller, request)
-            .expect("a user's own broker denies nothing")
+        self.decide(&Policy::of_user(), request).expect("a user's own broker denies nothing")
     }
 
     fn accounts_request(

@@ -21,7 +21,7 @@ pub(super) async fn get(
 ) -> Response<Body> {
     let content = async {
         let opened = api.broker.find_app(&session, &app).await?;
-        to_wire::cache(&api.broker.read_cache(&session, opened)?)
+        to_wire::cache(&api.broker.read_cache(&session, opened).await?)
     };
     match content.await {
         Ok(content) => json(StatusCode::OK, &content),

@@ -52,6 +52,14 @@ pub(super) struct Patience {
     wait: f64,
 }
 
+impl Patience {
+    pub(super) fn duration(&self) -> Duration {
+        #[expect(clippy::cast_precision_loss, reason = "sixty is exact in floating point")]
+        let seconds = self.wait.clamp(0.0, MAX_WAIT_SECONDS as f64);
+        Duration::try_from_secs_f64(seconds).unwrap_or_default()
+    }
+}
+
 /// A long poll: answers when the flow has ended, or after `wait` seconds.
 pub(super) async fn wait(
     State(api): State<Arc<Api>>,
@@ -59,18 +67,19 @@ pub(super) async fn wait(
     Path(flow): Path<String>,
     Query(patience): Query<Patience>,
 ) -> Response<Body> {
-    match api.broker.find_flow(&session, &flow).await {
-        Ok((user, flow)) => {
-            #[expect(clippy::cast_precision_loss, reason = "sixty is exact in floating point")]
-            let seconds = patience.wait.clamp(0.0, MAX_WAIT_SECONDS as f64);
-            let patience = Duration::try_from_secs_f64(seconds).unwrap_or_default();
-            let mut stop = api.stop.clone();
-            let status = tokio::select! {
-                status = api.broker.wait_for_flow(&user, &flow, patience) => status,
-                // The client asks again, and finds the next daemon.
-                () = stop.requested() => flow.status(api.broker.engine().now()),
-            };
-            api.broker.note_sign_in(&session, &flow, &status);
+    let waited = async {
+        let (user, flow) = api.broker.find_flow(&session, &flow).await?;
+        let mut stop = api.stop.clone();
+        let status = tokio::select! {
+            status = api.broker.wait_for_flow(&user, &flow, patience.duration()) => status,
+            // The client asks again, and finds the next daemon.
+            () = stop.requested() => flow.status(api.broker.engine().now()),
+        };
+        api.broker.settle_flow(&session, (&user, &flow), &status).await?;
+        Ok::<_, Failure>((flow, status))
+    };
+    match waited.await {
+        Ok((flow, status)) => {
             json(StatusCode::OK, &to_wire::flow(&flow, &status, false, api.broker.engine().now()))
         }
         Err(failure) => failed(&failure, &api.broker.engine().new_correlation_id()),
@@ -87,7 +96,7 @@ pub(super) async fn complete(
         let (user, flow) = api.broker.find_flow(&session, &flow).await?;
         let completion = from_wire::completion(&flow.app, request)?;
         let status = api.broker.engine().complete_flow(&user, &flow, completion).await?;
-        api.broker.note_sign_in(&session, &flow, &status);
+        api.broker.settle_flow(&session, (&user, &flow), &status).await?;
         Ok::<_, Failure>((flow, status))
     };
     match completed.await {

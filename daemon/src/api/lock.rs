@@ -32,6 +32,7 @@ pub(super) async fn lock(
         let quiet = locking.broker.engine().quiet_down().await?;
         locking.store.lock().await?;
         quiet.forget_users();
+        locking.broker.consent().forget();
         Ok::<_, Failure>(())
     });
     match task.await.unwrap_or(Err(Error::Bug("a lock died").into())) {

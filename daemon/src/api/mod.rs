@@ -8,8 +8,10 @@ mod cache;
 mod diagnosis;
 mod events;
 mod flows;
+mod grants;
 pub mod guard;
 mod lock;
+mod prompts;
 mod proofs;
 mod secrets;
 mod shared_cache;
@@ -66,6 +68,10 @@ pub fn router(api: Arc<Api>) -> Router {
         .route(route::EVENTS, get(events::get))
         .route(route::DIAGNOSIS, get(diagnosis::get))
         .route(route::AUDIT, get(audit::get))
+        .route(route::GRANTS, get(grants::get).delete(grants::delete_all))
+        .route(route::GRANT, delete(grants::delete))
+        .route(route::PROMPTS, get(prompts::get))
+        .route(route::PROMPT, post(prompts::answer))
         .route(route::CACHE_IMPORT, post(shared_cache::import))
         .route(route::CACHE_EXPORT, post(shared_cache::export))
         .route(route::LOCK, post(lock::lock))

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use valetkey_engine::{ClientApplication, Definition, User};
-use valetkey_model::{FileId, Partition};
+use valetkey_model::FileId;
 use valetkey_policy::{CallerRule, ProgramFile, admit};
 use valetkey_proto::v1::{self, AuditAct, ErrorCode};
 
@@ -67,7 +67,7 @@ impl Broker {
         let (programs, users) = (app.programs.clone(), app.users.clone());
         let look = move || CallerRule {
             programs: programs.map(|programs| programs.into_iter().map(look_at_program).collect()),
-            users: users.map(|users| users.iter().filter_map(partition_of).collect()),
+            users: users.map(|users| users.iter().filter_map(UserName::partition).collect()),
         };
         self.secrets.files().perform(name, look).await.map_err(|error| Failure::Later {
             description: format!("the programs of [apps.{name}] cannot be looked at: {error}"),
@@ -134,6 +134,7 @@ impl Broker {
         name: &str,
         secret: Option<zeroize::Zeroizing<Vec<u8>>>,
     ) -> Result<(), Failure> {
+        self.decide_on_administration(session).await?;
         let is_kept = secret.is_some();
         if self.secrets.keep(name, secret).await? {
             let process = session.caller().process.map(|process| process.number);
@@ -161,7 +162,7 @@ pub fn describe_unopened(name: &str, app: &AppConfig) -> v1::App {
 }
 
 #[cfg(unix)]
-fn look_at_program(path: std::path::PathBuf) -> ProgramFile {
+pub(super) fn look_at_program(path: std::path::PathBuf) -> ProgramFile {
     use std::os::unix::fs::MetadataExt as _;
 
     let file = path.metadata().ok();
@@ -171,49 +172,6 @@ fn look_at_program(path: std::path::PathBuf) -> ProgramFile {
 
 /// Windows tells a process's program by its path.
 #[cfg(not(unix))]
-fn look_at_program(path: std::path::PathBuf) -> ProgramFile {
+pub(super) fn look_at_program(path: std::path::PathBuf) -> ProgramFile {
     ProgramFile { path, file: None::<FileId> }
-}
-
-#[cfg(unix)]
-fn partition_of(user: &UserName) -> Option<Partition> {
-    match user {
-        UserName::Id(uid) => Some(Partition::of_uid(*uid)),
-        UserName::Name(name) => {
-            let users = std::fs::read_to_string("/etc/passwd").ok()?;
-            find_uid(&users, name).map(Partition::of_uid)
-        }
-    }
-}
-
-/// By its SID.
-#[cfg(not(unix))]
-fn partition_of(user: &UserName) -> Option<Partition> {
-    match user {
-        UserName::Id(_) => None,
-        UserName::Name(sid) => Some(Partition::of_sid(sid)),
-    }
-}
-
-/// passwd(5): name, password, number, and more.
-#[cfg(unix)]
-fn find_uid(users: &str, name: &str) -> Option<u32> {
-    let fields = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
-    let mut named = fields.filter(|fields| fields.first() == Some(&name));
-    named.next()?.get(2)?.parse().ok()
-}
-
-#[cfg(all(test, unix))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_user_is_found_by_the_whole_name() {
-        let users = "root:x:0:0:root:/root:/bin/bash\nwww-data:x:33:33:::\nbroken:x\n";
-        for (name, uid) in
-            [("www-data", Some(33)), ("www", None), ("x", None), ("broken", None), ("", None)]
-        {
-            assert_eq!(find_uid(users, name), uid, "{name}");
-        }
-    }
 }

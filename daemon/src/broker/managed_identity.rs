@@ -38,8 +38,10 @@ impl Broker {
         let caller = session.caller();
         let definition = from_wire::managed_identity(request, caller.partition.clone())?;
         let in_force = self.configuration.look(self.engine.now()).await;
-        let mut definition =
-            decide_on_machine(in_force.policy(), caller, definition)?.into_request();
+        let asker = self.asker(session, &in_force).await?;
+        let mut definition = decide_on_machine(in_force.policy(), &asker, definition)
+            .map_err(|denial| self.deny(session, denial))?
+            .into_request();
         definition.partition = self.place_of_identity(caller, request, &definition).await?;
         let place = definition.partition.clone();
         let in_use = self.enter(session, &place).await?;
@@ -92,8 +94,9 @@ impl Broker {
         let OpenedIdentity { user, app } = opened;
         let request = from_wire::resource_token_request(app, request, correlation_id)?;
         let in_force = self.configuration.in_force();
-        let authorized = decide_on_machine(in_force.policy(), session.caller(), request)
-            .inspect_err(|denial| self.note_denial(session, denial))?;
+        let asker = self.asker(session, &in_force).await?;
+        let authorized = decide_on_machine(in_force.policy(), &asker, request)
+            .map_err(|denial| self.deny(session, denial))?;
         let answer = self.engine.acquire_token_for_managed_identity(&user, &authorized).await?;
         let deed = Deed::new(AuditAct::TokenGiven).with(&answer).because("managed identity");
         self.note(session, &deed);

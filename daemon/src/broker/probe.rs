@@ -31,7 +31,7 @@ impl Broker {
         session: &Session,
         definition: Definition,
     ) -> Result<Option<UnixTime>, Failure> {
-        let authorized = self.decide(session, definition)?;
+        let authorized = self.decide(session, definition).await?;
         Ok(self.engine.probe(&authorized).await?)
     }
 }

@@ -1,6 +1,5 @@
 //! What of a caller's doings goes on record (`audit`).
 
-use valetkey_engine::{Flow, FlowStatus};
 use valetkey_model::AccountId;
 use valetkey_policy::Denial;
 use valetkey_proto::v1::{AuditAct, AuditRecord};
@@ -18,13 +17,6 @@ impl Broker {
     /// Puts something on record.
     pub fn note(&self, session: &Session, deed: &Deed<'_>) {
         self.audit.note(session, deed, self.engine.now());
-    }
-
-    /// A token that a sign-in brought.
-    pub fn note_sign_in(&self, session: &Session, flow: &Flow, status: &FlowStatus) {
-        if let FlowStatus::Completed(answer) = status {
-            self.note(session, &Deed::of(AuditAct::SignedIn, &flow.app).with(answer));
-        }
     }
 
     pub(super) fn note_denial(&self, session: &Session, denial: &Denial) {

@@ -26,7 +26,9 @@ impl Broker {
         let user = self.user(session).await?;
         let request = ImportCacheRequest { entries: reading.entries };
         let in_force = self.configuration.in_force();
-        let authorized = decide_on_cache(in_force.policy(), session.caller(), request)?;
+        let asker = self.asker(session, &in_force).await?;
+        let authorized = decide_on_cache(in_force.policy(), &asker, request)
+            .map_err(|denial| self.deny(session, denial))?;
         let import = self.engine.import_cache(&user, authorized).await?;
         self.note(session, &Deed::new(AuditAct::CacheImported));
         Ok(to_wire::cache_import(&import, &reading.unreadable))
@@ -41,7 +43,9 @@ impl Broker {
         session: &Session,
     ) -> Result<Authorized<ExportCacheRequest>, Failure> {
         let in_force = self.configuration.look(self.engine.now()).await;
-        Ok(decide_on_cache(in_force.policy(), session.caller(), ExportCacheRequest)?)
+        let asker = self.asker(session, &in_force).await?;
+        decide_on_cache(in_force.policy(), &asker, ExportCacheRequest)
+            .map_err(|denial| self.deny(session, denial))
     }
 
     /// All that is in the cache, in clear.

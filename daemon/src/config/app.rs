@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Deserializer, de};
 use valetkey_proto::v1::{AzureRegion, ClientKind, InstanceDiscovery, OpenAppRequest};
 
+use super::UserName;
+
 /// A client application.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -65,17 +67,6 @@ pub enum AppKind {
     Public,
     /// It has one; only those may use it whom `programs` and `users` name.
     Confidential,
-}
-
-/// A user of this machine.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(untagged)]
-pub enum UserName {
-    /// By number.
-    Id(u32),
-    /// By name; on Windows the SID.
-    Name(String),
 }
 
 /// A credential: a secret, or a private key with its certificate or thumbprint, or a PKCS#12 file.

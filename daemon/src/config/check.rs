@@ -2,14 +2,19 @@
 
 use std::path::Path;
 
-use valetkey_model::{Authority, AuthorityOptions};
+use valetkey_model::{Authority, AuthorityOptions, ScopeSet};
 
-use super::{AppConfig, AppKind, Config, ConfigError, CredentialConfig, SecretPlace};
+use super::{AppConfig, AppKind, Config, ConfigError, CredentialConfig, RuleConfig, SecretPlace};
 use crate::from_wire;
 
 pub(super) fn check(path: &Path, content: &str, config: &Config) -> Result<(), ConfigError> {
     check_network(path, content, config)?;
     check_endpoints(path, content, config)?;
+    for rule in &config.rules {
+        if let Err((key, problem)) = check_rule(rule) {
+            return Err(ConfigError::at_key(path, content, &key, problem));
+        }
+    }
     for (name, app) in &config.apps {
         if let Err(problem) = check_app(name, app) {
             let text = format!("application `{name}` {problem}");
@@ -26,6 +31,34 @@ fn check_network(path: &Path, content: &str, config: &Config) -> Result<(), Conf
         if !(1..=600).contains(&seconds) {
             let text = format!("`{key}` is {seconds}; it must be 1 to 600 seconds");
             return Err(ConfigError::at_key(path, content, key, text));
+        }
+    }
+    Ok(())
+}
+
+/// The value to look for in the file, and what is wrong with it.
+fn check_rule(rule: &RuleConfig) -> Result<(), (String, String)> {
+    for program in rule.programs.iter().flatten() {
+        if !program.is_absolute() {
+            let text = format!("a rule names the program {program:?}; give its absolute path");
+            return Err((program.display().to_string(), text));
+        }
+    }
+    for unit in rule.units.iter().flatten() {
+        if !unit.contains('.') {
+            let text = format!("a rule names the unit {unit:?}; write it as \"{unit}.service\"");
+            return Err((unit.clone(), text));
+        }
+    }
+    for scope in rule.scopes.iter().flatten() {
+        if let Err(error) = ScopeSet::new([scope]) {
+            return Err((scope.clone(), format!("a rule names a scope that cannot be: {error}")));
+        }
+    }
+    for site in rule.authorities.iter().flatten() {
+        if site.contains('/') {
+            let text = format!("a rule names the authority {site:?}; give its host alone");
+            return Err((site.clone(), text));
         }
     }
     Ok(())

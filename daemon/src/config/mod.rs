@@ -6,6 +6,8 @@ mod app;
 mod check;
 mod error;
 mod load;
+mod rule;
+mod user;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -15,10 +17,12 @@ use serde::Deserialize;
 use valetkey_proto::v1::InstanceDiscovery;
 use valetkey_vault::{KeyChoice, KeyProvider};
 
-pub use app::{AppConfig, AppKind, CredentialConfig, SecretPlace, UserName};
+pub use app::{AppConfig, AppKind, CredentialConfig, SecretPlace};
 pub use check::{NAME_RULE, is_name};
 pub use error::ConfigError;
 pub use load::{Loaded, Source, Stamp, parse};
+pub use rule::{ConsentName, RuleConfig};
+pub use user::UserName;
 
 /// valetkeyd's configuration. Every section and every key may be left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -33,6 +37,8 @@ pub struct Config {
     pub network: NetworkConfig,
     /// What callers may ask for.
     pub policy: PolicyConfig,
+    /// What particular programs may ask for: the first that fits decides.
+    pub rules: Vec<RuleConfig>,
 }
 
 impl Config {
@@ -149,6 +155,8 @@ pub struct PolicyConfig {
     pub instance_discovery_endpoints: Vec<String>,
     /// Whether `valetkey cache export` is refused to everybody.
     pub forbid_cache_export: bool,
+    /// Whether the person is asked before a program uses an account that another program has signed in.
+    pub consent: ConsentName,
 }
 
 #[cfg(test)]

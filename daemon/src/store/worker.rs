@@ -15,7 +15,7 @@ use valetkey_vault::{
 use zeroize::Zeroizing;
 
 use super::attempts::Attempt;
-use super::{SharedReport, UnixSeconds};
+use super::{Records, SharedReport, UnixSeconds};
 use crate::failure::Failure;
 
 /// What the thread is asked to do.
@@ -23,6 +23,7 @@ pub(super) enum Command {
     Load { partition: Partition, answer: Answer<Vec<Entry>, StoreError> },
     Save { partition: Partition, changes: Vec<RecordChange>, answer: Answer<(), StoreError> },
     ReadSecret { name: String, answer: Answer<Option<Zeroizing<Vec<u8>>>, StoreError> },
+    ReadRecords { partition: Partition, answer: Answer<Records, StoreError> },
     CountSecrets { answer: Answer<usize, StoreError> },
     Mark { credential: Zeroizing<Vec<u8>>, answer: Answer<[u8; 32], StoreError> },
     Unlock { passphrase: Zeroizing<String>, attempt: Attempt, answer: Answer<(), Failure> },
@@ -93,6 +94,9 @@ impl Worker {
             // A caller that has given up does not need the answer.
             Command::Load { partition, answer } => drop(answer.send(self.load(&partition))),
             Command::ReadSecret { name, answer } => drop(answer.send(self.read_secret(&name))),
+            Command::ReadRecords { partition, answer } => {
+                drop(answer.send(self.read_records(&partition)));
+            }
             Command::CountSecrets { answer } => drop(answer.send(self.count_secrets())),
             Command::Mark { credential, answer } => {
                 drop(answer.send(self.vault().map(|vault| vault.mark(&credential))));
@@ -133,6 +137,13 @@ impl Worker {
         };
         let loaded = self.vault()?.load(secrets.as_str(), reader);
         Ok(loaded.map_err(|error| explain(&error))?.records.into_iter().flatten().next())
+    }
+
+    fn read_records(&self, partition: &Partition) -> Result<Records, StoreError> {
+        let reader =
+            || |record: Record<'_>| (record.key.to_owned(), Zeroizing::new(record.value.to_vec()));
+        let loaded = self.vault()?.load(partition.as_str(), reader);
+        Ok(loaded.map_err(|error| explain(&error))?.records)
     }
 
     fn count_secrets(&self) -> Result<usize, StoreError> {

@@ -5,10 +5,10 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use crate::v1::ErrorCode::{self, *};
 use crate::v1::paths::route;
 use crate::v1::{
-    Accounts, App, Apps, Audit, Cache, CacheImport, CacheVersion, CompleteFlowRequest, Diagnosis,
-    Event, ExportCacheRequest, ExportedCache, Flow, ImportCacheRequest, OpenAppRequest, Proof,
-    ProofRequest, PutSecretRequest, ReplaceCacheRequest, StartFlowRequest, Status, TokenRequest,
-    TokenResponse, UnlockRequest,
+    Accounts, AnswerPromptRequest, App, Apps, Audit, Cache, CacheImport, CacheVersion,
+    CompleteFlowRequest, Diagnosis, Event, ExportCacheRequest, ExportedCache, Flow, Grants,
+    ImportCacheRequest, OpenAppRequest, Prompts, Proof, ProofRequest, PutSecretRequest,
+    ReplaceCacheRequest, StartFlowRequest, Status, TokenRequest, TokenResponse, UnlockRequest,
 };
 
 pub(super) type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
@@ -300,6 +300,58 @@ pub(super) const OPERATIONS: &[Operation] = &[
             description: "How many records at most, the newest ones; 100 unless told, 10,000 at most.",
         }],
         answers: &[json::<Audit>(200, "The records, the newest last.")],
+        ..NOTHING
+    },
+    Operation {
+        path: route::GRANTS,
+        id: "listGrants",
+        summary: "What the person has said about which program may use which account.",
+        answers: &[json::<Grants>(200, "The grants, the oldest first.")],
+        errors: &[AccessDenied, StoreLocked],
+        ..NOTHING
+    },
+    Operation {
+        method: "delete",
+        path: route::GRANTS,
+        id: "revokeGrants",
+        summary: "Takes all of it back: the person is asked again.",
+        answers: &[done("They are gone.")],
+        errors: &[AccessDenied, StoreLocked, StoreUnavailable],
+        ..NOTHING
+    },
+    Operation {
+        method: "delete",
+        path: route::GRANT,
+        id: "revokeGrant",
+        summary: "Takes a yes or a no back: the person is asked again.",
+        answers: &[done("It is gone.")],
+        errors: &[AccessDenied, UnknownGrant, StoreLocked, StoreUnavailable],
+        ..NOTHING
+    },
+    Operation {
+        path: route::PROMPTS,
+        id: "listPrompts",
+        summary: "What the person is being asked.",
+        description: "For those who put it to the person, as `valetkey grants watch` does in a terminal. A long poll: answers at \
+            once when there is a prompt, else after `wait` seconds.",
+        query: &[Parameter {
+            name: "wait",
+            kind: "number",
+            description: "Seconds to wait for a prompt; 0 by default, 60 at most.",
+        }],
+        answers: &[json::<Prompts>(200, "The prompts, the oldest first.")],
+        errors: &[AccessDenied, StoreLocked],
+        ..NOTHING
+    },
+    Operation {
+        method: "post",
+        path: route::PROMPT,
+        id: "answerPrompt",
+        summary: "Says what the person has answered.",
+        description: "Who asks does not answer: no process does that waits for the answer.",
+        request: Some(schema::<AnswerPromptRequest>),
+        answers: &[done("Those who waited go on.")],
+        errors: &[BadRequest, AccessDenied, UnknownPrompt, StoreLocked, StoreUnavailable],
         ..NOTHING
     },
     Operation {

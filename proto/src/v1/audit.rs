@@ -25,6 +25,12 @@ pub enum AuditAct {
     SignedOut,
     /// A program was denied what it asked for.
     Denied,
+    /// The person let a program use an account; what was said is in `detail`.
+    ConsentGiven,
+    /// The person refused a program an account.
+    ConsentRefused,
+    /// Grants were revoked.
+    GrantRevoked,
     /// The cache was handed out in clear.
     CacheExported,
     /// A cache of another library was taken in.
@@ -48,6 +54,9 @@ impl AuditAct {
             Self::ProofSigned => "proof signed",
             Self::SignedOut => "signed out",
             Self::Denied => "denied",
+            Self::ConsentGiven => "consent given",
+            Self::ConsentRefused => "consent refused",
+            Self::GrantRevoked => "grant revoked",
             Self::CacheExported => "cache exported",
             Self::CacheImported => "cache imported",
             Self::SecretChanged => "secret changed",
@@ -119,7 +128,7 @@ impl AuditRecord {
 }
 
 /// What a program looked like when it asked. A program of the same user can make itself look like another one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AuditedProgram {
     /// The process, by the platform's number.

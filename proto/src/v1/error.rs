@@ -112,6 +112,10 @@ error_codes! {
         "No flow has this id: it ended more than ten minutes ago, or the daemon restarted." "Look whether an account is there now; else start a new flow.";
     UnknownAccount "unknown_account" 404
         "No account has this home account id or user name." "List the accounts; sign in if it is not there.";
+    UnknownGrant "unknown_grant" 404
+        "No grant has this id: it was revoked, or its time is over." "List the grants.";
+    UnknownPrompt "unknown_prompt" 404
+        "No prompt has this id: somebody has answered it, or nobody waits for it any more." "List the prompts.";
     MethodNotAllowed "method_not_allowed" 405
         "The path exists, but not with this method." "Look at `/v1/openapi.json`.";
     SignInNeeded "sign_in_needed" 409

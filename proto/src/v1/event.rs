@@ -17,6 +17,8 @@ pub enum EventKind {
     SignedOut,
     /// The cache was handed out in clear, by `POST /v1/cache/export`.
     CacheExported,
+    /// A program may use an account, or may not any more: look at `GET /v1/grants`.
+    GrantChanged,
     /// Events were missed because the reader was too slow: look at the accounts afresh.
     Missed,
 }

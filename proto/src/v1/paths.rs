@@ -53,6 +53,14 @@ pub mod route {
     pub const EVENTS: &str = "/v1/events";
     /// `GET`
     pub const DIAGNOSIS: &str = "/v1/diagnosis";
+    /// `GET`, `DELETE`
+    pub const GRANTS: &str = "/v1/grants";
+    /// `DELETE`
+    pub const GRANT: &str = "/v1/grants/{grant}";
+    /// `GET` (`?wait=seconds`)
+    pub const PROMPTS: &str = "/v1/prompts";
+    /// `POST`
+    pub const PROMPT: &str = "/v1/prompts/{prompt}";
     /// `GET` (`?limit=number`)
     pub const AUDIT: &str = "/v1/audit";
     /// `POST`

@@ -11,8 +11,6 @@ use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tokio::sync::watch;
 use valetkey_model::UnixTime;
 use valetkey_policy::Authorized;
@@ -52,7 +50,7 @@ impl Flow {
         attendant: &Attendant,
         signer: Option<Signer>,
     ) -> Arc<Self> {
-        let id = URL_SAFE_NO_PAD.encode(engine.random::<16>());
+        let id = engine.new_id();
         let attendant = Mutex::new(attendant.clone());
         Arc::new(Self { id, sign_in, is_cancelled: watch::Sender::new(false), attendant, signer })
     }
@@ -144,6 +142,7 @@ impl Engine {
                 self.start_interactive(user, request, possession).await?
             }
         };
+        sign_in.set_beginner(authorized.asker());
         user.flows.begin(key, attendant, &sign_in);
         let flow = Flow::new(self, sign_in, attendant, signer);
         user.flows.insert(&flow);

@@ -1,12 +1,13 @@
 //! A sign-in that was begun: what the person is invited to do, and where it stands. One or more callers take part in it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 use valetkey_model::{CorrelationId, ScopeSet, UnixTime};
 use valetkey_oauth::ExtraFields;
+use valetkey_policy::Asker;
 
 use super::auth_code::PendingCode;
 use super::device_code::DevicePolling;
@@ -34,6 +35,7 @@ pub struct SignIn {
     pub(super) status: watch::Sender<FlowStatus>,
     /// Those who have not cancelled.
     callers: AtomicUsize,
+    beginner: OnceLock<Arc<Asker>>,
 }
 
 /// What the person is invited to do.
@@ -105,7 +107,18 @@ impl SignIn {
             fields: request.fields.clone(),
             status: watch::Sender::new(FlowStatus::Pending { polls: 0 }),
             callers: AtomicUsize::new(1),
+            beginner: OnceLock::new(),
         })
+    }
+
+    pub(super) fn set_beginner(&self, asker: &Arc<Asker>) {
+        // It is set once, by whoever has begun it.
+        let _ = self.beginner.set(Arc::clone(asker));
+    }
+
+    /// Who began it; the others have joined.
+    pub fn beginner(&self) -> Option<&Arc<Asker>> {
+        self.beginner.get()
     }
 
     /// The kind's name, as the wire has it.

@@ -128,4 +128,8 @@ impl MachineSubject for ResourceTokenRequest {
     fn check_endpoint(&self, listed_hosts: &[String]) -> Result<(), String> {
         self.app.definition.check_endpoint(listed_hosts)
     }
+
+    fn resource(&self) -> Option<&str> {
+        Some(&self.resource)
+    }
 }

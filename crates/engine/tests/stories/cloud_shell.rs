@@ -11,7 +11,7 @@ use valetkey_engine::{
     TokenSource,
 };
 use valetkey_oauth::{ExtraFields, PopRequest};
-use valetkey_policy::{Policy, decide};
+use valetkey_policy::Policy;
 use valetkey_testkit::http::{On, Reply, json, status};
 use valetkey_testkit::world::{TestWorld, run, settle, tell};
 
@@ -221,8 +221,8 @@ fn an_endpoint_elsewhere_is_not_spoken_to() {
             let by_grant = world.grant_request(&app, grant, SCOPE);
             let silent = SilentRequest { cloud_shell: endpoint, ..world.request(&app, SCOPE) };
             let policy = Policy::of_user();
-            assert_eq!(decide(&policy, &world.caller, by_grant).is_ok(), expected);
-            assert_eq!(decide(&policy, &world.caller, silent).is_ok(), expected);
+            assert_eq!(world.decide(&policy, by_grant).is_ok(), expected);
+            assert_eq!(world.decide(&policy, silent).is_ok(), expected);
         }
     });
 }

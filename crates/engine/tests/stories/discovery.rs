@@ -7,7 +7,7 @@ use serde_json::json;
 use valetkey_engine::{
     Attendant, ClientApplication, Definition, InstanceDiscovery, Route, SilentRequest,
 };
-use valetkey_policy::{Denial, Policy, decide};
+use valetkey_policy::{Denial, Policy};
 use valetkey_testkit::http::{On, Reply, html, json as answer, status};
 use valetkey_testkit::world::{TestWorld, auth_code, define, run, settle, tell};
 
@@ -287,11 +287,11 @@ fn another_endpoint_than_microsofts_is_asked_where_the_application_names_it() {
             };
             let app = world.open(at(listed)).await;
             let request = world.flow_request(&app, auth_code(), "a");
-            let authorized = decide(&policy, &world.caller, request).unwrap();
+            let authorized = world.decide(&policy, request).unwrap();
             let attendant = Attendant::new(None, &world.connection);
             world.engine.start_flow(&world.user().await, &authorized, &attendant).await.unwrap();
             let request = world.flow_request(&app, auth_code(), "a");
-            let denied = decide(&Policy::of_user(), &world.caller, request);
+            let denied = world.decide(&Policy::of_user(), request);
             assert!(matches!(denied, Err(Denial::InstanceDiscovery { .. })));
             assert_eq!(world.http.count(&On::url(listed)), 1);
             world.restart();

@@ -7,7 +7,7 @@ use valetkey_cache::TokenCache;
 use valetkey_engine::{ClientApplication, Extras, ImportCacheRequest, ProofRequest, SilentRequest};
 use valetkey_model::Secret;
 use valetkey_oauth::{DpopRequest, ExtraFields};
-use valetkey_policy::{Policy, decide_on_cache};
+use valetkey_policy::{Asker, Policy, decide_on_cache};
 use valetkey_testkit::proof::open_proof;
 use valetkey_testkit::world::{TestWorld, run, tell};
 
@@ -100,7 +100,8 @@ async fn import_access_token(world: &TestWorld, members: Value) {
     let sections = json!({"AccessToken": {"it": token}});
     let reading = TokenCache::read_msal_sections(sections.as_object().unwrap().clone()).unwrap();
     let request = ImportCacheRequest { entries: reading.entries };
-    let authorized = decide_on_cache(&Policy::of_user(), &world.caller, request).unwrap();
+    let authorized =
+        decide_on_cache(&Policy::of_user(), &Asker::plain(&world.caller), request).unwrap();
     let user = world.user().await;
     world.engine.import_cache(&user, authorized).await.unwrap();
 }

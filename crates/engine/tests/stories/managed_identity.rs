@@ -13,7 +13,7 @@ use valetkey_oauth::{
     AppService, AzureArc, Imds, ManagedIdentityId, ManagedIdentitySource, Platform, ServiceFabric,
     Thumbprint,
 };
-use valetkey_policy::{Policy, decide_on_machine};
+use valetkey_policy::{Asker, Policy, decide_on_machine};
 use valetkey_testkit::http::{On, Reply, json, status};
 use valetkey_testkit::world::{TestWorld, run, settle, tell};
 
@@ -63,7 +63,8 @@ fn ask(world: &TestWorld, app: &Arc<ManagedIdentityApplication>) -> ResourceToke
 }
 
 async fn acquire(world: &TestWorld, request: ResourceTokenRequest) -> String {
-    let authorized = decide_on_machine(&Policy::of_user(), &world.caller, request).unwrap();
+    let authorized =
+        decide_on_machine(&Policy::of_user(), &Asker::plain(&world.caller), request).unwrap();
     let user = world.user().await;
     tell(&world.engine.acquire_token_for_managed_identity(&user, &authorized).await)
 }
@@ -251,7 +252,8 @@ fn what_msal_returns_is_in_the_answer_whatever_the_source_left_out() {
             json(200, &json!({"access_token": "mi-1", "expires_on": expires_on})),
         );
         let request = ask(&world, &app);
-        let authorized = decide_on_machine(&Policy::of_user(), &world.caller, request).unwrap();
+        let authorized =
+            decide_on_machine(&Policy::of_user(), &Asker::plain(&world.caller), request).unwrap();
         let user = world.user().await;
         let answer = world.engine.acquire_token_for_managed_identity(&user, &authorized).await;
         let Ok(valetkey_engine::TokenAnswer::Issued(issued)) = answer else { panic!("not issued") };

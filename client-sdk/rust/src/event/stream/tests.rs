@@ -45,7 +45,7 @@ fn events_come_through_however_they_are_cut() {
 
 #[test]
 fn comments_and_kinds_of_a_newer_daemon_are_passed_over() {
-    let newer = "event: grant_changed\ndata: {\"event\":\"grant_changed\",\"at\":1}\n\n";
+    let newer = "event: of_tomorrow\ndata: {\"event\":\"of_tomorrow\",\"at\":1}\n\n";
     let bytes = format!("{}{}{}0\r\n\r\n", chunk(":\n\n"), chunk(newer), chunk(REFRESHED));
     check(&bytes, &[(EventKind::Refreshed, 7)], true);
 }

@@ -1,0 +1,72 @@
+//! Who asks, as far as rules and grants look.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use valetkey_model::{Caller, Executable, Partition, ProcessId, Program, Sandbox};
+
+/// Who asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asker {
+    /// As the kernel said.
+    pub caller: Caller,
+    /// Of the programs that the rules name, those that the caller runs at the moment.
+    pub runs: Vec<PathBuf>,
+    /// The unit of systemd's that it runs in.
+    pub unit: Option<String>,
+    /// By what a person's answer is remembered.
+    pub program: ProgramKey,
+}
+
+/// By what a program is known again. All of it is soft: a program of the same user can make itself look like another one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum ProgramKey {
+    /// The executable, inside of a sandbox or not. What replaces it, as an update does, is the same program.
+    Executable {
+        /// Where it is.
+        path: PathBuf,
+        /// `flatpak:<id>` or `snap:<name>`.
+        sandbox: Option<String>,
+    },
+    /// Nothing but this very process: its executable does not tell what it runs.
+    Process(ProcessId),
+    /// Not even that.
+    Unknown,
+}
+
+impl Asker {
+    /// A caller of whom nothing more is known.
+    pub fn plain(caller: &Caller) -> Arc<Self> {
+        let program = caller.process.map_or(ProgramKey::Unknown, ProgramKey::Process);
+        Arc::new(Self { caller: caller.clone(), runs: Vec::new(), unit: None, program })
+    }
+
+    /// A caller, and what its program looks like at the moment.
+    pub fn new(caller: &Caller, program: Program, runs: Vec<PathBuf>) -> Arc<Self> {
+        let key = match (&program.executable, caller.process) {
+            (Executable::Identified(path), _) => {
+                let sandbox = program.sandbox.as_ref().map(Sandbox::to_string);
+                ProgramKey::Executable { path: path.clone(), sandbox }
+            }
+            (Executable::Unidentified { .. }, Some(process)) => ProgramKey::Process(process),
+            (Executable::Unidentified { .. }, None) => ProgramKey::Unknown,
+        };
+        Arc::new(Self { caller: caller.clone(), runs, unit: program.unit, program: key })
+    }
+
+    /// Whose tokens.
+    pub fn partition(&self) -> &Partition {
+        &self.caller.partition
+    }
+
+    pub(crate) fn runs(&self, program: &Path) -> bool {
+        self.runs.iter().any(|named| named == program)
+    }
+}
+
+impl ProgramKey {
+    /// Whether it can be known again once the process has ended.
+    pub fn is_lasting(&self) -> bool {
+        matches!(self, Self::Executable { .. })
+    }
+}

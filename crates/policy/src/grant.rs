@@ -1,0 +1,147 @@
+//! Grants: what a person has answered about a program and an account, and how long that holds.
+
+use valetkey_model::{AccountId, ScopeSet, UnixTime};
+
+use crate::asker::ProgramKey;
+use crate::subject::Purpose;
+
+/// A person's word about a program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// Unguessable, and the person's handle to it.
+    pub id: String,
+    /// About which program.
+    pub program: ProgramKey,
+    /// The provider's host.
+    pub environment: String,
+    /// About whose tokens.
+    pub account: AccountId,
+    /// Through which application, by its client id; through any when absent.
+    pub client_id: Option<String>,
+    /// For which scopes; for any when absent.
+    pub scopes: Option<ScopeSet>,
+    /// What the person said.
+    pub word: Word,
+    /// When.
+    pub since: UnixTime,
+    /// When it ends by itself.
+    pub until: Option<UnixTime>,
+}
+
+/// What a person said, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// By signing the account in by way of this program.
+    SignedIn,
+    /// Yes, for good.
+    Always,
+    /// Yes, until the store is locked or the daemon ends.
+    UntilLock,
+    /// Yes, for some time.
+    ForTime,
+    /// Yes, to those who wait for the answer.
+    Once,
+    /// No, and do not ask for a while.
+    No,
+}
+
+/// What is asked of the person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// About which program.
+    pub program: ProgramKey,
+    /// The provider's host.
+    pub environment: String,
+    /// About whose tokens.
+    pub account: AccountId,
+    /// What the person knows the account by.
+    pub username: String,
+    /// Through which application, by its client id.
+    pub client_id: String,
+    /// Its name in the configuration.
+    pub app: Option<String>,
+    /// For which scopes.
+    pub scopes: ScopeSet,
+}
+
+/// The grants of one user.
+#[derive(Clone, Debug, Default)]
+pub struct Grants(Vec<Grant>);
+
+impl Word {
+    /// Whether it outlives the daemon.
+    pub fn is_lasting(self) -> bool {
+        matches!(self, Self::SignedIn | Self::Always | Self::ForTime)
+    }
+}
+
+impl Question {
+    /// None where nothing is to be handed out.
+    pub(crate) fn new(program: &ProgramKey, purpose: Purpose<'_>) -> Option<Self> {
+        let Purpose { application, account, scopes } = purpose;
+        Some(Self {
+            program: program.clone(),
+            environment: account.environment.to_owned(),
+            account: account.id.clone(),
+            username: account.username.to_owned(),
+            client_id: application.client_id.to_owned(),
+            app: application.name.map(str::to_owned),
+            scopes: scopes?.clone(),
+        })
+    }
+
+    /// The person's word on it.
+    pub fn grant(&self, word: Word, id: String, since: UnixTime, until: Option<UnixTime>) -> Grant {
+        Grant {
+            id,
+            program: self.program.clone(),
+            environment: self.environment.clone(),
+            account: self.account.clone(),
+            client_id: Some(self.client_id.clone()),
+            scopes: Some(self.scopes.clone()),
+            word,
+            since,
+            until,
+        }
+    }
+}
+
+impl Grant {
+    fn is_about(&self, question: &Question, now: UnixTime) -> bool {
+        self.holds(now)
+            && self.program == question.program
+            && (self.program != ProgramKey::Unknown || self.word == Word::Once)
+            && self.account == question.account
+            && self.environment == question.environment
+            && self.client_id.as_ref().is_none_or(|client_id| *client_id == question.client_id)
+            && self.scopes.as_ref().is_none_or(|scopes| question.scopes.is_subset(scopes))
+    }
+
+    /// Whether its time is not over.
+    pub fn holds(&self, now: UnixTime) -> bool {
+        self.until.is_none_or(|until| now < until)
+    }
+}
+
+impl Grants {
+    /// These.
+    pub fn new(grants: Vec<Grant>) -> Self {
+        Self(grants)
+    }
+
+    /// All of them, the oldest first.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Grant> {
+        self.0.iter()
+    }
+
+    /// The same and one more.
+    #[must_use]
+    pub fn with(&self, grant: Grant) -> Self {
+        Self(self.0.iter().cloned().chain([grant]).collect())
+    }
+
+    /// What the person said last about this.
+    pub fn find(&self, question: &Question, now: UnixTime) -> Option<&Grant> {
+        self.0.iter().rev().find(|grant| grant.is_about(question, now))
+    }
+}

@@ -1,0 +1,120 @@
+//! What the person has said about programs and accounts, and what the person is asked: for those who administer it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use valetkey_engine::Error;
+use valetkey_policy::{Denial, Grant, ProgramKey, Word};
+use valetkey_proto::v1::{self, AuditAct, ErrorCode};
+
+use super::Broker;
+use crate::audit::Deed;
+use crate::consent::{Answered, Book, Prompt};
+use crate::failure::Failure;
+use crate::session::Session;
+use crate::{from_wire, to_wire};
+
+impl Broker {
+    /// What the caller's user has said.
+    ///
+    /// # Errors
+    /// When a rule leaves that to others, or the store is locked.
+    pub async fn list_grants(&self, session: &Session) -> Result<v1::Grants, Failure> {
+        let book = self.administered(session).await?;
+        let (user, now) = (self.user(session).await?, self.engine.now());
+        let grants = book.grants();
+        let holding = grants.iter().filter(|grant| grant.holds(now));
+        let described = holding.map(|grant| {
+            let username = user.username_of(&grant.environment, &grant.account);
+            to_wire::grant(grant, username.as_deref())
+        });
+        Ok(v1::Grants { grants: described.collect() })
+    }
+
+    /// Takes back one grant, or all.
+    ///
+    /// # Errors
+    /// When there is none of this id, a rule leaves that to others, or the store is locked or cannot be written.
+    pub async fn revoke_grants(&self, session: &Session, id: Option<&str>) -> Result<(), Failure> {
+        let book = self.administered(session).await?;
+        let is_meant = |grant: &Grant| id.is_none_or(|id| grant.id == id);
+        let count = book.revoke(is_meant).await.map_err(Error::from)?;
+        if let (Some(id), 0) = (id, count) {
+            return Err(Failure::request(ErrorCode::UnknownGrant, format!("no grant {id:?}")));
+        }
+        let what = id.map_or_else(|| format!("all {count}"), str::to_owned);
+        self.note(session, &Deed::new(AuditAct::GrantRevoked).because(&what));
+        self.user(session).await?.tell_grant_changed(self.engine.now(), None);
+        Ok(())
+    }
+
+    /// What the person is asked, once there is something or `patience` is over.
+    ///
+    /// # Errors
+    /// When a rule leaves that to others, or the store is locked.
+    pub async fn list_prompts(
+        &self,
+        session: &Session,
+        patience: Duration,
+    ) -> Result<v1::Prompts, Failure> {
+        let book = self.administered(session).await?;
+        let prompts = book.prompts(patience, || self.engine.now()).await;
+        Ok(v1::Prompts { prompts: prompts.iter().map(|prompt| to_wire::prompt(prompt)).collect() })
+    }
+
+    /// Passes on what the person has answered.
+    ///
+    /// # Errors
+    /// When there is no such prompt, who answers is who asks, a rule leaves it to others, or it cannot be saved.
+    pub async fn answer_prompt(
+        &self,
+        session: &Session,
+        id: &str,
+        request: &v1::AnswerPromptRequest,
+    ) -> Result<(), Failure> {
+        let book = self.administered(session).await?;
+        let answer = from_wire::prompt_answer(request)?;
+        let respondent = session.caller().process;
+        let (new_id, now) = (|| self.engine.new_id(), self.engine.now());
+        match book.answer(id, answer, respondent, new_id, now).await.map_err(Error::from)? {
+            Answered::Told(prompt) => self.tell_of_answer(session, &prompt, answer.word).await,
+            Answered::Unknown => {
+                Err(Failure::request(ErrorCode::UnknownPrompt, format!("no prompt {id:?}")))
+            }
+            Answered::OwnAnswer => {
+                self.note_denial(session, &Denial::OwnAnswer);
+                Err(Denial::OwnAnswer.into())
+            }
+        }
+    }
+
+    async fn tell_of_answer(
+        &self,
+        session: &Session,
+        prompt: &Prompt,
+        word: Word,
+    ) -> Result<(), Failure> {
+        let act = match word {
+            Word::No => AuditAct::ConsentRefused,
+            _ => AuditAct::ConsentGiven,
+        };
+        let program = match &prompt.question.program {
+            ProgramKey::Executable { path, .. } => path.display().to_string(),
+            ProgramKey::Process(_) | ProgramKey::Unknown => {
+                let path = prompt.program.path.as_deref().unwrap_or("a hidden program");
+                format!("{path}, {} processes", prompt.processes().len())
+            }
+        };
+        let detail = format!("{}: {program}", to_wire::word(word).describe());
+        self.note(session, &Deed::new(act).to(&prompt.question.account).because(&detail));
+        let account = Some(prompt.question.account.clone());
+        self.user(session).await?.tell_grant_changed(self.engine.now(), account);
+        Ok(())
+    }
+
+    async fn administered(&self, session: &Session) -> Result<Arc<Book>, Failure> {
+        self.decide_on_administration(session).await?;
+        let book = self.consent.book(&session.caller().partition).await;
+        Ok(book.map_err(Error::from)?)
+    }
+}

@@ -1,0 +1,340 @@
+//! The policy's decision about a request, with what it needs to know: who asks, as far as rules look at that; whose tokens; and
+//! what the person has said, or says now.
+
+use std::path::PathBuf;
+use std::sync::{Arc, LazyLock};
+
+use valetkey_engine::{ClientApplication, Flow, FlowStatus, SilentRequest, TokenAnswer, User};
+use valetkey_model::AccountId;
+use valetkey_policy::{
+    Account, Asker, Authorized, Decision, Denial, Grant, Grants, ProgramKey, Purpose, Question,
+    Subject, Word, decide, decide_on_account, decide_on_administration, is_running,
+};
+use valetkey_proto::v1::AuditAct;
+
+use super::Broker;
+use super::declared::look_at_program;
+use crate::audit::Deed;
+use crate::configuration::InForce;
+use crate::consent::{Asking, Book};
+use crate::failure::Failure;
+use crate::secrets::LATER_SECONDS;
+use crate::session::Session;
+use crate::to_wire;
+
+/// Where nobody is asked.
+static NO_GRANTS: LazyLock<Arc<Grants>> = LazyLock::new(Arc::default);
+
+impl Broker {
+    /// Decides about a request; the person is asked where the policy says so.
+    ///
+    /// # Errors
+    /// The denial.
+    pub(super) async fn decide<T: Subject>(
+        &self,
+        session: &Session,
+        request: T,
+    ) -> Result<Authorized<T>, Failure> {
+        self.decide_by(session, &self.configuration.in_force(), request).await
+    }
+
+    pub(super) async fn decide_by<T: Subject>(
+        &self,
+        session: &Session,
+        in_force: &InForce,
+        mut request: T,
+    ) -> Result<Authorized<T>, Failure> {
+        let policy = in_force.policy();
+        let mut asker = self.asker(session, in_force).await?;
+        let mut once = None;
+        loop {
+            let grants = self.grants(in_force, &asker, once.take()).await?;
+            match decide(policy, &asker, &grants, request, self.engine.now()) {
+                Decision::Authorized(authorized) => return Ok(authorized),
+                Decision::Denied(denial) => return Err(self.deny(session, denial)),
+                Decision::Ask(question, back) => {
+                    (once, asker) = self.ask(session, in_force, &asker, &question).await?;
+                    request = back;
+                }
+            }
+        }
+    }
+
+    /// Decides about a silent request: where that depends on whose tokens it will be answered with, once more when this is
+    /// known. What may not be asked for at all is told first.
+    pub(super) async fn decide_on_silent(
+        &self,
+        session: &Session,
+        user: &User,
+        request: SilentRequest,
+    ) -> Result<Authorized<SilentRequest>, Failure> {
+        let in_force = self.configuration.in_force();
+        let authorized = self.decide_by(session, &in_force, request).await?;
+        if !in_force.policy().looks_at_accounts() {
+            return Ok(authorized);
+        }
+        let request = self.engine.resolve_account(user, authorized.into_request()).await?;
+        self.decide_by(session, &in_force, request).await
+    }
+
+    /// Decides about a sign-in: by way of which program it is, is remembered whatever the policy looks at today.
+    pub(super) async fn decide_on_sign_in<T: Subject>(
+        &self,
+        session: &Session,
+        request: T,
+    ) -> Result<Authorized<T>, Failure> {
+        let in_force = self.configuration.in_force();
+        if session.described_asker(in_force.epoch()).is_none() {
+            let asker = self.describe_asker(session, &in_force).await?;
+            session.describe_asker(in_force.epoch(), &asker);
+        }
+        self.decide_by(session, &in_force, request).await
+    }
+
+    /// Takes note of an account that a program has brought by what it had in its hands; whether the token may go to it.
+    ///
+    /// # Errors
+    /// When it may not.
+    pub(super) async fn welcome(
+        &self,
+        session: &Session,
+        (user, app): (&User, &ClientApplication),
+        answer: &TokenAnswer,
+    ) -> Result<(), Failure> {
+        let in_force = self.configuration.in_force();
+        if answer.account().is_some() {
+            let asker = self.describe_asker(session, &in_force).await?;
+            self.remember_sign_in(&asker, app, answer).await;
+        }
+        self.decide_on_answer(session, user, app, answer).await
+    }
+
+    /// Whether the token that a sign-in or a grant has brought may go to this program.
+    ///
+    /// # Errors
+    /// When it may not.
+    pub(super) async fn decide_on_answer(
+        &self,
+        session: &Session,
+        user: &User,
+        app: &ClientApplication,
+        answer: &TokenAnswer,
+    ) -> Result<(), Failure> {
+        let in_force = self.configuration.in_force();
+        let policy = in_force.policy();
+        let Some(id) = answer.account().filter(|_| policy.looks_at_accounts()) else {
+            return Ok(());
+        };
+        let application = app.definition().application();
+        let environment = app.definition().authority.environment();
+        let username = user.username_of(environment, id).unwrap_or_else(|| id.as_str().into());
+        let account = Account { environment, id, username: &username };
+        let purpose = Purpose { application, account, scopes: Some(answer.scopes()) };
+        let mut asker = self.asker(session, &in_force).await?;
+        let mut once = None;
+        loop {
+            let grants = self.grants(&in_force, &asker, once.take()).await?;
+            match decide_on_account(policy, &asker, &grants, purpose, self.engine.now()) {
+                Ok(None) => return Ok(()),
+                Ok(Some(question)) => {
+                    (once, asker) = self.ask(session, &in_force, &asker, &question).await?;
+                }
+                Err(denial) => return Err(self.deny(session, denial)),
+            }
+        }
+    }
+
+    /// Whether the caller may administer what is the user's.
+    ///
+    /// # Errors
+    /// The denial.
+    pub async fn decide_on_administration(&self, session: &Session) -> Result<(), Failure> {
+        let in_force = self.configuration.look(self.engine.now()).await;
+        let asker = self.asker(session, &in_force).await?;
+        decide_on_administration(in_force.policy(), &asker)
+            .map_err(|denial| self.deny(session, denial))
+    }
+
+    /// Where a flow stands for one of its callers: of an account that somebody else has signed in, the token is theirs only
+    /// when the person says so.
+    ///
+    /// # Errors
+    /// When the token may not go to this program.
+    pub async fn settle_flow(
+        &self,
+        session: &Session,
+        (user, flow): (&User, &Flow),
+        status: &FlowStatus,
+    ) -> Result<(), Failure> {
+        let FlowStatus::Completed(answer) = status else { return Ok(()) };
+        if let Some(beginner) = flow.beginner() {
+            self.remember_sign_in(beginner, &flow.app, answer).await;
+        }
+        self.decide_on_answer(session, user, &flow.app, answer).await?;
+        self.note(session, &Deed::of(AuditAct::SignedIn, &flow.app).with(answer));
+        Ok(())
+    }
+
+    /// By way of whom an account was signed in is a yes to that program. That it could not be kept costs a question.
+    pub(super) async fn remember_sign_in(
+        &self,
+        asker: &Asker,
+        app: &ClientApplication,
+        answer: &TokenAnswer,
+    ) {
+        let definition = app.definition();
+        let Some(account) = answer.account().filter(|_| definition.partition.is_none()) else {
+            return;
+        };
+        if asker.program == ProgramKey::Unknown {
+            return;
+        }
+        let environment = definition.authority.environment();
+        let Ok(book) = self.consent.book(asker.partition()).await else { return };
+        let is_known = |grant: &Grant| {
+            grant.word == Word::SignedIn
+                && grant.program == asker.program
+                && grant.account == *account
+                && grant.environment == environment
+        };
+        if book.grants().iter().any(is_known) {
+            return;
+        }
+        let now = self.engine.now();
+        let grant = Grant {
+            id: self.engine.new_id(),
+            program: asker.program.clone(),
+            environment: environment.to_owned(),
+            account: account.clone(),
+            client_id: None,
+            scopes: None,
+            word: Word::SignedIn,
+            since: now,
+            until: None,
+        };
+        if let Err(error) = book.keep(vec![grant], now).await {
+            tracing::info!(%error, "by way of whom an account was signed in could not be saved");
+        }
+    }
+
+    /// Who signs an account out takes back what its sign-in meant.
+    pub(super) async fn forget_sign_ins(
+        &self,
+        session: &Session,
+        app: &ClientApplication,
+        account: &AccountId,
+    ) {
+        let environment = app.definition().authority.environment();
+        let is_meant = |grant: &Grant| {
+            grant.word == Word::SignedIn
+                && grant.account == *account
+                && grant.environment == environment
+        };
+        let Ok(book) = self.consent.book(&session.caller().partition).await else { return };
+        if let Err(error) = book.revoke(is_meant).await {
+            tracing::info!(%error, "grants of who has signed out could not be removed");
+        }
+    }
+
+    /// Who asks, as far as the policy looks.
+    pub(super) async fn asker(
+        &self,
+        session: &Session,
+        in_force: &InForce,
+    ) -> Result<Arc<Asker>, Failure> {
+        if let Some(asker) = session.described_asker(in_force.epoch()) {
+            return Ok(asker);
+        }
+        if !in_force.policy().looks_at_programs() {
+            return Ok(Arc::clone(session.asker()));
+        }
+        let asker = self.describe_asker(session, in_force).await?;
+        session.describe_asker(in_force.epoch(), &asker);
+        Ok(asker)
+    }
+
+    /// Who asks, looked at anew.
+    pub(super) async fn describe_asker(
+        &self,
+        session: &Session,
+        in_force: &InForce,
+    ) -> Result<Arc<Asker>, Failure> {
+        let caller = session.caller();
+        let runs = match in_force.policy().programs() {
+            named if named.is_empty() => named,
+            named => self.find_running(session, named).await?,
+        };
+        Ok(Asker::new(caller, session.peer().describe(), runs))
+    }
+
+    /// Those of the programs that the caller runs: what replaces a program, as an update does, is still the program.
+    async fn find_running(
+        &self,
+        session: &Session,
+        named: Vec<PathBuf>,
+    ) -> Result<Vec<PathBuf>, Failure> {
+        let caller = session.caller().clone();
+        let look = move || {
+            let found = named.into_iter().map(look_at_program);
+            let found = found.filter(|program| is_running(program, &caller));
+            found.map(|program| program.path).collect()
+        };
+        self.secrets.files().perform("[[rules]]", look).await.map_err(|error| Failure::Later {
+            description: format!("the programs of [[rules]] cannot be looked at: {error}"),
+            seconds: LATER_SECONDS,
+        })
+    }
+
+    async fn grants(
+        &self,
+        in_force: &InForce,
+        asker: &Asker,
+        once: Option<Grant>,
+    ) -> Result<Arc<Grants>, Failure> {
+        if !in_force.policy().looks_at_accounts() {
+            return Ok(Arc::clone(&NO_GRANTS));
+        }
+        let grants = self.book(asker).await?.grants();
+        Ok(match once {
+            Some(grant) => Arc::new(grants.with(grant)),
+            None => grants,
+        })
+    }
+
+    async fn book(&self, asker: &Asker) -> Result<Arc<Book>, Failure> {
+        let book = self.consent.book(asker.partition()).await;
+        Ok(book.map_err(valetkey_engine::Error::from)?)
+    }
+
+    /// Asks the person. The process is looked at again afterwards: it may have become another program meanwhile.
+    async fn ask(
+        &self,
+        session: &Session,
+        in_force: &InForce,
+        asker: &Arc<Asker>,
+        question: &Question,
+    ) -> Result<(Option<Grant>, Arc<Asker>), Failure> {
+        let asking = Asking {
+            question: question.clone(),
+            process: asker.caller.process,
+            program: to_wire::program(session.peer()),
+            parents: session.peer().parents(),
+        };
+        let book = self.book(asker).await?;
+        let answered = book.ask(&asking, || self.engine.new_id(), self.engine.now()).await;
+        let once = answered.map_err(|refused| match refused {
+            Failure::Denied(denial) => self.deny(session, denial),
+            other => other,
+        })?;
+        let now = self.describe_asker(session, in_force).await?;
+        if now.program != asker.program {
+            return Err(self.deny(session, Denial::ProgramChanged));
+        }
+        Ok((once, now))
+    }
+
+    pub(super) fn deny(&self, session: &Session, denial: Denial) -> Failure {
+        self.note_denial(session, &denial);
+        denial.into()
+    }
+}

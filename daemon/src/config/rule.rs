@@ -1,0 +1,67 @@
+//! Rules: what a program may ask for, in the shape of gssproxy's sections.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use valetkey_policy::Consent;
+
+use super::UserName;
+
+/// What a program may ask for. The first rule that fits who asks decides, and the others are not looked at; who fits none may
+/// do as if there were no rules. A rule fits who fits all of `users`, `programs`, `units` and `apps` that it has, and a member
+/// of each. An empty list is met by nobody.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct RuleConfig {
+    /// What it is called in errors; else its place among the rules.
+    pub name: Option<String>,
+    /// The users that it fits, by name or by number.
+    pub users: Option<Vec<UserName>>,
+    /// The programs that it fits, as absolute paths of their executables. It keeps honest programs apart; who can run programs
+    /// as the same user can get around it, and naming an interpreter fits whatever it runs.
+    pub programs: Option<Vec<PathBuf>>,
+    /// The systemd units that it fits, as `backup.service`.
+    pub units: Option<Vec<String>>,
+    /// The applications that it fits, by their names in this file or their client ids. A rule with this key says nothing of
+    /// who may administer, or use a managed identity.
+    pub apps: Option<Vec<String>>,
+    /// True: nothing is allowed.
+    pub deny: bool,
+    /// The accounts that may be used, by user name or home account id; any by default.
+    pub accounts: Option<Vec<String>>,
+    /// The providers that may be spoken to, as `host` or `host:port`; any by default.
+    pub authorities: Option<Vec<String>>,
+    /// The scopes that may be asked for; any by default. What a provider puts into a token beyond that is the provider's.
+    pub scopes: Option<Vec<String>>,
+    /// The resources that tokens may be asked for, as `https://graph.microsoft.com`; any by default.
+    pub audiences: Option<Vec<String>>,
+    /// Whether the person may be asked, to sign in or for consent; true by default.
+    pub may_ask: Option<bool>,
+    /// Whether it may list, answer and revoke grants, set secrets, lock, rotate keys, and move caches in and out; true by
+    /// default.
+    pub may_administer: Option<bool>,
+    /// Whether the person is asked before an account is used that another program has signed in; as [policy] says by default.
+    pub consent: Option<ConsentName>,
+}
+
+/// Whether the person is asked before a program uses an account that another program has signed in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum ConsentName {
+    /// Not: what one program of a user has signed in, all of the user's programs may use.
+    #[default]
+    None,
+    /// Once for each program, account, application and its scopes; the answer is remembered as the person says.
+    Ask,
+}
+
+impl From<ConsentName> for Consent {
+    fn from(name: ConsentName) -> Self {
+        match name {
+            ConsentName::None => Self::NotAsked,
+            ConsentName::Ask => Self::Ask,
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! The policy that a configuration stands for.
+
+use url::Url;
+use valetkey_model::Partition;
+use valetkey_policy::{Admission, Ceiling, Policy, Rule, Who};
+
+use crate::config::{Config, RuleConfig, UserName};
+
+pub(super) fn policy(config: &Config) -> Policy {
+    let rules = config.rules.iter().enumerate();
+    Policy {
+        authorities: match &config.policy.authorities {
+            None => Admission::Any,
+            Some(hosts) => Admission::Hosts(lower(hosts)),
+        },
+        managed_identity_hosts: lower(&config.policy.managed_identity_hosts),
+        forbids_cache_export: config.policy.forbid_cache_export,
+        consent: config.policy.consent.into(),
+        rules: rules.map(|(index, config)| rule(index, config)).collect(),
+        instance_discovery_endpoints: config
+            .instance_discovery_endpoints()
+            .filter_map(|(_, text)| Url::parse(text).ok())
+            .map(String::from)
+            .collect(),
+    }
+}
+
+fn rule(index: usize, config: &RuleConfig) -> Rule {
+    let place = || format!("the {} of [[rules]]", ordinal(index + 1));
+    Rule {
+        name: config.name.as_ref().map_or_else(place, |name| format!("the rule {name:?}")),
+        who: Who {
+            users: config.users.as_deref().map(partitions_of),
+            programs: config.programs.clone(),
+            units: config.units.clone(),
+            apps: config.apps.clone(),
+        },
+        denies: config.deny,
+        ceiling: Ceiling {
+            accounts: config.accounts.clone(),
+            authorities: config.authorities.as_deref().map(lower),
+            scopes: config.scopes.clone(),
+            audiences: config.audiences.clone(),
+        },
+        forbids_asking: config.may_ask == Some(false),
+        may_administer: config.may_administer,
+        consent: config.consent.map(Into::into),
+    }
+}
+
+fn lower(hosts: &[String]) -> Vec<String> {
+    hosts.iter().map(|host| host.to_ascii_lowercase()).collect()
+}
+
+fn ordinal(number: usize) -> String {
+    let suffix = match (number % 10, number % 100) {
+        (_, 11..=13) => "th",
+        (1, _) => "st",
+        (2, _) => "nd",
+        (3, _) => "rd",
+        _ => "th",
+    };
+    format!("{number}{suffix}")
+}
+
+/// Users who are not there are nobody.
+fn partitions_of(users: &[UserName]) -> Vec<Partition> {
+    users.iter().filter_map(UserName::partition).collect()
+}

@@ -1,0 +1,204 @@
+//! One question to the person, and all who wait for its answer.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+use valetkey_model::{Parent, ProcessId, ScopeSet, UnixTime};
+use valetkey_policy::{Grant, ProgramKey, Question, Word};
+use valetkey_proto::v1::AuditedProgram;
+
+/// Who asks, and what it looks like.
+pub struct Asking {
+    /// What is asked.
+    pub question: Question,
+    /// The process, where the platform tells.
+    pub process: Option<ProcessId>,
+    /// What the person is shown.
+    pub program: AuditedProgram,
+    /// The processes that it comes from.
+    pub parents: Vec<Parent>,
+}
+
+/// What the person has said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// What.
+    pub word: Word,
+    /// For how many seconds, where that is said.
+    pub seconds: Option<i64>,
+}
+
+/// A question, and all who wait for its answer.
+pub struct Prompt {
+    /// Unguessable.
+    pub id: String,
+    /// What was asked first; the others ask the same.
+    pub question: Question,
+    /// What the program looked like that asked first.
+    pub program: AuditedProgram,
+    /// When it was first asked.
+    pub since: UnixTime,
+    purpose: Purpose,
+    askers: Mutex<Askers>,
+    answer: watch::Sender<Option<Answer>>,
+}
+
+/// Two who ask with the same purpose are told the same.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Purpose {
+    look: Look,
+    environment: String,
+    account: String,
+    client_id: String,
+    scopes: ScopeSet,
+}
+
+/// What a program looks like to the person. Of those that only their processes are known by, the ones that a shell or a
+/// program has started fifty of look the same.
+#[derive(Clone, PartialEq, Eq)]
+enum Look {
+    Known(ProgramKey),
+    Unidentified { path: Option<String>, parents: Vec<(u32, String)> },
+}
+
+#[derive(Default)]
+struct Askers {
+    processes: Vec<ProcessId>,
+    programs: Vec<ProgramKey>,
+    waiting: usize,
+}
+
+/// A request that waits for the answer. Dropping it ends the wait.
+pub(super) struct Waiting {
+    prompt: Arc<Prompt>,
+    answer: watch::Receiver<Option<Answer>>,
+}
+
+impl Purpose {
+    pub(super) fn of(asking: &Asking) -> Self {
+        let Asking { question, program, parents, .. } = asking;
+        let look = match question.program.is_lasting() {
+            true => Look::Known(question.program.clone()),
+            false => Look::Unidentified {
+                path: program.path.clone(),
+                parents: parents.iter().map(|it| (it.number, it.name.clone())).collect(),
+            },
+        };
+        Self {
+            look,
+            environment: question.environment.clone(),
+            account: question.account.as_str().to_owned(),
+            client_id: question.client_id.clone(),
+            scopes: question.scopes.clone(),
+        }
+    }
+
+    pub(super) fn is_of_same_program(&self, other: &Self) -> bool {
+        self.look == other.look
+    }
+}
+
+impl Prompt {
+    pub(super) fn new(id: String, asking: &Asking, purpose: Purpose, since: UnixTime) -> Arc<Self> {
+        Arc::new(Self {
+            id,
+            question: asking.question.clone(),
+            program: asking.program.clone(),
+            since,
+            purpose,
+            askers: Mutex::default(),
+            answer: watch::Sender::new(None),
+        })
+    }
+
+    pub(super) fn purpose(&self) -> &Purpose {
+        &self.purpose
+    }
+
+    /// Whether it is worth the person's while: somebody waits, or may come back for the answer.
+    pub(super) fn is_open(&self, now: UnixTime) -> bool {
+        let is_young = now.seconds_since(self.since) < LINGERING_SECONDS;
+        self.answer.borrow().is_none() && (is_young || self.waiting() > 0)
+    }
+
+    pub(super) fn join(self: &Arc<Self>, asking: &Asking) -> Waiting {
+        let mut askers = self.lock();
+        askers.waiting += 1;
+        let program = &asking.question.program;
+        if !askers.programs.contains(program) {
+            askers.programs.push(program.clone());
+        }
+        if let Some(process) = asking.process.filter(|it| !askers.processes.contains(it)) {
+            askers.processes.push(process);
+        }
+        Waiting { prompt: Arc::clone(self), answer: self.answer.subscribe() }
+    }
+
+    /// Whether this process is one of those who ask. Those that they have started are not: a terminal in an editor is a child
+    /// of the editor's.
+    pub(super) fn is_asked_by(&self, process: ProcessId) -> bool {
+        self.lock().processes.contains(&process)
+    }
+
+    /// What is to be remembered when this is the answer: of each program that asks.
+    pub(super) fn grants(
+        &self,
+        answer: Answer,
+        mut new_id: impl FnMut() -> String,
+        now: UnixTime,
+    ) -> Vec<Grant> {
+        let until = answer.seconds.map(|seconds| now.plus_seconds(seconds));
+        let programs = self.lock().programs.clone();
+        let known = programs.into_iter().filter(|program| *program != ProgramKey::Unknown);
+        known
+            .map(|program| Grant {
+                program,
+                ..self.question.grant(answer.word, new_id(), now, until)
+            })
+            .collect()
+    }
+
+    /// Tells all who wait; false when they have been told.
+    pub(super) fn settle(&self, answer: Answer) -> bool {
+        self.answer.send_if_modified(|told| {
+            let is_first = told.is_none();
+            if is_first {
+                *told = Some(answer);
+            }
+            is_first
+        })
+    }
+
+    /// The processes that have asked.
+    pub fn processes(&self) -> Vec<u32> {
+        self.lock().processes.iter().map(|process| process.number).collect()
+    }
+
+    /// How many requests wait.
+    pub fn waiting(&self) -> usize {
+        self.lock().waiting
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Askers> {
+        // Nothing under this lock can panic half-way.
+        self.askers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    /// The answer, when there is one.
+    pub(super) async fn answer(&mut self) -> Option<Answer> {
+        // The sender lives in the prompt, so the channel cannot close meanwhile.
+        let answered = self.answer.wait_for(Option::is_some).await;
+        answered.ok().and_then(|answer| *answer)
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.prompt.lock().waiting -= 1;
+    }
+}
+
+/// For so long a prompt stays although nobody waits for it: programs give up before people come back, and try again.
+const LINGERING_SECONDS: i64 = 300;
