@@ -28,6 +28,8 @@ mod declared;
 mod managed_identity;
 mod place;
 mod probe;
+#[cfg(target_os = "linux")]
+mod prompting;
 mod record;
 mod shared_cache;
 

@@ -117,10 +117,12 @@ pub async fn run(options: Options, lookup: Lookup<'_>) -> Result<(), RunError> {
     let limits = Limits::within(hardening::descriptor_limit());
     let reloading = tokio::spawn(read_anew_at_each(reloads, configuration));
     let sweeping = tokio::spawn(sweep_in_memory(Arc::clone(&api)));
+    let prompting = tokio::spawn(ask_on_desktop(Arc::clone(&api)));
     let saving = tokio::spawn(save_left_overs(Arc::clone(&engine)));
     let serving = serve(&listener, api::router(Arc::clone(&api)), signal, limits);
     let (deadline, ()) = tokio::join!(stop_after(termination, &shutdown, limits.grace), serving);
     finish_flights(&engine, deadline).await;
+    prompting.abort();
     saving.abort();
     sweeping.abort();
     reloading.abort();
@@ -144,6 +146,17 @@ async fn save_left_overs(engine: Arc<Engine>) {
         engine.save_unsaved().await;
     }
 }
+
+/// The person whose daemon it is has a desktop; a service of the system's has none.
+#[cfg(target_os = "linux")]
+async fn ask_on_desktop(api: Arc<Api>) {
+    let user = rustix::process::getuid().as_raw();
+    api.broker.ask_on_desktop(valetkey_model::Partition::of_uid(user)).await;
+}
+
+/// Elsewhere `valetkey grants watch` asks.
+#[cfg(not(target_os = "linux"))]
+async fn ask_on_desktop(_api: Arc<Api>) {}
 
 /// A program that died has closed nothing.
 async fn sweep_in_memory(api: Arc<Api>) {

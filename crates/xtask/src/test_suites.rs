@@ -94,8 +94,8 @@ const SUITES: &[Suite] = &[
     },
     Suite {
         name: "system",
-        what: "real programs and sockets, with providers and clients that we did not write",
-        needs: &[Need::Python, PROVIDER[0], PROVIDER[1]],
+        what: "real programs and sockets, with providers, clients and a desktop that we did not write",
+        needs: &[Need::Python, PROVIDER[0], PROVIDER[1], Need::Debian(&["dbus", "dunst", "xvfb"])],
         when: When::Always,
         run: test_system,
     },

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use valetkey_model::{Partition, UnixTime};
-use valetkey_proto::v1::AuditRecord;
+use valetkey_proto::v1::{AuditRecord, AuditedProgram};
 
 pub use deed::Deed;
 use writer::Writer;
@@ -48,6 +48,17 @@ impl Audit {
         }
         let program = to_wire::program(session.peer());
         self.writer.write(&session.caller().partition, deed.record(now, program), now);
+    }
+
+    /// Notes what was said about a program, which itself may have done nothing.
+    pub fn note_about(
+        &self,
+        user: &Partition,
+        program: &AuditedProgram,
+        deed: &Deed<'_>,
+        now: UnixTime,
+    ) {
+        self.writer.write(user, deed.record(now, program.clone()), now);
     }
 
     /// The last `limit` records of a user, the newest last. Reads files, and blocks for that long.

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use valetkey_engine::Error;
-use valetkey_policy::{Denial, Grant, ProgramKey, Word};
+use valetkey_model::ProcessId;
+use valetkey_policy::{Denial, Grant, Word};
 use valetkey_proto::v1::{self, AuditAct, ErrorCode};
 
 use super::Broker;
 use crate::audit::Deed;
-use crate::consent::{Answered, Book, Prompt};
+use crate::consent::{Answer, Answered, Book, Prompt};
 use crate::failure::Failure;
 use crate::session::Session;
 use crate::{from_wire, to_wire};
@@ -75,41 +76,45 @@ impl Broker {
         let book = self.administered(session).await?;
         let answer = from_wire::prompt_answer(request)?;
         let respondent = session.caller().process;
+        let answered = self.answer_in_book(&book, id, answer, respondent).await;
+        if let Err(Failure::Denied(denial)) = &answered {
+            self.note_denial(session, denial);
+        }
+        answered
+    }
+
+    pub(super) async fn answer_in_book(
+        &self,
+        book: &Book,
+        id: &str,
+        answer: Answer,
+        respondent: Option<ProcessId>,
+    ) -> Result<(), Failure> {
         let (new_id, now) = (|| self.engine.new_id(), self.engine.now());
         match book.answer(id, answer, respondent, new_id, now).await.map_err(Error::from)? {
-            Answered::Told(prompt) => self.tell_of_answer(session, &prompt, answer.word).await,
+            Answered::Told(prompt) => {
+                self.tell_of_answer(book, &prompt, answer.word).await;
+                Ok(())
+            }
             Answered::Unknown => {
                 Err(Failure::request(ErrorCode::UnknownPrompt, format!("no prompt {id:?}")))
             }
-            Answered::OwnAnswer => {
-                self.note_denial(session, &Denial::OwnAnswer);
-                Err(Denial::OwnAnswer.into())
-            }
+            Answered::OwnAnswer => Err(Denial::OwnAnswer.into()),
         }
     }
 
-    async fn tell_of_answer(
-        &self,
-        session: &Session,
-        prompt: &Prompt,
-        word: Word,
-    ) -> Result<(), Failure> {
+    /// On record under the program that it is about.
+    async fn tell_of_answer(&self, book: &Book, prompt: &Prompt, word: Word) {
         let act = match word {
             Word::No => AuditAct::ConsentRefused,
             _ => AuditAct::ConsentGiven,
         };
-        let program = match &prompt.question.program {
-            ProgramKey::Executable { path, .. } => path.display().to_string(),
-            ProgramKey::Process(_) | ProgramKey::Unknown => {
-                let path = prompt.program.path.as_deref().unwrap_or("a hidden program");
-                format!("{path}, {} processes", prompt.processes().len())
-            }
-        };
-        let detail = format!("{}: {program}", to_wire::word(word).describe());
-        self.note(session, &Deed::new(act).to(&prompt.question.account).because(&detail));
-        let account = Some(prompt.question.account.clone());
-        self.user(session).await?.tell_grant_changed(self.engine.now(), account);
-        Ok(())
+        let (account, now) = (&prompt.question.account, self.engine.now());
+        let deed = Deed::new(act).to(account).because(to_wire::word(word).describe());
+        self.audit.note_about(book.user(), &prompt.program, &deed, now);
+        if let Ok(user) = self.engine.user(book.user()).await {
+            user.tell_grant_changed(now, Some(account.clone()));
+        }
     }
 
     async fn administered(&self, session: &Session) -> Result<Arc<Book>, Failure> {

@@ -21,10 +21,10 @@ pub struct Book {
     store: Arc<VaultStore>,
     /// Ends the waiting when the daemon ends.
     stop: ShutdownSignal,
-    partition: Partition,
+    user: Partition,
     state: Mutex<State>,
     /// Tells those who show prompts that there is another one.
-    asked: watch::Sender<()>,
+    asked: Arc<watch::Sender<()>>,
     /// Ends the waiting when the store is locked.
     is_closed: watch::Sender<bool>,
     /// One change at a time, saved before it is seen.
@@ -51,10 +51,10 @@ impl Book {
     pub(super) async fn load(
         store: Arc<VaultStore>,
         stop: ShutdownSignal,
+        asked: Arc<watch::Sender<()>>,
         user: &Partition,
     ) -> Result<Self, StoreError> {
-        let partition = user.of_grants();
-        let records = store.read_records(&partition).await?;
+        let records = store.read_records(&user.of_grants()).await?;
         let mut grants: Vec<_> =
             records.into_iter().filter_map(|(id, bytes)| record::decode(id, &bytes)).collect();
         grants.sort_by_key(|grant| grant.since);
@@ -62,12 +62,17 @@ impl Book {
         Ok(Self {
             store,
             stop,
-            partition,
+            user: user.clone(),
             state: Mutex::new(state),
-            asked: watch::Sender::default(),
+            asked,
             is_closed: watch::Sender::default(),
             writing: AsyncMutex::default(),
         })
+    }
+
+    /// Whose it is.
+    pub fn user(&self) -> &Partition {
+        &self.user
     }
 
     /// What was said.
@@ -160,6 +165,16 @@ impl Book {
         state.prompts.clone()
     }
 
+    /// Resolves when there is nothing to be said to a prompt any more.
+    pub async fn settled(&self, prompt: &Prompt) {
+        let mut is_closed = self.is_closed.subscribe();
+        tokio::select! {
+            () = prompt.answered() => {}
+            _ = is_closed.wait_for(|is_closed| *is_closed) => {}
+            () = tokio::time::sleep(MOST_LIFE) => {}
+        }
+    }
+
     /// Answers a prompt, for all who wait for it.
     ///
     /// # Errors
@@ -226,7 +241,7 @@ impl Book {
         });
         let changes: Vec<_> = removed.chain(put).collect();
         if !changes.is_empty() {
-            self.store.save_records(self.partition.clone(), changes).await?;
+            self.store.save_records(self.user.of_grants(), changes).await?;
         }
         self.lock().grants = Arc::new(Grants::new(grants));
         Ok(())
@@ -245,6 +260,9 @@ impl Book {
 
 /// How long a request waits for the person: shorter than clients wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Beyond this nobody waits for an answer, unless somebody has come back for it.
+const MOST_LIFE: Duration = Duration::from_secs(300 + 90);
 
 /// More than this nobody reads.
 const MOST_PROMPTS: usize = 16;

@@ -1,21 +1,25 @@
 //! What the person says about which program may use which account: what was said (`book.rs`, as it is stored in `record.rs`),
 //! and what is being asked (`prompt.rs`). `policy::decide` says when to ask; here the question waits for its answer.
 //!
-//! A prompt is put to the person by the daemon's side alone: `valetkey grants watch` shows what `GET /v1/prompts` lists. However
-//! many requests need the same answer, it is asked once.
+//! A prompt is put to the person by the daemon's side alone: as a notification (`notification.rs`), and `valetkey grants watch`
+//! shows what `GET /v1/prompts` lists. However many requests need the same answer, it is asked once.
 
 mod book;
+#[cfg(target_os = "linux")]
+mod notification;
 mod prompt;
 mod record;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::Mutex as AsyncMutex;
+use tokio::sync::{Mutex as AsyncMutex, watch};
 use valetkey_engine::ports::StoreError;
 use valetkey_model::Partition;
 
 pub use self::book::{Answered, Book};
+#[cfg(target_os = "linux")]
+pub use self::notification::Desktop;
 pub use self::prompt::{Answer, Asking, Prompt};
 use crate::shutdown::ShutdownSignal;
 use crate::store::VaultStore;
@@ -24,6 +28,8 @@ use crate::store::VaultStore;
 pub struct Consent {
     store: Arc<VaultStore>,
     stop: ShutdownSignal,
+    /// Tells those who show prompts that there is another one.
+    asked: Arc<watch::Sender<()>>,
     books: Mutex<HashMap<Partition, Arc<Book>>>,
     /// One load at a time, so that two who come first have the same book.
     loading: AsyncMutex<()>,
@@ -32,7 +38,8 @@ pub struct Consent {
 impl Consent {
     /// Books that are kept in `store`; nobody waits longer than until `stop`.
     pub fn new(store: Arc<VaultStore>, stop: ShutdownSignal) -> Self {
-        Self { store, stop, books: Mutex::default(), loading: AsyncMutex::default() }
+        let (books, loading) = (Mutex::default(), AsyncMutex::default());
+        Self { store, stop, asked: Arc::default(), books, loading }
     }
 
     /// The book of a user.
@@ -47,9 +54,15 @@ impl Consent {
         if let Some(book) = self.find(user) {
             return Ok(book);
         }
-        let book = Arc::new(Book::load(Arc::clone(&self.store), self.stop.clone(), user).await?);
+        let (store, asked) = (Arc::clone(&self.store), Arc::clone(&self.asked));
+        let book = Arc::new(Book::load(store, self.stop.clone(), asked, user).await?);
         self.lock().insert(user.clone(), Arc::clone(&book));
         Ok(book)
+    }
+
+    /// Changes whenever somebody, of whatever user, is asked something.
+    pub fn asked(&self) -> watch::Receiver<()> {
+        self.asked.subscribe()
     }
 
     /// Forgets all that is not stored, and has those who wait for an answer ask anew: the store is locked.

@@ -169,6 +169,12 @@ impl Prompt {
         })
     }
 
+    /// Resolves when all who wait have been told.
+    pub(super) async fn answered(&self) {
+        // The sender lives in `self`, so the channel cannot close meanwhile.
+        let _ = self.answer.subscribe().wait_for(Option::is_some).await;
+    }
+
     /// The processes that have asked.
     pub fn processes(&self) -> Vec<u32> {
         self.lock().processes.iter().map(|process| process.number).collect()

@@ -1,0 +1,189 @@
+//! The daemon's questions on the person's desktop: a notification whose buttons are the answers (the Desktop Notifications
+//! Specification of freedesktop.org).
+
+use std::collections::HashMap;
+
+use futures_util::StreamExt as _;
+use valetkey_proto::v1::{AnswerPromptRequest, Prompt, PromptAnswer};
+use zbus::zvariant::Value;
+use zbus::{Connection, MatchRule, Message, MessageStream, message};
+
+/// A desktop that shows notifications.
+pub struct Desktop {
+    connection: Connection,
+    /// Whether the text may have markup, and so has to be escaped.
+    has_markup: bool,
+    signals: MessageStream,
+}
+
+/// A notification that is being shown.
+pub struct Shown(u32);
+
+impl Desktop {
+    /// The one of the session's bus.
+    ///
+    /// # Errors
+    /// When there is no bus, nobody shows notifications, or they have no buttons.
+    pub async fn find() -> zbus::Result<Self> {
+        let connection = Connection::session().await?;
+        let capabilities: Vec<String> =
+            call(&connection, "GetCapabilities", &()).await?.body().deserialize()?;
+        let has = |capability: &str| capabilities.iter().any(|known| known == capability);
+        if !has("actions") {
+            return Err(zbus::Error::Unsupported);
+        }
+        let rule = MatchRule::builder().msg_type(message::Type::Signal).interface(INTERFACE)?;
+        let rule = rule.sender(SERVICE)?.build();
+        let signals = MessageStream::for_match_rule(rule, &connection, None).await?;
+        Ok(Self { connection, has_markup: has("body-markup"), signals })
+    }
+
+    /// Shows a question.
+    ///
+    /// # Errors
+    /// When the desktop does not take it.
+    pub async fn show(&self, prompt: &Prompt) -> zbus::Result<Shown> {
+        let body = match self.has_markup {
+            true => escape(&describe(prompt)),
+            false => describe(prompt),
+        };
+        let summary = format!("May it use {}?", prompt.username);
+        let answers = answers(prompt.lasting).iter();
+        let actions: Vec<&str> = answers.flat_map(|(key, label, _)| [*key, *label]).collect();
+        // It stays until it is answered.
+        let hints = HashMap::from([("urgency", Value::U8(2))]);
+        let notification =
+            ("valetkey", 0_u32, "dialog-password", summary, body, actions, hints, 0_i32);
+        let shown = call(&self.connection, "Notify", &notification).await?;
+        Ok(Shown(shown.body().deserialize()?))
+    }
+
+    /// What the person says to it; `None` when it was closed without an answer, or the desktop is gone.
+    pub async fn answer(&mut self, shown: &Shown) -> Option<AnswerPromptRequest> {
+        loop {
+            let message = self.signals.next().await?.ok()?;
+            match read(&message) {
+                Some((id, Said::Action(key))) if id == shown.0 => {
+                    let (.., answer) = answers(true).iter().find(|(known, ..)| *known == key)?;
+                    return Some(AnswerPromptRequest { answer: *answer, hours: None });
+                }
+                Some((id, Said::Closed)) if id == shown.0 => return None,
+                _ => {}
+            }
+        }
+    }
+
+    /// Takes it off the screen.
+    pub async fn close(&self, shown: &Shown) {
+        // It may be gone by itself.
+        let _ = call(&self.connection, "CloseNotification", &shown.0).await;
+    }
+}
+
+enum Said {
+    Action(String),
+    Closed,
+}
+
+fn read(message: &Message) -> Option<(u32, Said)> {
+    match message.header().member()?.as_str() {
+        "ActionInvoked" => {
+            let (id, key): (u32, String) = message.body().deserialize().ok()?;
+            Some((id, Said::Action(key)))
+        }
+        "NotificationClosed" => {
+            let (id, _reason): (u32, u32) = message.body().deserialize().ok()?;
+            Some((id, Said::Closed))
+        }
+        _ => None,
+    }
+}
+
+async fn call<B>(connection: &Connection, method: &str, body: &B) -> zbus::Result<Message>
+where
+    B: serde::Serialize + zbus::zvariant::DynamicType,
+{
+    connection.call_method(Some(SERVICE), PATH, Some(INTERFACE), method, body).await
+}
+
+type Choice = (&'static str, &'static str, PromptAnswer);
+
+/// What there is to say; of what only its process is known by, nothing lasts longer.
+fn answers(is_lasting: bool) -> &'static [Choice] {
+    const LASTING: &[Choice] = &[
+        ("once", "Once", PromptAnswer::Once),
+        ("until_lock", "Until lock", PromptAnswer::UntilLock),
+        ("hours", "8 hours", PromptAnswer::Hours),
+        ("always", "Always", PromptAnswer::Always),
+        ("no", "No", PromptAnswer::No),
+    ];
+    const OF_A_PROCESS: &[Choice] = &[
+        ("once", "Once", PromptAnswer::Once),
+        ("until_lock", "While it runs", PromptAnswer::UntilLock),
+        ("no", "No", PromptAnswer::No),
+    ];
+    if is_lasting { LASTING } else { OF_A_PROCESS }
+}
+
+/// Who asks, and for what. Nothing that a program chooses steers how it is shown.
+fn describe(prompt: &Prompt) -> String {
+    let program = &prompt.program;
+    let mut lines = vec![program.path.clone().unwrap_or_else(|| "A hidden program".to_owned())];
+    lines.extend(program.unidentified.as_ref().map(|why| format!("unidentified: {why}")));
+    if !program.parents.is_empty() {
+        lines.push(format!("started by {}", program.parents.join(" < ")));
+    }
+    let app = prompt.app.as_ref().unwrap_or(&prompt.client_id);
+    lines.push(format!("through {app}, at {}", prompt.environment));
+    if !prompt.scope.is_empty() {
+        lines.push(format!("for {}", prompt.scope));
+    }
+    if prompt.waiting > 1 {
+        lines.push(format!("{} requests wait", prompt.waiting));
+    }
+    let clean = |line: String| line.replace(valetkey_model::steers_display, "\u{fffd}");
+    lines.into_iter().map(clean).collect::<Vec<_>>().join("\n")
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+const SERVICE: &str = "org.freedesktop.Notifications";
+const PATH: &str = "/org/freedesktop/Notifications";
+const INTERFACE: &str = "org.freedesktop.Notifications";
+
+#[cfg(test)]
+mod tests {
+    use valetkey_proto::v1::AuditedProgram;
+
+    use super::*;
+
+    #[test]
+    fn a_question_shows_who_asks_and_nothing_that_steers_the_screen() {
+        let prompt = Prompt {
+            id: "1".to_owned(),
+            since: 0,
+            program: AuditedProgram {
+                path: Some("/tmp/<b>evil\u{1b}[2J".to_owned()),
+                unidentified: Some("an interpreter".to_owned()),
+                parents: vec!["/bin/sh".to_owned(), "/usr/bin/term".to_owned()],
+                ..AuditedProgram::default()
+            },
+            processes: vec![7],
+            waiting: 2,
+            environment: "login.example.com".to_owned(),
+            home_account_id: "u.t".to_owned(),
+            username: "ada@example.com".to_owned(),
+            client_id: "client".to_owned(),
+            app: None,
+            scope: "User.Read".to_owned(),
+            lasting: false,
+        };
+        assert_eq!(
+            escape(&describe(&prompt)),
+            "/tmp/&lt;b&gt;evil\u{fffd}[2J\nunidentified: an interpreter\nstarted by /bin/sh &lt; /usr/bin/term\n\
+             through client, at login.example.com\nfor User.Read\n2 requests wait"
+        );
+    }
+}
