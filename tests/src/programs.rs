@@ -32,9 +32,12 @@ impl Program {
     }
 }
 
-/// `target/debug` of `target/debug/deps/test-0123456789abcdef`.
+/// `target/debug` of `target/debug/deps/test-0123456789abcdef`, or of `target/debug/soak`.
 pub(crate) fn folder() -> PathBuf {
     let test = std::env::current_exe().expect("the test's own path");
-    let deps = test.parent().expect("a folder");
-    deps.parent().expect("the profile's folder").to_path_buf()
+    let folder = test.parent().expect("a folder");
+    match folder.ends_with("deps") {
+        true => folder.parent().expect("the profile's folder").to_path_buf(),
+        false => folder.to_path_buf(),
+    }
 }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use valetkey_testkit::entra::{Control, Endpoint, NewUser, Options, Rotation};
-use valetkey_tests::{ALICE, Caller, Machine, Program, World, patiently};
+use valetkey_tests::{ALICE, Caller, Machine, Program, Random, World, patiently};
 
 const KILLS: u64 = 200;
 const SEED: u64 = 20_260_117;
@@ -42,7 +42,7 @@ struct Seen {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_has_to_sign_in_again_after_two_hundred_kills() {
     let kills = setting("VALETKEY_KILLS", KILLS);
-    let mut random = Random(setting("VALETKEY_SEED", SEED));
+    let mut random = Random::from_seed(setting("VALETKEY_SEED", SEED));
     let mut options = Options::default();
     options.settings.rotation = Rotation::Rotate { grace_seconds: 10 };
     // Less than five minutes count as expired: each silent request is a refresh.
@@ -80,7 +80,7 @@ async fn nobody_has_to_sign_in_again_after_two_hundred_kills() {
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_orderly_end_under_load_loses_nothing_even_without_grace() {
-    let mut random = Random(setting("VALETKEY_SEED", SEED));
+    let mut random = Random::from_seed(setting("VALETKEY_SEED", SEED));
     let mut options = Options::default();
     options.settings.rotation = Rotation::Rotate { grace_seconds: 0 };
     options.settings.access_token_lifetime = 60;
@@ -103,7 +103,7 @@ async fn an_orderly_end_under_load_loses_nothing_even_without_grace() {
 /// A store that is cut off while it is born, or while it is opened, is no damaged store.
 #[tokio::test]
 async fn a_kill_during_the_start_leaves_nothing_to_mend() {
-    let mut random = Random(setting("VALETKEY_SEED", SEED));
+    let mut random = Random::from_seed(setting("VALETKEY_SEED", SEED));
     let mut machine = Machine::new();
     for _ in 0..STARTS {
         let mut daemon = machine.spawn(&mut machine.command(Program::Daemon));
@@ -210,17 +210,4 @@ fn count_repeats(control: &Control) -> usize {
 
 fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().map_or(default, |text| text.parse().unwrap())
-}
-
-/// SplitMix64: small, and the same on every machine.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % limit
-    }
 }

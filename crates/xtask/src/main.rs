@@ -9,6 +9,7 @@ mod deny;
 mod report;
 mod setup;
 mod shell;
+mod soak;
 mod test_suites;
 mod tidy;
 mod windows;
@@ -23,6 +24,7 @@ usage: cargo xtask <command>
   test [SUITE…]   set up what the tests need and run them; without names, all but those that run on request
   test --list     name the suites, what they need and what they are for
   ci              everything a change must pass: fast checks first, then every suite, nothing skipped
+  soak            the daemon under faults without end: `--minutes 30`, `--seed N`; one minute of it is among the tests
   tidy            the rules about the source: dependencies, files
   deny            licences, sources and advisories of what we depend on
   windows         build for Windows and run the tests under Wine (the same as `test windows`)
@@ -50,6 +52,7 @@ fn run(arguments: &[&str]) -> Outcome {
         ["test", suites @ ..] => test_suites::run(&workspace, suites),
         ["windows"] => test_suites::run(&workspace, &["windows"]),
         ["ci"] => ci::run(&workspace),
+        ["soak", arguments @ ..] => soak::run(&workspace, arguments),
         ["tidy"] => tidy::run(&workspace),
         ["deny"] => deny::run(&workspace),
         [] | ["help" | "--help" | "-h"] => {

@@ -6,8 +6,13 @@ use std::fs;
 use super::Problem;
 use crate::shell::{Failure, Outcome, Workspace};
 
-/// The last column of their tables is the one that is read: what stands there in backticks is a test.
-const TABLES: &[&str] = &["tests/PARITY.md", "tests/QUIRKS.md"];
+/// The last column of their tables is the one that is read: what stands there in backticks is a test. Where a heading is
+/// named, only the tables below it count.
+const TABLES: &[(&str, Option<&str>)] = &[
+    ("tests/PARITY.md", None),
+    ("tests/QUIRKS.md", None),
+    ("SECURITY.md", Some("## Incidents of this class")),
+];
 /// How a cell begins that says why there is no test.
 const NONE: &str = "none: ";
 /// Names with a slash are scenarios below this folder.
@@ -16,14 +21,14 @@ const SCENARIOS: &str = "tests/oracle/scenarios/";
 pub(super) fn check(workspace: &Workspace, files: &[String]) -> Outcome<Vec<Problem>> {
     let tests = find_tests(workspace, files);
     let mut problems = Vec::new();
-    for path in TABLES {
+    for (path, heading) in TABLES {
         let text = fs::read_to_string(workspace.root.join(path)).map_err(|error| {
             Failure::new(
                 format!("cannot read {path}: {error}"),
                 "restore it: it says what is proven",
             )
         })?;
-        problems.extend(check_table(path, &text, &tests));
+        problems.extend(check_table(path, &text, *heading, &tests));
     }
     Ok(problems)
 }
@@ -68,9 +73,18 @@ fn name_after<'a>(line: &'a str, keyword: &str) -> Option<&'a str> {
     line.strip_prefix(keyword)?.split(['(', '<']).next()
 }
 
-fn check_table(path: &str, text: &str, tests: &HashSet<String>) -> Vec<Problem> {
+fn check_table(
+    path: &str,
+    text: &str,
+    heading: Option<&str>,
+    tests: &HashSet<String>,
+) -> Vec<Problem> {
     let mut problems = Vec::new();
-    for (index, line) in text.lines().enumerate().filter(|(_, line)| is_row(line)) {
+    let Some(rows) = rows_below(text, heading) else {
+        let why = "the table below it says what is proven";
+        return vec![Problem::new(path, format!("lacks {:?}", heading.unwrap_or_default()), why)];
+    };
+    for (index, line) in rows {
         let place = format!("{path}:{}", index + 1);
         let cell = line.trim_end_matches('|').rsplit('|').next().unwrap_or_default().trim();
         let named: Vec<_> = cell.split('`').skip(1).step_by(2).collect();
@@ -90,6 +104,16 @@ fn check_table(path: &str, text: &str, tests: &HashSet<String>) -> Vec<Problem> 
     problems
 }
 
+/// The rows of the tables in a text, or in the section with this heading, with their places; `None` without that heading.
+fn rows_below<'a>(text: &'a str, heading: Option<&str>) -> Option<Vec<(usize, &'a str)>> {
+    let mut lines = text.lines().enumerate();
+    if let Some(heading) = heading {
+        lines.find(|(_, line)| *line == heading)?;
+    }
+    let section = lines.take_while(|(_, line)| heading.is_none() || !line.starts_with("## "));
+    Some(section.filter(|(_, line)| is_row(line)).collect())
+}
+
 /// A row of a table below its head.
 fn is_row(line: &str) -> bool {
     line.starts_with('|') && !line.starts_with("|---") && !line.ends_with("| test |")
@@ -102,7 +126,7 @@ mod tests {
     fn check(row: &str, expected: &[&str]) {
         let tests = ["a_test", "silent/hit"].map(str::to_owned).into();
         let text = format!("| what | test |\n|---|---|\n{row}\n");
-        let found: Vec<_> = check_table("T.md", &text, &tests)
+        let found: Vec<_> = check_table("T.md", &text, None, &tests)
             .iter()
             .map(|problem| format!("{}: {}", problem.place, problem.what))
             .collect();
@@ -117,6 +141,17 @@ mod tests {
         check("| a | `a_tset` |", &["T.md:3: names a_tset, which is no test"]);
         check("| a | later |", &["T.md:3: names no test"]);
         check("| a | |", &["T.md:3: names no test"]);
+    }
+
+    #[test]
+    fn a_section_is_read_to_its_end_and_must_be_there() {
+        let check = |text: &str, expected: &[&str]| {
+            let problems = check_table("T.md", text, Some("## Proven"), &HashSet::new());
+            let found: Vec<_> = problems.iter().map(|problem| problem.place.as_str()).collect();
+            assert_eq!(found, expected);
+        };
+        check("| a | b |\n## Proven\n| a | `b` |\n## Next\n| a | b |\n", &["T.md:3"]);
+        check("| a | b |\n", &["T.md"]);
     }
 
     #[test]

@@ -111,6 +111,34 @@ async fn a_large_body_is_refused_before_it_is_read_whole() {
     check_refused(POST, Body::new(Chunks(pieces)), ErrorCode::PayloadTooLarge, "1048576").await;
 }
 
+/// A dawdler's connection is not kept for ever.
+#[tokio::test(start_paused = true)]
+async fn a_body_that_does_not_come_is_not_waited_for_long() {
+    let before = tokio::time::Instant::now();
+    let some = VecDeque::from([Bytes::from_static(b"{\"scopes\": [")]);
+    let body = Body::new(Endless(Chunks(some)));
+    check_refused(POST, body, ErrorCode::BadRequest, "in time").await;
+    assert!(before.elapsed() < BODY_PATIENCE * 2);
+}
+
+/// A body whose end never comes.
+struct Endless(Chunks);
+
+impl HttpBody for Endless {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match Pin::new(&mut self.0).poll_frame(cx) {
+            Poll::Ready(None) => Poll::Pending,
+            frame => frame,
+        }
+    }
+}
+
 /// A body in pieces, as chunked transfer brings it.
 struct Chunks(VecDeque<Bytes>);
 
