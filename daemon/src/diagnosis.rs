@@ -7,11 +7,12 @@ use std::path::Path;
 use futures_util::future::join_all;
 use valetkey_engine::Definition;
 use valetkey_model::UnixTime;
-use valetkey_proto::v1::{About, Finding, Status};
+use valetkey_proto::v1::{About, Finding, Held, ProtectionStatus, Status};
 
 use crate::broker::Broker;
 use crate::failure::Failure;
 use crate::hardening;
+use crate::http_client::{RootsFound, Surroundings, TriedProxy};
 use crate::session::Session;
 
 /// What there is to say of the daemon itself, which `status` knows.
@@ -20,6 +21,19 @@ pub fn of_daemon(status: &Status) -> Vec<Finding> {
     findings.extend(look_at_store(status));
     findings.extend(look_at_configuration(status));
     findings.push(look_at_limits(hardening::descriptor_limit()));
+    // Other systems have nothing of the kind.
+    if cfg!(target_os = "linux") {
+        findings.push(look_at_confinement(status));
+    }
+    findings.push(look_at_memory(status));
+    findings
+}
+
+/// What the environment gives for the way to providers.
+pub async fn of_surroundings(surroundings: &Surroundings) -> Vec<Finding> {
+    let (proxy, certificates) = tokio::join!(surroundings.try_proxy(), surroundings.count_roots());
+    let mut findings = vec![look_at_proxy(proxy)];
+    findings.extend(certificates.into_iter().map(look_at_certificates));
     findings
 }
 
@@ -94,6 +108,69 @@ fn look_at_limits(descriptors: Option<u64>) -> Finding {
             Finding::good(About::Limits, format!("{many} files and connections may be open"))
         }
         None => Finding::good(About::Limits, "files and connections without a limit"),
+    }
+}
+
+fn look_at_confinement(Status { protection, .. }: &Status) -> Finding {
+    let ProtectionStatus { files, system_calls, .. } = *protection;
+    let what = match files {
+        Held::All => "it changes no files but its own, and starts no program",
+        Held::Part => "it changes no files but its own, as far as this kernel sees to it",
+        Held::None => "nothing but permissions keeps it to its own files",
+    };
+    let what = match system_calls {
+        true => format!("{what}; what it never asks of the kernel is refused"),
+        false => format!("{what}; it may ask anything of the kernel"),
+    };
+    if files == Held::None || !system_calls {
+        let hint = "Run Linux 5.13 or newer with `landlock` among the `lsm=` it is booted with; see the log for why not.";
+        return Finding::warning(About::Confinement, what, hint);
+    }
+    Finding::good(About::Confinement, what)
+}
+
+fn look_at_memory(Status { protection, .. }: &Status) -> Finding {
+    match protection.keys_in_swap {
+        0 => Finding::good(About::Memory, "no key reaches the swap"),
+        keys => Finding::warning(
+            About::Memory,
+            format!("keys may reach the swap ({keys})"),
+            "Raise the limit on locked memory (`ulimit -l`, LimitMEMLOCK=), or encrypt the swap.",
+        ),
+    }
+}
+
+fn look_at_proxy(proxy: Option<TriedProxy>) -> Finding {
+    match proxy {
+        None => Finding::good(About::Proxy, "none in the daemon's environment"),
+        Some(TriedProxy { variable, host, outcome: Ok(()), except }) => {
+            let except = except.map(|except| format!(", but not for {except}"));
+            let what = format!("{host} of {variable} answers{}", except.unwrap_or_default());
+            Finding::good(About::Proxy, what)
+        }
+        Some(TriedProxy { variable, host, outcome: Err(why), .. }) => Finding::bad(
+            About::Proxy,
+            format!("{host} of {variable}: {why}"),
+            "Correct the variable where the daemon is started, and end valetkeyd; the next command starts it again.",
+        ),
+    }
+}
+
+fn look_at_certificates(RootsFound { place, outcome }: RootsFound) -> Finding {
+    let what = |says: String| format!("{place}: {says}");
+    match outcome {
+        Ok(0) => Finding::bad(
+            About::Certificates,
+            what("no certificate".to_owned()),
+            "No provider can be recognised by it; name a file or folder of PEM certificates.",
+        ),
+        Ok(1) => Finding::good(About::Certificates, what("one certificate".to_owned())),
+        Ok(several) => Finding::good(About::Certificates, what(format!("{several} certificates"))),
+        Err(error) => Finding::bad(
+            About::Certificates,
+            what(error.to_string()),
+            "Make it readable, or correct SSL_CERT_FILE or SSL_CERT_DIR; the system's own are in the package `ca-certificates`.",
+        ),
     }
 }
 

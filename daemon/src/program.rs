@@ -39,6 +39,7 @@ pub fn main(
         return fail(&error.to_string());
     }
     hardening::apply();
+    let lookout = hardening::post_lookout();
     // One thread: a request is worth some microseconds, and waking a second thread for it takes longer. What blocks has
     // threads of its own.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -51,6 +52,7 @@ pub fn main(
         state_dir: arguments.state_dir,
         config: arguments.config,
         inherited,
+        lookout,
     };
     let ended = runtime.block_on(run(options, &process_environment));
     leave(runtime);

@@ -1,6 +1,6 @@
 //! Putting the daemon together, serving, and taking it apart.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,8 +19,8 @@ use crate::config::{ConfigError, Source, VaultConfig};
 use crate::configuration::Configuration;
 use crate::consent::Consent;
 use crate::endpoint::{self, Inherited, OpenError};
-use crate::hardening;
-use crate::http_client::{MachineClient, ReqwestClient};
+use crate::hardening::{self, Confined, Confinement, Lookout};
+use crate::http_client::{MachineClient, ReqwestClient, Surroundings};
 use crate::paths::{self, Lookup, NoStateDir};
 use crate::redirect_listener::LoopbackListener;
 use crate::rng::SystemRng;
@@ -32,7 +32,7 @@ use crate::shutdown::{
 use crate::store::VaultStore;
 
 /// What the command line and the service manager say.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Options {
     /// `--socket`
     pub socket: Option<PathBuf>,
@@ -42,6 +42,9 @@ pub struct Options {
     pub config: Option<PathBuf>,
     /// The socket that systemd passed on.
     pub inherited: Option<Inherited>,
+    /// Looks at callers for a process that is to be confined; without it, as where the daemon is a part of another program,
+    /// the process stays as it is.
+    pub lookout: Option<Lookout>,
 }
 
 /// Why the daemon does not run. Each says what to do.
@@ -96,6 +99,7 @@ pub async fn run(options: Options, lookup: Lookup<'_>) -> Result<(), RunError> {
     };
     // The endpoint first: of two daemons that start at once, the loser leaves before it touches the store.
     let listener = endpoint::open(options.socket.as_deref(), options.inherited, lookup)?;
+    let confined = options.lookout.map(|lookout| confine(&lookout, &state_dir, &listener));
     let audit = Audit::start(state_dir.join("audit")).map_err(RunError::Audit)?;
     let store = Arc::new(open_store(state_dir, &config.vault, lookup)?);
     let (shutdown, signal) = Shutdown::new();
@@ -104,6 +108,7 @@ pub async fn run(options: Options, lookup: Lookup<'_>) -> Result<(), RunError> {
         Arc::clone(&store),
         audit,
         &listener,
+        confined.unwrap_or_default(),
         signal.clone(),
         lookup,
     ));
@@ -130,6 +135,18 @@ pub async fn run(options: Options, lookup: Lookup<'_>) -> Result<(), RunError> {
     api.broker.audit().flush();
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Before the first thread is started, and after everything was made that is outside of the daemon's own folders.
+fn confine(lookout: &Lookout, state_dir: &Path, listener: &Listener) -> Confined {
+    // What is not there yet could not be written to later on; why it cannot be made, the store says.
+    let _ = valetkey_safe_path::create_folder(state_dir);
+    // Somebody may have put a link in its place.
+    let audit = state_dir.join("audit");
+    let of_socket = if listener.is_adopted() { None } else { listener.endpoint().path().parent() };
+    let cleared: Vec<_> = of_socket.into_iter().collect();
+    let written = [state_dir, &*audit];
+    hardening::confine(lookout, Confinement { written: &written, cleared: &cleared, prompt: None })
 }
 
 async fn read_anew_at_each(mut reloads: Reloads, configuration: Arc<Configuration>) {
@@ -204,6 +221,7 @@ fn assemble(
     store: Arc<VaultStore>,
     audit: Audit,
     listener: &Listener,
+    confined: Confined,
     stop: ShutdownSignal,
     lookup: Lookup<'_>,
 ) -> Api {
@@ -227,6 +245,8 @@ fn assemble(
             socket: listener.endpoint().to_string(),
             started: SystemClock.now(),
             has_key_of_environment: lookup(KEY_PROVIDER).is_some(),
+            confined,
+            surroundings: Surroundings::named_by(lookup),
         },
         stop,
     }

@@ -34,7 +34,17 @@ async fn where_all_is_well_it_says_so_and_the_provider_and_its_clock_were_asked(
     machine.launch().await;
     let (exit, findings) = examine(&machine).await;
     assert_eq!(exit, Some(0), "{findings:#?}");
-    for about in ["socket", "daemon", "store", "configuration", "provider", "clock"] {
+    for about in [
+        "socket",
+        "autostart",
+        "daemon",
+        "store",
+        "configuration",
+        "memory",
+        "proxy",
+        "provider",
+        "clock",
+    ] {
         assert_eq!(verdicts(&findings, about), [&json!("good")], "{about}: {findings:#?}");
     }
     assert_eq!(verdicts(&findings, "key"), [&json!("warning")], "a key in a file is no good one");
@@ -63,6 +73,25 @@ async fn what_does_not_work_is_told_with_the_way_out_and_an_exit_code() {
     assert!(text.lines().all(|line| line.chars().count() <= 120) && text.contains("BAD"), "{text}");
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("2 things are wrong"), "{said}");
+}
+
+#[tokio::test]
+async fn a_proxy_and_certificates_that_are_not_there_are_named_without_the_proxys_password() {
+    let mut machine = Machine::new()
+        .with("HTTPS_PROXY", "http://clerk:sesame@127.0.0.1:1")
+        .with("SSL_CERT_FILE", "/nonexistent/roots.pem");
+    machine.launch().await;
+    let (exit, findings) = examine(&machine).await;
+    assert_eq!(exit, Some(1), "{findings:#?}");
+    for (about, words) in [
+        ("proxy", "127.0.0.1:1 of HTTPS_PROXY"),
+        ("certificates", "/nonexistent/roots.pem: No such file"),
+    ] {
+        let is_named = |it: &&Value| it["what"].as_str().is_some_and(|what| what.contains(words));
+        let found = findings.iter().filter(|it| it["about"] == about).find(is_named);
+        assert_eq!(found.map(|it| &it["verdict"]), Some(&json!("bad")), "{findings:#?}");
+    }
+    assert!(!format!("{findings:?}").contains("sesame"), "{findings:#?}");
 }
 
 #[tokio::test]

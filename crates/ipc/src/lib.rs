@@ -36,3 +36,5 @@ pub use peer::Peer;
 pub use stream::{BlockingStream, Stream};
 #[cfg(unix)]
 pub use unix::inherited::{AdoptError, Inherited};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub use unix::linux::sight::{Sight, look_through};

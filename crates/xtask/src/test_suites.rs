@@ -82,15 +82,10 @@ const SUITES: &[Suite] = &[
     },
     Suite {
         name: "systemd",
-        what: "the user units under a real systemd, in namespaces of their own",
-        needs: &[Need::Root, Need::Debian(&["curl", "dbus", "python3", "systemd"])],
+        what: "the units: their exposure, and both under a real systemd in namespaces of its own",
+        needs: &[Need::Root, Need::Debian(&["curl", "dbus", "procps", "python3", "systemd"])],
         when: When::Always,
-        run: |workspace| {
-            build_programs(workspace)?;
-            let mut test = program_as_root(workspace, "timeout")?;
-            test.args(["10m", "bash", "tests/systemd/run-user-units.sh"]);
-            run_program(test.arg(workspace.target.join("debug")), MEND)
-        },
+        run: test_units,
     },
     Suite {
         name: "system",
@@ -205,6 +200,26 @@ fn test_crates(workspace: &Workspace, crates: Crates) -> Command {
         Crates::AllBut(package) => test.args(["--workspace", "--exclude", package]),
     };
     test
+}
+
+/// How much of the machine each unit leaves open, in tenths as `systemd-analyze security` scores it. A user unit has much that it
+/// cannot shut: the units say why.
+const EXPOSURES: &[(&str, &str)] = &[("system", "14"), ("user", "62")];
+
+fn test_units(workspace: &Workspace) -> Outcome {
+    for (kind, most) in EXPOSURES {
+        let unit = format!("packaging/systemd/{kind}/valetkeyd.service");
+        let mut score = workspace.program("systemd-analyze");
+        score.args(["security", "--no-pager", "--offline=true"]).arg(format!("--threshold={most}"));
+        run_program(score.arg(unit), "what was taken out of the unit needs a reason in it")?;
+    }
+    build_programs(workspace)?;
+    for script in ["run-user-units.sh", "run-system-units.sh"] {
+        let mut test = program_as_root(workspace, "timeout")?;
+        test.args(["10m", "bash"]).arg(format!("tests/systemd/{script}"));
+        run_program(test.arg(workspace.target.join("debug")), MEND)?;
+    }
+    Ok(())
 }
 
 fn test_keyring(workspace: &Workspace) -> Outcome {

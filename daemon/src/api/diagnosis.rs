@@ -19,6 +19,7 @@ pub(super) async fn get(
     Extension(session): Extension<Arc<Session>>,
 ) -> Response<Body> {
     let mut findings = diagnosis::of_daemon(&status::tell(&api, &session).await);
+    findings.extend(diagnosis::of_surroundings(&api.process.surroundings).await);
     findings.extend(diagnosis::of_providers(&api.broker, &session).await);
     json(StatusCode::OK, &Diagnosis { findings })
 }

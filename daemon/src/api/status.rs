@@ -10,12 +10,16 @@ use axum::extract::State;
 use axum::http::{Response, StatusCode};
 use valetkey_engine::User;
 use valetkey_model::UnixTime;
-use valetkey_proto::v1::{ConfigurationStatus, Counts, KeyStatus, Status, StoreStatus};
+use valetkey_proto::v1::{
+    ConfigurationStatus, Counts, KeyStatus, ProtectionStatus, Status, StoreStatus,
+};
 use valetkey_vault::{KeyChoice, VaultError};
 
 use super::Api;
 use super::answer::json;
 use crate::config::KeyName;
+use crate::hardening::Confined;
+use crate::http_client::Surroundings;
 use crate::session::Session;
 use crate::store::StoreReport;
 
@@ -27,6 +31,10 @@ pub struct Process {
     pub started: UnixTime,
     /// Whether the environment says where the store's key is, so that the configuration is not asked.
     pub has_key_of_environment: bool,
+    /// What the kernel keeps it from.
+    pub confined: Confined,
+    /// What its environment says of the way to providers.
+    pub surroundings: Surroundings,
 }
 
 /// How long to wait for the store before telling what is known without it.
@@ -85,6 +93,11 @@ pub(super) async fn tell(api: &Api, session: &Session) -> Status {
             },
             problem: in_force.problem().map(str::to_owned),
             at_next_start: configuration.waiting_for_restart(has_key),
+        },
+        protection: ProtectionStatus {
+            files: api.process.confined.files,
+            system_calls: api.process.confined.calls,
+            keys_in_swap: valetkey_vault::keys_in_swap(),
         },
         counts: counts.unwrap_or_default(),
     }

@@ -13,6 +13,7 @@ fn status(changes: Value) -> Status {
         "version": "1", "pid": 1, "uptime_seconds": 1, "socket": "s", "locked": false,
         "key": {"provider": "keyring", "protection": "the desktop's keyring"},
         "store": {"path": folder, "problems": [], "unsaved": 0},
+        "protection": {"files": "all", "system_calls": true, "keys_in_swap": 0},
         "counts": {"apps": 0, "accounts": 0, "access_tokens": 0, "refresh_tokens": 0, "flows": 0},
     });
     for (pointer, value) in changes.as_object().unwrap() {
@@ -42,6 +43,8 @@ fn each_state_of_the_daemon_has_its_verdict() {
             vec![(About::Key, Verdict::Warning)],
         ),
         (json!({"/locked": true}), vec![(About::Key, Verdict::Bad)]),
+        (json!({"/protection/files": "part"}), vec![]),
+        (json!({"/protection/keys_in_swap": 1}), vec![(About::Memory, Verdict::Warning)]),
         (
             json!({"/store/problems": ["damage"], "/store/unsaved": 2}),
             vec![(About::Store, Verdict::Bad), (About::Store, Verdict::Bad)],
@@ -96,4 +99,40 @@ fn a_provider_that_cannot_be_reached_is_told_with_the_step_that_failed() {
     let there = Ok(Some(UnixTime::from_seconds(1000)));
     let findings = look_at_provider("p", there, UnixTime::from_seconds(2000));
     assert_eq!(complaints(&findings), [(About::Clock, Verdict::Bad)]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_daemon_that_is_not_confined_is_told_of() {
+    for changes in
+        [json!({"/protection/files": "none"}), json!({"/protection/system_calls": false})]
+    {
+        let finding = look_at_confinement(&status(changes));
+        assert_eq!((finding.about, finding.verdict), (About::Confinement, Verdict::Warning));
+    }
+}
+
+#[test]
+fn the_way_to_providers_is_told_by_what_is_on_it() {
+    let proxy = |outcome: Result<(), &str>| {
+        let outcome = outcome.map_err(str::to_owned);
+        look_at_proxy(Some(TriedProxy {
+            variable: "HTTPS_PROXY",
+            host: "p:1".to_owned(),
+            outcome,
+            except: Some("intranet".to_owned()),
+        }))
+    };
+    let roots = |outcome| look_at_certificates(RootsFound { place: "f".to_owned(), outcome });
+    for (finding, verdict, words) in [
+        (look_at_proxy(None), Verdict::Good, "none in"),
+        (proxy(Ok(())), Verdict::Good, "p:1 of HTTPS_PROXY answers, but not for intranet"),
+        (proxy(Err("refused")), Verdict::Bad, "p:1 of HTTPS_PROXY: refused"),
+        (roots(Ok(142)), Verdict::Good, "f: 142 certificates"),
+        (roots(Ok(0)), Verdict::Bad, "f: no certificate"),
+        (roots(Err(std::io::ErrorKind::NotFound.into())), Verdict::Bad, "not found"),
+    ] {
+        assert_eq!(finding.verdict, verdict, "{finding:?}");
+        assert!(finding.what.contains(words), "{finding:?}");
+    }
 }

@@ -10,6 +10,7 @@ mod failure;
 mod form;
 mod machine;
 mod roots;
+mod surroundings;
 
 use std::sync::Arc;
 
@@ -26,6 +27,7 @@ use clients::{Clients, Routed};
 use failure::Limits;
 pub use machine::MachineClient;
 use roots::Roots;
+pub use surroundings::{RootsFound, Surroundings, TriedProxy};
 
 /// Sends requests over the network.
 pub struct ReqwestClient {

@@ -11,7 +11,7 @@ use rustls::pki_types::pem::{self, PemObject};
 use crate::paths::Lookup;
 
 /// Where the additional certificates are.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Roots {
     file: Option<PathBuf>,
     folders: Vec<PathBuf>,
@@ -47,6 +47,25 @@ impl Roots {
         // One that cannot be parsed would make the whole client fail.
         certificates.retain(|certificate| RootCertStore::empty().add(certificate.clone()).is_ok());
         Ok(certificates.iter().filter_map(|der| Certificate::from_der(der).ok()).collect())
+    }
+
+    /// How many certificates are in each place that the environment names, and in the system's bundle.
+    pub(super) fn count(&self) -> Vec<(PathBuf, io::Result<usize>)> {
+        let count = |path: &Path| match CertificateDer::pem_file_iter(path) {
+            Ok(certificates) => Ok(certificates.filter(Result::is_ok).count()),
+            Err(pem::Error::Io(error)) => Err(error),
+            Err(_) => Ok(0),
+        };
+        let count_all = |folder: &PathBuf| {
+            let files = std::fs::read_dir(folder)?.filter_map(|entry| Some(entry.ok()?.path()));
+            // A folder is a collection: what is no certificate is passed over.
+            Ok(files.filter(|path| path.is_file()).filter_map(|path| count(&path).ok()).sum())
+        };
+        let bundle = SYSTEM_BUNDLES.iter().map(Path::new).find(|path| path.exists());
+        let bundle = bundle.or_else(|| SYSTEM_BUNDLES.first().map(Path::new));
+        let named = bundle.into_iter().chain(self.file.as_deref());
+        let counted = named.map(|path| (path.to_owned(), count(path)));
+        counted.chain(self.folders.iter().map(|it| (it.clone(), count_all(it)))).collect()
     }
 
     fn files(&self) -> io::Result<Vec<PathBuf>> {

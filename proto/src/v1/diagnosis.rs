@@ -42,6 +42,16 @@ pub enum About {
     Configuration,
     /// How much of the system's the daemon may use.
     Limits,
+    /// What the kernel keeps the daemon from (Landlock, seccomp).
+    Confinement,
+    /// Whether the daemon's keys may reach the swap.
+    Memory,
+    /// What starts the daemon when it does not run.
+    Autostart,
+    /// The proxy that the daemon's environment names.
+    Proxy,
+    /// The certificates by which providers are recognised.
+    Certificates,
     /// A provider, and the way to it.
     Provider,
     /// The machine's clock, beside a provider's.

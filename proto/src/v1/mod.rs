@@ -35,5 +35,8 @@ pub use flow::{AuthResponse, CompleteFlowRequest, Flow, FlowKind, FlowState, Sta
 pub use grant::{AnswerPromptRequest, Grants, ProgramGrant, Prompt, PromptAnswer, Prompts, Word};
 pub use proof::{Proof, ProofRequest};
 pub use secret::PutSecretRequest;
-pub use status::{ConfigurationStatus, Counts, KeyStatus, Status, StoreStatus, UnlockRequest};
+pub use status::{
+    ConfigurationStatus, Counts, Held, KeyStatus, ProtectionStatus, Status, StoreStatus,
+    UnlockRequest,
+};
 pub use token::{Grant, PopScheme, TokenRequest, TokenResponse, TokenSource};

@@ -23,6 +23,9 @@ pub struct Status {
     /// What the daemon was told by its administrator or user.
     #[serde(default)]
     pub configuration: ConfigurationStatus,
+    /// What the kernel keeps the daemon from, and the daemon's keys.
+    #[serde(default)]
+    pub protection: ProtectionStatus,
     /// How many of each the calling user has.
     pub counts: Counts,
 }
@@ -43,6 +46,33 @@ pub struct ConfigurationStatus {
     /// Settings that were changed and take effect at the next start.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub at_next_start: Vec<String>,
+}
+
+/// What the kernel keeps the daemon from, in case somebody else has taken it over, and the daemon's keys. Nothing of it is to be
+/// had on every system; what the daemon does without is `false` or `none`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ProtectionStatus {
+    /// From changing files that are not its own, and from starting programs (Landlock).
+    pub files: Held,
+    /// From system calls that it never makes (seccomp).
+    pub system_calls: bool,
+    /// How many of the keys in its memory may be written to the swap, since the limit on locked memory is too low.
+    pub keys_in_swap: usize,
+}
+
+/// How much of something holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Held {
+    /// All of it.
+    All,
+    /// What an older kernel knows of.
+    Part,
+    /// Nothing.
+    #[default]
+    None,
 }
 
 /// Where the key that protects the store is, and how it is protected itself.

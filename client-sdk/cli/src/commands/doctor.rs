@@ -1,10 +1,12 @@
 //! `valetkey doctor`: what is wrong, and what to do about it. What can be seen from outside is looked at here, the rest by the
 //! daemon.
 
+mod autostart;
+
 use serde_json::json;
 use valetkey_client::blocking::Client;
 use valetkey_client::v1::{About, Finding, Verdict};
-use valetkey_client::{Endpoint, Error, startable_daemon};
+use valetkey_client::{Endpoint, Error};
 
 use crate::console::Console;
 use crate::failure::{FAILED, Failure};
@@ -40,6 +42,7 @@ fn examine() -> Vec<Finding> {
         Ok(()) => Finding::good(About::Socket, endpoint.to_string()),
         Err(error) => Finding::bad(About::Socket, error.to_string(), SET_SOCKET),
     }];
+    findings.push(autostart::look());
     let was_running = Client::at(endpoint).status().is_ok();
     match ask_daemon(was_running) {
         Ok(told) => findings.extend(told),
@@ -70,17 +73,7 @@ fn look_at_daemon(version: &str, was_running: bool) -> Finding {
         );
     }
     let started = if was_running { "runs" } else { "was started for this" };
-    match startable_daemon() {
-        Some(program) => Finding::good(
-            About::Daemon,
-            format!("valetkeyd {version} {started}; programs start {}", program.display()),
-        ),
-        None => Finding::warning(
-            About::Daemon,
-            format!("valetkeyd {version} {started}; no program would start it"),
-            "Put valetkeyd beside valetkey or on PATH, and do not set VALETKEY_AUTOSTART=0, unless systemd starts it.",
-        ),
-    }
+    Finding::good(About::Daemon, format!("valetkeyd {version} {started}"))
 }
 
 fn describe(findings: &[Finding], console: &Console) -> String {
@@ -115,6 +108,11 @@ fn name(about: About) -> &'static str {
         About::Store => "store",
         About::Configuration => "config",
         About::Limits => "limits",
+        About::Confinement => "sandbox",
+        About::Memory => "memory",
+        About::Autostart => "start",
+        About::Proxy => "proxy",
+        About::Certificates => "certs",
         About::Provider => "provider",
         About::Clock => "clock",
     }

@@ -23,8 +23,18 @@ pub(super) fn run(client: &Client, console: &Console) -> Result<(), Failure> {
 }
 
 fn describe(status: &Status, columns: usize) -> Vec<(&'static str, String)> {
-    let Status { version, pid, uptime_seconds, socket, locked, key, store, configuration, counts } =
-        status;
+    let Status {
+        version,
+        pid,
+        uptime_seconds,
+        socket,
+        locked,
+        key,
+        store,
+        configuration,
+        protection,
+        counts,
+    } = status;
     let mut lines = vec![
         ("daemon", format!("valetkeyd {version}, process {pid}, up for {}", span(*uptime_seconds))),
         ("socket", socket.clone()),
@@ -45,6 +55,13 @@ fn describe(status: &Status, columns: usize) -> Vec<(&'static str, String)> {
         lines.push((
             "unsaved",
             format!("{changes} could not be written: free some space on the disk"),
+        ));
+    }
+    if protection.keys_in_swap > 0 {
+        let keys = count(protection.keys_in_swap, "key");
+        lines.push((
+            "problem",
+            format!("{keys} may reach the swap: raise the limit on locked memory (`ulimit -l`)"),
         ));
     }
     lines.extend(store.problems.iter().map(|problem| ("problem", problem.clone())));

@@ -7,7 +7,7 @@ mod folder;
 mod groups;
 pub(crate) mod inherited;
 #[cfg(any(target_os = "linux", target_os = "android"))]
-mod linux;
+pub(crate) mod linux;
 mod peer;
 
 use std::ffi::OsString;

@@ -4,11 +4,11 @@
 //! connected: it is taken first, and looked at again after `/proc` was read.
 
 mod cgroup;
+pub(crate) mod sight;
 mod stat;
 
 use std::os::fd::{BorrowedFd, OwnedFd};
-use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use nix::errno::Errno;
 use nix::sys::socket::{getsockopt, sockopt};
@@ -18,6 +18,7 @@ use valetkey_model::{
     Caller, Executable, FileId, Parent, ProcessId, Program, Sandbox, Unidentified,
 };
 
+use self::sight::{Sight, file_at, see};
 use self::stat::Stat;
 
 /// The process that connected; nothing if it ended before it was looked at, or is in a namespace that shows it no number.
@@ -61,7 +62,7 @@ impl Process {
 
     /// The path by which the process runs its program, and the file.
     pub(crate) fn executable(&self) -> (Option<PathBuf>, Option<FileId>) {
-        self.id().map(|id| executable_of(id.number)).unwrap_or_default()
+        self.id().map(|id| executable_in(see(id.number))).unwrap_or_default()
     }
 
     pub(crate) fn describe(&self, caller: &Caller) -> Program {
@@ -79,24 +80,19 @@ impl Process {
 
 fn look(number: u32, file_when_connected: Option<FileId>) -> Program {
     let cgroup = read_proc(number, "cgroup").unwrap_or_default();
+    let mut sight = see(number);
+    let flatpak = sight.flatpak.take();
     Program {
-        executable: identify(executable_of(number), file_when_connected),
+        executable: identify(executable_in(sight), file_when_connected),
         unit: cgroup::unit_of(&cgroup).map(str::to_owned),
-        sandbox: flatpak_of(number)
+        sandbox: flatpak
             .map(Sandbox::Flatpak)
             .or_else(|| cgroup::snap_of(&cgroup).map(|name| Sandbox::Snap(name.to_owned()))),
     }
 }
 
-/// Following this link leads to the file itself, in whatever mounts the process sees it, and even when it was removed.
-fn executable_of(number: u32) -> (Option<PathBuf>, Option<FileId>) {
-    let link = PathBuf::from(format!("/proc/{number}/exe"));
-    (link.read_link().ok(), file_at(&link))
-}
-
-fn file_at(path: &Path) -> Option<FileId> {
-    let file = path.metadata().ok()?;
-    Some(FileId { device: file.dev(), inode: file.ino() })
+fn executable_in(sight: Sight) -> (Option<PathBuf>, Option<FileId>) {
+    (sight.program, sight.program_file)
 }
 
 fn identify(
@@ -115,21 +111,13 @@ fn identify(
     Executable::Unidentified { path, why }
 }
 
-/// What flatpak puts at the root that an application sees (flatpak-metadata(5)).
-fn flatpak_of(number: u32) -> Option<String> {
-    let text = read_proc(number, "root/.flatpak-info")?;
-    let section = text.split("[Application]").nth(1)?;
-    let lines = section.lines().skip(1).take_while(|line| !line.starts_with('['));
-    lines.filter_map(|line| line.strip_prefix("name=")).map(str::to_owned).next()
-}
-
 fn parents_of(number: u32) -> Vec<Parent> {
     let mut parents = Vec::new();
     let mut next = Stat::read(number).map(|stat| stat.parent);
     // Zero is outside of what we see. Processes end and are born while we look, so that a chain could come round.
     while let Some(number) = next.filter(|number| *number != 0 && parents.len() < MOST_PARENTS) {
         let Some(stat) = Stat::read(number) else { break };
-        let name = match executable_of(number).0 {
+        let name = match see(number).program {
             Some(path) => path.display().to_string(),
             None => format!("[{}]", stat.name),
         };
