@@ -104,10 +104,23 @@ impl Puppet {
     /// # Panics
     /// When what comes is no answer of the daemon's.
     pub async fn ask(&mut self, method: &str, path: &str, body: &Value) -> Option<(u16, Value)> {
-        self.say(&format!("{method} {path} {body}")).await;
+        self.send(method, path, body).await;
         let line = self.next_line().await?;
         let (status, body) = line.split_once(' ').expect("a status and a body");
         Some((status.parse().unwrap(), serde_json::from_str(body).unwrap()))
+    }
+
+    /// Has it ask the daemon, whatever comes of it.
+    pub async fn send(&mut self, method: &str, path: &str, body: &Value) {
+        self.say(&format!("{method} {path} {body}")).await;
+    }
+
+    /// Ends it without warning (SIGKILL).
+    ///
+    /// # Panics
+    /// When it is gone already.
+    pub async fn kill(&mut self) {
+        self.process.kill().await.unwrap();
     }
 
     /// `POST`, as [`Self::ask`].

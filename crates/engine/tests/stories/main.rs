@@ -23,4 +23,5 @@ mod refresh_faults;
 mod rotation;
 mod sign_out;
 mod single_flight;
+mod time;
 mod wire;

@@ -71,6 +71,11 @@ pub enum Effect {
     DropRequest,
     /// The request is processed, a refresh token rotates, and then the connection is cut.
     DropAnswer,
+    /// The request is processed, a refresh token rotates, and the answer waits until this gate is opened.
+    HoldAnswer {
+        /// The gate's name.
+        gate: String,
+    },
 }
 
 impl Effect {

@@ -125,6 +125,10 @@ async fn answer(
     }
     let effect = fault.map_or(Effect::Pass, |fault| fault.effect);
     let reply = meet(&mut shared.lock(), &route, &request, &effect);
+    if let Effect::HoldAnswer { gate } = &effect {
+        let gate = shared.lock().faults.gate(gate);
+        wait_at(&gate).await;
+    }
     match reply {
         Some(reply) => {
             shared.lock().log.record_answer(sequence, reply.status);
@@ -155,7 +159,7 @@ async fn wait_at(gate: &Gate) {
 /// The answer under a fault, or none when the connection is to be cut.
 fn meet(state: &mut State, route: &Route, request: &Request, effect: &Effect) -> Option<Reply> {
     match effect {
-        Effect::Pass => Some(ask_endpoint(state, route, request)),
+        Effect::Pass | Effect::HoldAnswer { .. } => Some(ask_endpoint(state, route, request)),
         Effect::Answer { status, headers, body } => {
             Some(scripted_reply(*status, headers, body.as_deref()))
         }
