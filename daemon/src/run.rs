@@ -17,7 +17,7 @@ use crate::broker::Broker;
 use crate::clock::SystemClock;
 use crate::config::{ConfigError, Source, VaultConfig};
 use crate::configuration::Configuration;
-use crate::consent::Consent;
+use crate::consent::{self, Consent, Pinentry};
 use crate::endpoint::{self, Inherited, OpenError};
 use crate::hardening::{self, Confined, Confinement, Lookout};
 use crate::http_client::{MachineClient, ReqwestClient, Surroundings};
@@ -99,7 +99,14 @@ pub async fn run(options: Options, lookup: Lookup<'_>) -> Result<(), RunError> {
     };
     // The endpoint first: of two daemons that start at once, the loser leaves before it touches the store.
     let listener = endpoint::open(options.socket.as_deref(), options.inherited, lookup)?;
-    let confined = options.lookout.map(|lookout| confine(&lookout, &state_dir, &listener));
+    let (confined, pinentry) = match options.lookout {
+        Some(lookout) => {
+            let program = consent::find_pinentry(config.policy.pinentry.as_ref(), lookup);
+            let confined = confine(&lookout, &state_dir, &listener, program.as_deref());
+            (confined, program.map(|_| Pinentry::new(lookout)))
+        }
+        None => (Confined::default(), None),
+    };
     let audit = Audit::start(state_dir.join("audit")).map_err(RunError::Audit)?;
     let store = Arc::new(open_store(state_dir, &config.vault, lookup)?);
     let (shutdown, signal) = Shutdown::new();
@@ -108,7 +115,7 @@ pub async fn run(options: Options, lookup: Lookup<'_>) -> Result<(), RunError> {
         Arc::clone(&store),
         audit,
         &listener,
-        confined.unwrap_or_default(),
+        confined,
         signal.clone(),
         lookup,
     ));
@@ -122,7 +129,7 @@ pub async fn run(options: Options, lookup: Lookup<'_>) -> Result<(), RunError> {
     let limits = Limits::within(hardening::descriptor_limit());
     let reloading = tokio::spawn(read_anew_at_each(reloads, configuration));
     let sweeping = tokio::spawn(sweep_in_memory(Arc::clone(&api)));
-    let prompting = tokio::spawn(ask_on_desktop(Arc::clone(&api)));
+    let prompting = tokio::spawn(ask_on_desktop(Arc::clone(&api), pinentry));
     let saving = tokio::spawn(save_left_overs(Arc::clone(&engine)));
     let serving = serve(&listener, api::router(Arc::clone(&api)), signal, limits);
     let (deadline, ()) = tokio::join!(stop_after(termination, &shutdown, limits.grace), serving);
@@ -138,7 +145,12 @@ pub async fn run(options: Options, lookup: Lookup<'_>) -> Result<(), RunError> {
 }
 
 /// Before the first thread is started, and after everything was made that is outside of the daemon's own folders.
-fn confine(lookout: &Lookout, state_dir: &Path, listener: &Listener) -> Confined {
+fn confine(
+    lookout: &Lookout,
+    state_dir: &Path,
+    listener: &Listener,
+    prompt: Option<&Path>,
+) -> Confined {
     // What is not there yet could not be written to later on; why it cannot be made, the store says.
     let _ = valetkey_safe_path::create_folder(state_dir);
     // Somebody may have put a link in its place.
@@ -146,7 +158,7 @@ fn confine(lookout: &Lookout, state_dir: &Path, listener: &Listener) -> Confined
     let of_socket = if listener.is_adopted() { None } else { listener.endpoint().path().parent() };
     let cleared: Vec<_> = of_socket.into_iter().collect();
     let written = [state_dir, &*audit];
-    hardening::confine(lookout, Confinement { written: &written, cleared: &cleared, prompt: None })
+    hardening::confine(lookout, Confinement { written: &written, cleared: &cleared, prompt })
 }
 
 async fn read_anew_at_each(mut reloads: Reloads, configuration: Arc<Configuration>) {
@@ -166,14 +178,15 @@ async fn save_left_overs(engine: Arc<Engine>) {
 
 /// The person whose daemon it is has a desktop; a service of the system's has none.
 #[cfg(target_os = "linux")]
-async fn ask_on_desktop(api: Arc<Api>) {
+async fn ask_on_desktop(api: Arc<Api>, pinentry: Option<Pinentry>) {
     let user = rustix::process::getuid().as_raw();
-    api.broker.ask_on_desktop(valetkey_model::Partition::of_uid(user)).await;
+    let user = valetkey_model::Partition::of_uid(user);
+    api.broker.ask_on_desktop(user, pinentry).await;
 }
 
 /// Elsewhere `valetkey grants watch` asks.
 #[cfg(not(target_os = "linux"))]
-async fn ask_on_desktop(_api: Arc<Api>) {}
+async fn ask_on_desktop(_api: Arc<Api>, _pinentry: Option<Pinentry>) {}
 
 /// A program that died has closed nothing.
 async fn sweep_in_memory(api: Arc<Api>) {

@@ -25,6 +25,8 @@ mod proxy;
 mod puppet;
 mod random;
 #[cfg(target_os = "linux")]
+pub mod screen;
+#[cfg(target_os = "linux")]
 pub mod soak;
 mod tls;
 mod vitals;

@@ -8,13 +8,14 @@ use std::path::PathBuf;
 use std::process::Stdio;
 
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::Child;
+use valetkey_tests::screen::{Screen, announce, start};
 use valetkey_tests::{ALICE, CLIENT_ID, Machine, Program, SCOPE, World, patiently};
 
 /// A machine with a screen, a session bus and a notification server.
 struct Desktop {
-    _programs: [Child; 3],
+    _screen: Screen,
+    _programs: [Child; 2],
     folder: PathBuf,
 }
 
@@ -29,15 +30,13 @@ impl Desktop {
         std::fs::set_permissions(&picker, std::fs::Permissions::from_mode(0o700)).unwrap();
         let settings = format!("[global]\nbrowser = /bin/true\ndmenu = {}\n", picker.display());
         machine.write("desktop/dunstrc", settings);
-        let (screen, number) =
-            announce(machine, "Xvfb", &["-displayfd", "1", "-nolisten", "tcp"]).await;
-        machine.set("DISPLAY", format!(":{number}"));
+        let screen = Screen::start(machine).await;
         let (bus, address) =
             announce(machine, "dbus-daemon", &["--session", "--nofork", "--print-address=1"]).await;
         machine.set("DBUS_SESSION_BUS_ADDRESS", address);
         let mut dunst = machine.command_of("dunst");
         dunst.arg("-conf").arg(folder.join("dunstrc")).stderr(Stdio::null()).stdout(Stdio::null());
-        let desktop = Self { _programs: [screen, bus, start(&mut dunst)], folder };
+        let desktop = Self { _screen: screen, _programs: [bus, start(&mut dunst)], folder };
         desktop.wait_for(machine, "is-paused", "false").await;
         desktop
     }
@@ -75,23 +74,6 @@ impl Desktop {
         };
         patiently("the notification server", waiting).await;
     }
-}
-
-fn start(command: &mut Command) -> Child {
-    let name = command.as_std().get_program().to_owned();
-    command.spawn().unwrap_or_else(|error| {
-        panic!("start {name:?}: {error}; it is in Debian's packages xvfb, dbus and dunst")
-    })
-}
-
-/// Starts a program that prints where it is.
-async fn announce(machine: &Machine, program: &str, arguments: &[&str]) -> (Child, String) {
-    let mut command = machine.command_of(program);
-    command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut child = start(&mut command);
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let line = patiently(program, lines.next_line()).await.unwrap();
-    (child, line.unwrap_or_else(|| panic!("{program} ended at once")))
 }
 
 /// What the notification server says; `None` while there is none.

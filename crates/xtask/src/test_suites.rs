@@ -90,7 +90,12 @@ const SUITES: &[Suite] = &[
     Suite {
         name: "system",
         what: "real programs and sockets, with providers, clients and a desktop that we did not write",
-        needs: &[Need::Python, PROVIDER[0], PROVIDER[1], Need::Debian(&["dbus", "dunst", "xvfb"])],
+        needs: &[
+            Need::Python,
+            PROVIDER[0],
+            PROVIDER[1],
+            Need::Debian(&["dbus", "dunst", "pinentry-gtk2", "xdotool", "xvfb"]),
+        ],
         when: When::Always,
         run: test_system,
     },

@@ -8,14 +8,13 @@ use valetkey_model::Partition;
 use valetkey_proto::v1::AnswerPromptRequest;
 
 use super::Broker;
-use crate::consent::{Book, Desktop, Prompt};
-use crate::from_wire;
-use crate::to_wire;
+use crate::consent::{Book, Desktop, Pinentry, Prompt};
+use crate::{from_wire, to_wire};
 
 impl Broker {
-    /// Shows each question as a notification, one at a time, and passes on what is said to it. It can be answered elsewhere as
-    /// well, by `valetkey grants watch`; then it goes from the screen.
-    pub async fn ask_on_desktop(&self, user: Partition) {
+    /// Shows each question as a notification, else in a window, one at a time, and passes on what is said to it. It can be
+    /// answered elsewhere as well, by `valetkey grants watch`; then a notification goes from the screen.
+    pub async fn ask_on_desktop(&self, user: Partition, pinentry: Option<Pinentry>) {
         let mut asked = self.consent.asked();
         let mut shown = HashSet::new();
         while asked.changed().await.is_ok() {
@@ -27,7 +26,28 @@ impl Broker {
                     }
                 }
                 Err(error) => {
-                    tracing::info!(%error, "no desktop shows the question; `valetkey grants watch` does");
+                    tracing::info!(%error, "no desktop shows notifications");
+                    self.ask_in_windows(&user, &mut shown, pinentry.as_ref()).await;
+                }
+            }
+        }
+    }
+
+    async fn ask_in_windows(
+        &self,
+        user: &Partition,
+        shown: &mut HashSet<String>,
+        pinentry: Option<&Pinentry>,
+    ) {
+        let Some(pinentry) = pinentry else {
+            tracing::info!("nothing shows the question; `valetkey grants watch` does");
+            return;
+        };
+        while let Some((book, prompt)) = self.next_prompt(user, shown).await {
+            match pinentry.ask(&to_wire::prompt(&prompt)).await {
+                Ok(request) => self.answer_on_desktop(&book, &prompt, &request).await,
+                Err(error) => {
+                    tracing::info!(%error, "pinentry does not ask; `valetkey grants watch` does");
                 }
             }
         }
@@ -57,14 +77,14 @@ impl Broker {
         tokio::select! {
             said = desktop.answer(&shown) => {
                 if let Some(request) = said {
-                    self.answer_by_desktop(book, prompt, &request).await;
+                    self.answer_on_desktop(book, prompt, &request).await;
                 }
             }
             () = book.settled(prompt) => desktop.close(&shown).await,
         }
     }
 
-    async fn answer_by_desktop(&self, book: &Book, prompt: &Prompt, request: &AnswerPromptRequest) {
+    async fn answer_on_desktop(&self, book: &Book, prompt: &Prompt, request: &AnswerPromptRequest) {
         let answered = async {
             let answer = from_wire::prompt_answer(request)?;
             self.answer_in_book(book, &prompt.id, answer, None).await

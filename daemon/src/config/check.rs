@@ -10,6 +10,10 @@ use crate::from_wire;
 pub(super) fn check(path: &Path, content: &str, config: &Config) -> Result<(), ConfigError> {
     check_network(path, content, config)?;
     check_endpoints(path, content, config)?;
+    if let Some(pinentry) = config.policy.pinentry.as_ref().filter(|path| !path.is_absolute()) {
+        let text = format!("`pinentry` is {pinentry:?}; give its absolute path");
+        return Err(ConfigError::at_key(path, content, "pinentry", text));
+    }
     for rule in &config.rules {
         if let Err((key, problem)) = check_rule(rule) {
             return Err(ConfigError::at_key(path, content, &key, problem));

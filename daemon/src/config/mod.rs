@@ -56,6 +56,7 @@ impl Config {
     /// store whose key is settled keeps it, whatever the configuration says.
     pub fn waiting_for_restart(&self, started: &Self, has_key: bool) -> Vec<&'static str> {
         let settings = [
+            ("policy.pinentry", self.policy.pinentry != started.policy.pinentry),
             ("vault.key", !has_key && self.vault.key != started.vault.key),
             ("vault.passphrase_file", self.vault.passphrase_file != started.vault.passphrase_file),
             (
@@ -157,6 +158,9 @@ pub struct PolicyConfig {
     pub forbid_cache_export: bool,
     /// Whether the person is asked before a program uses an account that another program has signed in.
     pub consent: ConsentName,
+    /// The program that asks the person where no desktop shows notifications, by its absolute path; the `pinentry` of PATH by
+    /// default. Read at the daemon's start.
+    pub pinentry: Option<PathBuf>,
 }
 
 #[cfg(test)]

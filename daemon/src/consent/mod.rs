@@ -1,14 +1,18 @@
 //! What the person says about which program may use which account: what was said (`book.rs`, as it is stored in `record.rs`),
 //! and what is being asked (`prompt.rs`). `policy::decide` says when to ask; here the question waits for its answer.
 //!
-//! A prompt is put to the person by the daemon's side alone: as a notification (`notification.rs`), and `valetkey grants watch`
-//! shows what `GET /v1/prompts` lists. However many requests need the same answer, it is asked once.
+//! A prompt is put to the person by the daemon's side alone: as a notification (`notification.rs`), else in a window
+//! (`pinentry.rs`), and `valetkey grants watch` shows what `GET /v1/prompts` lists. However many requests need the same answer, it is asked once.
 
 mod book;
 #[cfg(target_os = "linux")]
 mod notification;
+#[cfg(target_os = "linux")]
+mod pinentry;
 mod prompt;
 mod record;
+#[cfg(target_os = "linux")]
+mod wording;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,9 +24,32 @@ use valetkey_model::Partition;
 pub use self::book::{Answered, Book};
 #[cfg(target_os = "linux")]
 pub use self::notification::Desktop;
+#[cfg(target_os = "linux")]
+pub use self::pinentry::{Pinentry, find as find_pinentry};
 pub use self::prompt::{Answer, Asking, Prompt};
 use crate::shutdown::ShutdownSignal;
 use crate::store::VaultStore;
+
+/// Elsewhere nothing starts another program for the daemon.
+#[cfg(not(target_os = "linux"))]
+pub enum Pinentry {}
+
+#[cfg(not(target_os = "linux"))]
+impl Pinentry {
+    /// There is no lookout to call this with.
+    pub fn new(lookout: crate::hardening::Lookout) -> Self {
+        match lookout {}
+    }
+}
+
+/// None, on this system.
+#[cfg(not(target_os = "linux"))]
+pub fn find_pinentry(
+    _named: Option<&std::path::PathBuf>,
+    _lookup: crate::paths::Lookup<'_>,
+) -> Option<std::path::PathBuf> {
+    None
+}
 
 /// The books of all users.
 pub struct Consent {
