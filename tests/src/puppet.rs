@@ -25,6 +25,8 @@ pub enum Act {
     Exec,
     /// Ends, while a child of it goes on speaking.
     Leave,
+    /// Stays, while a child of it goes on speaking; becomes `/usr/bin/sleep` at a signal (SIGUSR1).
+    Stay,
     /// Hides what it is from all but root (`PR_SET_DUMPABLE`, prctl(2)).
     Hide,
 }
@@ -42,6 +44,7 @@ const SCRIPT: &str = r#"
     my %acts = (
         Exec => sub { if (fork) { exec '/usr/bin/sleep', '600' } },
         Leave => sub { exit if fork },
+        Stay => sub { if (fork) { $SIG{USR1} = sub { exec '/usr/bin/sleep', '600' }; sleep 1 while 1 } },
         Hide => sub { syscall($prctl{(POSIX::uname())[4]}, 4, 0, 0, 0, 0) and die "prctl: $!" },
     );
     my $hides = @ARGV > 1 && $acts{$ARGV[1]}->();

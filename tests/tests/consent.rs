@@ -1,13 +1,16 @@
 //! `[policy] consent = "ask"`: a program asks the person before it uses an account that another program has signed in.
-#![cfg(unix)]
+#![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test says what failed by panicking")]
 
 use std::process::Stdio;
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
-use valetkey_tests::{ALICE, BOB, CLIENT_ID, Caller, Machine, Program, SCOPE, World, patiently};
+use valetkey_tests::{
+    ALICE, Act, BOB, CLIENT_ID, Caller, Machine, Program, Puppet, SCOPE, World, patiently,
+};
 
 const ASK: &str = "[policy]\nconsent = \"ask\"\n";
 
@@ -270,4 +273,35 @@ async fn who_joins_anothers_sign_in_is_asked_about_before_the_token_goes_to_it()
     let ended = joining.wait_for(&joined, 30).await;
     assert_eq!(ended["state"], "completed", "the same program");
     assert_eq!(words(&grants(&world).await), ["signed_in"]);
+}
+
+#[tokio::test]
+async fn a_program_that_changes_while_the_person_is_asked_gets_nothing_by_the_answer() {
+    let world = world(ASK).await;
+    world.signed_in(ALICE).await;
+    let mut puppet = Puppet::connect(&world.machine).await;
+    let opened = puppet.post("/v1/apps", &world.definition()).await.unwrap().1;
+    let path = format!("/v1/apps/{}/token", opened["app"].as_str().unwrap());
+    let first = Pid::from_raw(i32::try_from(puppet.pid()).unwrap()).unwrap();
+    puppet.act(Act::Stay).await;
+    let request = json!({"scopes": [SCOPE]});
+    let asked = puppet.post(&path, &request);
+    let said = async {
+        let prompt = wait_for_waiting(&world, 1).await;
+        let why = prompt["program"]["unidentified"].as_str().unwrap().to_owned();
+        assert!(why.contains("interpreter"), "{prompt}");
+        kill_process(first, Signal::USR1).unwrap();
+        let executable = format!("/proc/{first}/exe");
+        while !std::fs::read_link(&executable).unwrap().ends_with("sleep") {
+            tokio::task::yield_now().await;
+        }
+        let path = format!("/v1/prompts/{}", prompt["id"].as_str().unwrap());
+        world.machine.connect().await.post(&path, &json!({"answer": "until_lock"})).await.success();
+    };
+    let (answer, ()) = tokio::join!(asked, said);
+    let (status, body) = answer.unwrap();
+    assert_eq!((status, &body["error"]), (403, &json!("access_denied")), "{body}");
+    assert!(body["error_description"].as_str().unwrap().contains("has changed"), "{body}");
+    puppet.send("POST", &path, &request).await;
+    wait_for_waiting(&world, 1).await;
 }

@@ -10,7 +10,7 @@ use valetkey_policy::{
     Account, Asker, Authorized, Decision, Denial, Grant, Grants, ProgramKey, Purpose, Question,
     Subject, Word, decide, decide_on_account, decide_on_administration, is_running,
 };
-use valetkey_proto::v1::AuditAct;
+use valetkey_proto::v1::{AuditAct, AuditedProgram};
 
 use super::Broker;
 use super::declared::look_at_program;
@@ -45,7 +45,7 @@ impl Broker {
         mut request: T,
     ) -> Result<Authorized<T>, Failure> {
         let policy = in_force.policy();
-        let mut asker = self.asker(session, in_force).await?;
+        let asker = self.asker(session, in_force).await?;
         let mut once = None;
         loop {
             let grants = self.grants(in_force, &asker, once.take()).await?;
@@ -53,7 +53,7 @@ impl Broker {
                 Decision::Authorized(authorized) => return Ok(authorized),
                 Decision::Denied(denial) => return Err(self.deny(session, denial)),
                 Decision::Ask(question, back) => {
-                    (once, asker) = self.ask(session, in_force, &asker, &question).await?;
+                    once = self.ask(session, in_force, &asker, &question).await?;
                     request = back;
                 }
             }
@@ -130,14 +130,14 @@ impl Broker {
         let username = user.username_of(environment, id).unwrap_or_else(|| id.as_str().into());
         let account = Account { environment, id, username: &username };
         let purpose = Purpose { application, account, scopes: Some(answer.scopes()) };
-        let mut asker = self.asker(session, &in_force).await?;
+        let asker = self.asker(session, &in_force).await?;
         let mut once = None;
         loop {
             let grants = self.grants(&in_force, &asker, once.take()).await?;
             match decide_on_account(policy, &asker, &grants, purpose, self.engine.now()) {
                 Ok(None) => return Ok(()),
                 Ok(Some(question)) => {
-                    (once, asker) = self.ask(session, &in_force, &asker, &question).await?;
+                    once = self.ask(session, &in_force, &asker, &question).await?;
                 }
                 Err(denial) => return Err(self.deny(session, denial)),
             }
@@ -306,14 +306,15 @@ impl Broker {
         Ok(book.map_err(valetkey_engine::Error::from)?)
     }
 
-    /// Asks the person. The process is looked at again afterwards: it may have become another program meanwhile.
+    /// Asks the person. The process is looked at again afterwards: it may have become another program meanwhile, and is nobody
+    /// from then on.
     async fn ask(
         &self,
         session: &Session,
         in_force: &InForce,
         asker: &Arc<Asker>,
         question: &Question,
-    ) -> Result<(Option<Grant>, Arc<Asker>), Failure> {
+    ) -> Result<Option<Grant>, Failure> {
         let asking = Asking {
             question: question.clone(),
             process: asker.caller.process,
@@ -326,15 +327,22 @@ impl Broker {
             Failure::Denied(denial) => self.deny(session, denial),
             other => other,
         })?;
-        let now = self.describe_asker(session, in_force).await?;
-        if now.program != asker.program {
+        if !looks_the_same(&asking.program, &to_wire::program(session.peer())) {
+            let nobody = Asker { program: ProgramKey::Unknown, ..Asker::clone(asker) };
+            session.describe_asker(in_force.epoch(), &Arc::new(nobody));
             return Err(self.deny(session, Denial::ProgramChanged));
         }
-        Ok((once, now))
+        Ok(once)
     }
 
     pub(super) fn deny(&self, session: &Session, denial: Denial) -> Failure {
         self.note_denial(session, &denial);
         denial.into()
     }
+}
+
+/// Parents may end.
+fn looks_the_same(one: &AuditedProgram, other: &AuditedProgram) -> bool {
+    (&one.path, &one.unidentified, &one.sandbox)
+        == (&other.path, &other.unidentified, &other.sandbox)
 }
