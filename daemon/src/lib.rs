@@ -17,7 +17,7 @@ pub mod diagnosis;
 pub mod endpoint;
 pub mod failure;
 pub mod file_work;
-mod from_wire;
+pub mod from_wire;
 pub mod hardening;
 pub mod http_client;
 pub mod in_memory;

@@ -126,3 +126,18 @@ fn subscribed(opened: Opened<'_>, reader: &mut EventReader) -> Result<(), Error>
         }
     }
 }
+
+/// The events of a stream's body that comes in these pieces.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn read_events<'a>(
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+) -> Result<Vec<Event>, ProtocolError> {
+    let (mut reader, mut events) = (EventReader::new(), Vec::new());
+    for piece in pieces {
+        reader.feed(piece)?;
+        while let Some(event) = reader.next_event()? {
+            events.push(event);
+        }
+    }
+    Ok(events)
+}

@@ -57,6 +57,8 @@ mod diagnosis;
 mod error;
 mod event;
 mod flow;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod grant;
 mod http1;
 mod proof;

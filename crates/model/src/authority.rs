@@ -96,17 +96,19 @@ impl Authority {
             return Err(AuthorityError::TooLong);
         }
         let given = text.trim();
+        let parsed = Url::parse(given).ok();
+        // Before any refusal that repeats the text.
+        if has_credentials(given, parsed.as_ref()) {
+            return Err(AuthorityError::HasCredentials);
+        }
         if given.contains(|c: char| c.is_whitespace() || c == '\\' || steers_display(c)) {
             return Err(AuthorityError::ForbiddenCharacter { text: text.to_owned() });
         }
         let no_url = || AuthorityError::NoUrl { text: text.to_owned() };
-        let url = Url::parse(given).map_err(|_| no_url())?;
+        let url = parsed.ok_or_else(no_url)?;
         let host = url.host().ok_or_else(no_url)?;
         if !(url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&host))) {
             return Err(AuthorityError::NotHttps { text: text.to_owned() });
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(AuthorityError::HasCredentials);
         }
         let kind = classify(&url, options.oidc);
         let needs_tenant = !matches!(kind, AuthorityKind::Ciam | AuthorityKind::Oidc);
@@ -243,6 +245,14 @@ fn fold_proof_path(url: &Url) -> String {
         in_escape = if letter == '%' { 2 } else { u8::saturating_sub(in_escape, 1) };
     }
     folded
+}
+
+/// What is no URL may have them as well.
+fn has_credentials(text: &str, url: Option<&Url>) -> bool {
+    match url {
+        Some(url) => !url.username().is_empty() || url.password().is_some(),
+        None => text.split_once("://").is_some_and(|(_, rest)| rest.contains('@')),
+    }
 }
 
 /// RFC 6761 reserves `localhost` for loopback; RFC 8252 section 7.3 names the two literals.

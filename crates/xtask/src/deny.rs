@@ -3,19 +3,15 @@
 
 use std::path::PathBuf;
 
-use crate::shell::{Outcome, Workspace, capture, run as run_program, succeeds};
+use crate::shell::{Outcome, Workspace, run as run_program, succeeds};
+use crate::tools::{self, Tool};
 
-/// A program that checks, in the version that was tried: another one may read `deny.toml` otherwise.
-struct Tool {
-    name: &'static str,
-    version: &'static str,
-}
-
+/// Another version may read `deny.toml` otherwise.
 const CARGO_DENY: Tool = Tool { name: "cargo-deny", version: "0.20.2" };
 const CARGO_AUDIT: Tool = Tool { name: "cargo-audit", version: "0.22.2" };
 
 pub(crate) fn run(workspace: &Workspace) -> Outcome {
-    let cargo_deny = install(workspace, &CARGO_DENY)?;
+    let cargo_deny = tools::install(workspace, &CARGO_DENY)?;
     let mut check = workspace.program(&cargo_deny);
     check.args(["--locked", "check", "--hide-inclusion-graph", "bans", "licenses", "sources"]);
     run_program(
@@ -43,29 +39,10 @@ fn check_advisories(workspace: &Workspace, cargo_deny: PathBuf) -> Outcome {
         &mut check,
         "update the dependency, or ignore the advisory in deny.toml and say why it does not touch us",
     )?;
-    let mut audit = workspace.program(install(workspace, &CARGO_AUDIT)?);
+    let mut audit = workspace.program(tools::install(workspace, &CARGO_AUDIT)?);
     audit.args(["audit", "--quiet", "--deny", "yanked"]);
     run_program(
         &mut audit,
         "update the dependency, or ignore the advisory in .cargo/audit.toml and say why it does not touch us",
     )
-}
-
-/// Built without optimisation: that takes 90 seconds on two cores instead of many minutes, and the check itself three.
-fn install(workspace: &Workspace, Tool { name, version }: &Tool) -> Outcome<PathBuf> {
-    let tools = workspace.target.join("tools");
-    let program = tools.join("bin").join(name);
-    let said = capture(workspace.program(&program).arg("--version"), "install it");
-    if said.is_ok_and(|said| said.trim().ends_with(version)) {
-        return Ok(program);
-    }
-    let build = tools.join("build");
-    let mut install = workspace.cargo(&["install", "--locked", "--quiet", "--debug", name]);
-    install.args(["--version", version, "--force", "--root"]).arg(&tools);
-    install.arg("--target-dir").arg(&build).env("CARGO_PROFILE_DEV_DEBUG", "0");
-    run_program(&mut install, "see whether the package registry can be reached, and run it again")?;
-    if let Err(error) = std::fs::remove_dir_all(&build) {
-        eprintln!("{} stays, and only takes room: {error}", build.display());
-    }
-    Ok(program)
 }

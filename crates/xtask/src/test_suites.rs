@@ -31,7 +31,16 @@ const SUITES: &[Suite] = &[
         what: "unit and integration tests of every crate",
         needs: &[],
         when: When::Always,
-        run: |workspace| run_program(&mut test_crates(workspace, Crates::AllBut(SYSTEM)), MEND),
+        run: |workspace| {
+            run_program(&mut test_crates(workspace, Crates::AllBut(&[SYSTEM, FUZZ])), MEND)
+        },
+    },
+    Suite {
+        name: "fuzz",
+        what: "what fuzzing has found and begun with, once more; `cargo xtask fuzz` looks for new inputs",
+        needs: &[Need::File("tests/fuzz/corpus")],
+        when: When::Always,
+        run: |workspace| run_program(&mut test_crates(workspace, Crates::Only(FUZZ)), MEND),
     },
     Suite {
         name: "doc",
@@ -128,6 +137,9 @@ const PROVIDER: &[Need] = &[Need::Debian(&["chromium"]), Need::Node("tests/oidc-
 /// The package of the whole-system tests, which need more than cargo.
 const SYSTEM: &str = "valetkey-tests";
 
+/// The package whose tests replay what fuzz targets have been given.
+const FUZZ: &str = "valetkey-fuzz";
+
 const MEND: &str = "read the failed test above; its name says what should hold";
 
 /// Prints the table.
@@ -183,7 +195,7 @@ fn run_suite(workspace: &Workspace, suite: &Suite, setup: &mut Setup<'_>) -> Ver
 #[derive(Clone, Copy)]
 enum Crates {
     Only(&'static str),
-    AllBut(&'static str),
+    AllBut(&'static [&'static str]),
 }
 
 /// With nextest the choice is a filter over one build of the whole workspace: choosing packages on the command line would
@@ -192,7 +204,7 @@ fn test_crates(workspace: &Workspace, crates: Crates) -> Command {
     if succeeds(&mut workspace.cargo(&["nextest", "--version"])) {
         let filter = match crates {
             Crates::Only(package) => format!("package({package})"),
-            Crates::AllBut(package) => format!("not package({package})"),
+            Crates::AllBut(packages) => format!("not (package({}))", packages.join(") | package(")),
         };
         let mut nextest = workspace.program_within(30, "cargo");
         nextest.args(["nextest", "run", "--workspace"]);
@@ -202,7 +214,9 @@ fn test_crates(workspace: &Workspace, crates: Crates) -> Command {
     let mut test = workspace.cargo(&["test", "--quiet", "--no-fail-fast", "--tests"]);
     match crates {
         Crates::Only(package) => test.args(["--package", package]),
-        Crates::AllBut(package) => test.args(["--workspace", "--exclude", package]),
+        Crates::AllBut(packages) => {
+            test.arg("--workspace").args(packages.iter().flat_map(|it| ["--exclude", it]))
+        }
     };
     test
 }
@@ -297,6 +311,7 @@ mod tests {
             &[],
             Ok(&[
                 "rust",
+                "fuzz",
                 "doc",
                 "keyring",
                 "provider",

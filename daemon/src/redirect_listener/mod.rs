@@ -26,6 +26,8 @@ use valetkey_engine::ports::{BoxFuture, ListenError, Listening, Redirect, Redire
 use owners::Owners;
 use waiting::{Eviction, Seat, Waiting};
 
+pub use request::read_redirect;
+
 /// Listens on 127.0.0.1 and `[::1]`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LoopbackListener;

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use tokio::sync::{mpsc, oneshot};
@@ -26,7 +26,7 @@ pub(super) async fn answer(
     redirects: &mpsc::Sender<Redirect>,
     seat: &Seat,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
-    Ok(match read(request, port).await {
+    Ok(match read_redirect(request, port).await {
         Ok(parameters) => {
             seat.leave();
             page::respond(&ask_flow(parameters, redirects).await)
@@ -35,8 +35,14 @@ pub(super) async fn answer(
     })
 }
 
-/// The redirect's parameters, or why this is none.
-async fn read(request: Request<Incoming>, port: u16) -> Result<Parameters, StatusCode> {
+/// The parameters of a redirect to `port`.
+///
+/// # Errors
+/// With the status that says why this request is none.
+pub async fn read_redirect<B: Form>(
+    request: Request<B>,
+    port: u16,
+) -> Result<Parameters, StatusCode> {
     if !host::is_loopback(request.headers(), port) {
         return Err(StatusCode::MISDIRECTED_REQUEST);
     }
@@ -54,7 +60,7 @@ async fn read(request: Request<Incoming>, port: u16) -> Result<Parameters, Statu
     if is_response { Ok(parameters) } else { Err(StatusCode::NOT_FOUND) }
 }
 
-async fn read_form(request: Request<Incoming>) -> Result<Bytes, StatusCode> {
+async fn read_form<B: Form>(request: Request<B>) -> Result<Bytes, StatusCode> {
     let content_type = request.headers().get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
     let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
     if !essence.eq_ignore_ascii_case(b"application/x-www-form-urlencoded") {
@@ -94,6 +100,13 @@ async fn ask_flow(parameters: Parameters, redirects: &mpsc::Sender<Redirect>) ->
 }
 
 type Parameters = BTreeMap<String, String>;
+
+/// A body that may be a form, whoever sends it.
+pub trait Form: Body<Data = Bytes, Error: Into<BoxError>> {}
+
+impl<B: Body<Data = Bytes, Error: Into<BoxError>>> Form for B {}
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 const FORM_LIMIT: usize = 64 * 1024;
 const FORM_PATIENCE: Duration = Duration::from_secs(10);

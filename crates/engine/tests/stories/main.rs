@@ -20,7 +20,6 @@ mod lock;
 mod managed_identity;
 mod possession;
 mod refresh_faults;
-mod rotation;
 mod sign_out;
 mod single_flight;
 mod time;

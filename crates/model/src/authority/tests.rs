@@ -84,6 +84,20 @@ fn an_authority_with_characters_that_no_url_has_is_refused() {
 }
 
 #[test]
+fn a_password_is_repeated_in_no_refusal() {
+    for text in [
+        "https://ada:hunter2@login.contoso.com/tenant",
+        "http://ada:hunter2@login.contoso.com/tenant",
+        "ftp://ada:hunter2@login.contoso.com/tenant",
+        "https://ada:hunter2@login.contoso.com",
+        "https://ada:hunter2@login.contoso.com/ten ant",
+        "https://ada:hunter2@login.con toso.com/tenant",
+    ] {
+        assert_eq!(parse(text), Err(AuthorityError::HasCredentials), "{text}");
+    }
+}
+
+#[test]
 fn two_realms_of_one_server_are_two_environments() {
     let options = AuthorityOptions { oidc: true, ..Default::default() };
     let environment = |text| Authority::parse(text, options).unwrap().environment().to_owned();

@@ -106,6 +106,22 @@ const MAY: &[(&str, &[&str], &str)] = &[
         ],
         "it fills stores by itself, and measures programs and sockets",
     ),
+    (
+        "valetkey-fuzz",
+        &[
+            "valetkey-cache",
+            "valetkey-client",
+            "valetkey-engine",
+            "valetkey-model",
+            "valetkey-oauth",
+            "valetkey-policy",
+            "valetkey-proto",
+            "valetkey-testkit",
+            "valetkey-vault",
+            "valetkeyd",
+        ],
+        "it hands bytes to whatever of ours reads some",
+    ),
     ("xtask", &[], "the checks must run when the product does not compile"),
 ];
 

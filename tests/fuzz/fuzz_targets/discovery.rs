@@ -1,0 +1,5 @@
+//! `discovery` under libFuzzer.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| valetkey_fuzz::discovery::run(data));

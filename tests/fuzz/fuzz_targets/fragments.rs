@@ -1,0 +1,5 @@
+//! `fragments` under libFuzzer.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| valetkey_fuzz::fragments::run(data));

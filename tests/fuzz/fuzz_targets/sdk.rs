@@ -1,0 +1,5 @@
+//! `sdk` under libFuzzer.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| valetkey_fuzz::sdk::run(data));

@@ -1,0 +1,5 @@
+//! `story` under libFuzzer.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| valetkey_fuzz::story::run(data));
