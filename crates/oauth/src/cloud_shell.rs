@@ -7,7 +7,7 @@ use url::Url;
 use valetkey_model::{ClientId, ScopeSet, UnixTime};
 use zeroize::Zeroizing;
 
-use crate::error::unavailable;
+use crate::error::{is_error_code, unavailable};
 use crate::http::Body;
 use crate::json::{read_object, read_text};
 use crate::{
@@ -130,6 +130,9 @@ pub(crate) fn read_resource_token(
             let error = members.get("error").and_then(Value::as_object);
             let error = error.ok_or(Misbehaviour::NoErrorCode { status })?;
             let code = read_text(error, "code")?.ok_or(Misbehaviour::NoErrorCode { status })?;
+            if !is_error_code(&code) {
+                return Err(Misbehaviour::BadErrorCode.into());
+            }
             let description = read_text(error, "message")?.unwrap_or_default();
             let refusal = OAuthError::new(&code, description, response, now);
             Err(TokenResponseError::Refused(Box::new(refusal)))

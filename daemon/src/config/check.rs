@@ -21,7 +21,8 @@ pub(super) fn check(path: &Path, content: &str, config: &Config) -> Result<(), C
     }
     for (name, app) in &config.apps {
         if let Err(problem) = check_app(name, app) {
-            let text = format!("application `{name}` {problem}");
+            // A quoted key may have anything in it.
+            let text = format!("application `{}` {problem}", name.escape_debug());
             return Err(ConfigError::at_key(path, content, &format!("apps.{name}"), text));
         }
     }

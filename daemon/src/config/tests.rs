@@ -104,6 +104,7 @@ fn a_mistake_is_named_with_its_line_and_the_way_out() {
             "[apps.a]\nclient_id = \"x\"\nexclude_scopes = [\"openid\"]",
             "/c.toml:1: application `a` cannot be: exclude_scopes",
         ),
+        ("[apps.\"a\\nb\"]\nclient_id = \"\"", "/c.toml:1: application `a\\nb` has an empty"),
         ("[vault]\nkey = ", "/c.toml:2: "),
     ] {
         check_error(content, expected);

@@ -3,10 +3,12 @@
 use std::path::Path;
 
 use serde_json::Value;
+use url::Url;
 use valetkey_proto::v1::OpenAppRequest;
 use valetkeyd::config::{AppKind, Config, ConfigError, is_name, parse};
 use valetkeyd::from_wire;
 
+use crate::authority::is_loopback;
 use crate::input::{Input, assert_error_silent, is_only_in_secrets};
 
 /// A TOML file.
@@ -24,7 +26,8 @@ fn check(config: &Config) {
     }
     assert_eq!(config.waiting_for_restart(config, false), [""; 0], "differs from itself");
     for (_, url) in config.instance_discovery_endpoints() {
-        assert!(url.trim().starts_with("http"), "{url:?}");
+        let url = Url::parse(url.trim()).expect("an endpoint is a URL");
+        assert!(url.scheme() == "https" || is_loopback(&url), "{url}");
     }
     for app in config.apps.values() {
         let request: OpenAppRequest = app.definition();

@@ -109,6 +109,8 @@ fn refusals_are_told_in_oauths_words() {
         (503, json!({}), TokenResponseError::Unavailable { status: 503, retry_after: None }),
         (400, json!({}), Misbehaviour::NoErrorCode { status: 400 }.into()),
         (400, json!({"error": "no"}), Misbehaviour::NoErrorCode { status: 400 }.into()),
+        (400, json!({"error": {"code": "a\nb"}}), Misbehaviour::BadErrorCode.into()),
+        (400, json!({"error": {"code": "x".repeat(129)}}), Misbehaviour::BadErrorCode.into()),
         (400, json!([]), Misbehaviour::NotAnObject { status: 400 }.into()),
         (200, json!({"expires_in": 1}), Misbehaviour::Missing { member: "access_token" }.into()),
     ] {

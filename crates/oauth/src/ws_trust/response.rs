@@ -12,6 +12,9 @@ use crate::{HttpResponse, SamlAssertion, SamlVersion};
 /// Older servers answer with SOAP 1.1.
 const SOAP_1_1: &str = "http://schemas.xmlsoap.org/soap/envelope/";
 
+/// How much of a fault's code is told, in characters: a line of a log must bear it. WS-Trust's longest has 30.
+const MAX_CODE: usize = 128;
+
 /// Names of the types of tokens.
 const TOKEN_TYPES: [(&str, SamlVersion); 4] = [
     ("urn:oasis:names:tc:SAML:1.0:assertion", SamlVersion::V1),
@@ -96,7 +99,7 @@ fn find_fault(root: Node<'_, '_>) -> Option<SoapFault> {
 impl SoapFault {
     fn new(code: Option<String>, reason: Option<String>) -> Self {
         let code = code.as_deref().and_then(|code| code.rsplit(':').next());
-        let code = code.unwrap_or("unknown").to_owned();
+        let code = code.unwrap_or("unknown").chars().take(MAX_CODE).collect();
         Self { code, reason: reason.filter(|reason| !reason.is_empty()) }
     }
 }

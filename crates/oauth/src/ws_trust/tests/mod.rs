@@ -172,6 +172,17 @@ fn a_fault_is_told_by_its_finest_code_whatever_the_status() {
 }
 
 #[test]
+fn a_fault_with_an_endless_code_fits_into_a_log() {
+    let namespace = "http://schemas.xmlsoap.org/soap/envelope/";
+    let body = format!(
+        "<s:Fault xmlns:s=\"{namespace}\"><faultcode>{}</faultcode></s:Fault>",
+        "x".repeat(100_000)
+    );
+    let fault = SoapFault { code: "x".repeat(128), reason: None };
+    check(500, &body, Err(WsTrustError::Refused(Box::new(fault))));
+}
+
+#[test]
 fn a_fault_is_shown_without_its_reason() {
     let fault = SoapFault { code: "a\n".to_owned(), reason: Some("ann".to_owned()) };
     assert_eq!(format!("{fault:?}"), "SoapFault(a\\n)");
