@@ -39,6 +39,8 @@ pub fn run(data: &[u8]) {
         import_cache,
         export_cache,
         put_secret,
+        answer_prompt,
+        unlock,
     ]);
     verb(&Asked::new(input.rest()));
 }
@@ -243,6 +245,17 @@ fn put_secret(asked: &Asked<'_>) {
     if let Some(request) = asked.read::<v1::PutSecretRequest>("/v1/secrets/name") {
         asked.check_debug(&request);
     }
+}
+
+fn answer_prompt(asked: &Asked<'_>) {
+    let Some(request) = asked.read::<v1::AnswerPromptRequest>("/v1/prompts/p") else { return };
+    if let Some(answer) = asked.taken(from_wire::prompt_answer(&request)) {
+        assert!(answer.seconds.is_none_or(|seconds| (1..=8760 * 3600).contains(&seconds)));
+    }
+}
+
+fn unlock(asked: &Asked<'_>) {
+    asked.read::<v1::UnlockRequest>(route::UNLOCK);
 }
 
 fn correlation_id() -> CorrelationId {
