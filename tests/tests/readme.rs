@@ -18,7 +18,7 @@ use valetkey_tests::{ALICE, Browser, Machine, World};
 enum Proof {
     /// Its program is run, as `cargo run` would.
     Demo,
-    /// The task that runs this very test.
+    /// The task that runs this very test, and its siblings.
     Alias,
     /// The folder has a package with a program of this name.
     Package(&'static str),
@@ -36,6 +36,7 @@ enum Proof {
 const COMMANDS: &[(&str, Proof)] = &[
     ("cargo run --release -p valetkey-demo", Proof::Demo),
     ("cargo xtask test", Proof::Alias),
+    ("cargo xtask fuzz", Proof::Alias),
     ("cargo install --locked --path daemon", Proof::Package("valetkeyd")),
     ("cargo install --locked --path client-sdk/cli", Proof::Package("valetkey")),
     ("valetkey login graph", Proof::SignsIn),
