@@ -20,8 +20,10 @@ use crate::from_wire::{self, TokenRequest};
 use crate::in_memory::InMemory;
 use crate::keys::Keys;
 use crate::secrets::Secrets;
+use crate::service::Service;
 use crate::session::{self, Declared, Session};
 
+mod administration;
 mod consent;
 mod decision;
 mod declared;
@@ -45,6 +47,7 @@ pub struct Broker {
     in_memory: InMemory,
     audit: Audit,
     consent: Consent,
+    service: Arc<Service>,
 }
 
 /// An application that a request named, and whose it is.
@@ -63,9 +66,14 @@ impl Broker {
         secrets: Secrets,
         audit: Audit,
         consent: Consent,
+        service: Arc<Service>,
     ) -> Self {
-        let (keys, in_memory) = (Keys::default(), InMemory::default());
-        Self { engine, configuration, secrets, keys, in_memory, audit, consent }
+        let keys = Keys::default();
+        let in_memory = match service.serves_several() {
+            true => InMemory::among_several(),
+            false => InMemory::default(),
+        };
+        Self { engine, configuration, secrets, keys, in_memory, audit, consent, service }
     }
 
     /// What is declared, and the policy.
@@ -104,6 +112,7 @@ impl Broker {
         let Some(name) = &request.name else {
             let mut definition = from_wire::definition(request)?;
             if let Some(credential) = &request.credential {
+                let _turn = session.share().take_turn().await;
                 definition.credential = Some(self.keys.open(credential, self.engine.now()).await?);
             }
             return self.open_defined(session, &in_force, request, definition, None).await;
@@ -157,7 +166,10 @@ impl Broker {
         if let Some(app) = user.find_app(&app_id) {
             return Ok(Opened { user, app });
         }
-        if self.configuration.in_force().apps().contains_key(id) {
+        let in_force = self.configuration.in_force();
+        if let Some(declared) = in_force.apps().get(id)
+            && self.may_know(session, id, declared).await?
+        {
             let request = v1::OpenAppRequest { name: Some(id.to_owned()), ..Default::default() };
             return self.open_app(session, &request).await;
         }
@@ -197,6 +209,7 @@ impl Broker {
                 self.engine.acquire_token_silent(&user, &authorized).await?
             }
             TokenRequest::ByGrant(request) => {
+                self.check_room(&user)?;
                 let authorized = self.decide(session, request).await?;
                 let answer = self.engine.acquire_token_by_grant(&user, &authorized).await?;
                 self.welcome(session, (&user, &app), &answer).await?;
@@ -222,6 +235,7 @@ impl Broker {
         if request.scopes.is_empty() {
             request.scopes = self.default_scopes(session, app.id());
         }
+        self.check_room(&user)?;
         let request = from_wire::flow_request(app, request, correlation_id)?;
         let authorized = self.decide_on_sign_in(session, request).await?;
         Ok(self.engine.start_flow(&user, &authorized, &session.attendant()).await?)

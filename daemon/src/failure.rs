@@ -1,7 +1,7 @@
 //! What can go wrong on this side of the engine, and the way to the wire for all of it.
 
 use valetkey_engine::Error;
-use valetkey_policy::Denial;
+use valetkey_policy::{Denial, ServiceDenial};
 use valetkey_proto::v1::ErrorCode;
 
 /// A request that was not done. `to_wire.rs` has the one map from here to status and body.
@@ -29,6 +29,12 @@ pub enum Failure {
     /// The engine could not.
     #[error("{0}")]
     Engine(#[from] Error),
+}
+
+impl From<ServiceDenial> for Failure {
+    fn from(denial: ServiceDenial) -> Self {
+        Self::request(ErrorCode::AccessDenied, denial.to_string())
+    }
 }
 
 impl Failure {

@@ -11,8 +11,17 @@ use valetkey_proto::v1::ErrorCode;
 use crate::failure::Failure;
 
 /// Those that there are.
-#[derive(Default)]
-pub struct InMemory(Mutex<HashMap<Partition, Part>>);
+pub struct InMemory {
+    parts: Mutex<HashMap<Partition, Part>>,
+    /// By how much each user's limits are smaller than those of a user alone.
+    divisor: usize,
+}
+
+impl Default for InMemory {
+    fn default() -> Self {
+        Self { parts: Mutex::default(), divisor: 1 }
+    }
+}
 
 struct Part {
     /// Whose it is.
@@ -36,6 +45,11 @@ impl Part {
 }
 
 impl InMemory {
+    /// For a daemon that has many users' in its memory.
+    pub fn among_several() -> Self {
+        Self { divisor: 8, ..Self::default() }
+    }
+
     /// Takes a part of the caller's into use. Where there are too many, one that nobody uses makes room, which is to leave memory.
     ///
     /// # Errors
@@ -51,19 +65,21 @@ impl InMemory {
             return Ok((Use(Arc::clone(&known.in_use)), None));
         }
         let limit = Limit::of(part);
+        let (of_user, of_process) =
+            (limit.of_user() / self.divisor, limit.of_process() / self.divisor);
         let user = &caller.partition;
         let alike =
             parts.iter().filter(|(other, known)| known.user == *user && Limit::of(other) == limit);
-        let of_process = alike.clone().filter(|(_, known)| {
+        let of_this_process = alike.clone().filter(|(_, known)| {
             known.is_used() && known.process.is_some() && known.process == caller.process
         });
-        if of_process.count() >= limit.of_process() {
-            return Err(limit.refuse("this process", limit.of_process()));
+        if of_this_process.count() >= of_process {
+            return Err(limit.refuse("this process", of_process));
         }
-        let replaced = match alike.clone().count() < limit.of_user() {
+        let replaced = match alike.clone().count() < of_user {
             true => None,
             false => {
-                let full = || limit.refuse("this user's programs", limit.of_user());
+                let full = || limit.refuse("this user's programs", of_user);
                 Some(longest_unused(alike).ok_or_else(full)?)
             }
         };
@@ -104,7 +120,7 @@ impl InMemory {
 
     fn parts(&self) -> MutexGuard<'_, HashMap<Partition, Part>> {
         // Nothing under this lock can panic half-way.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.parts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -261,6 +277,15 @@ mod tests {
             let (_held, replaced) = parts.enter(&caller(1000, 3), &make(9)).unwrap();
             assert_eq!(replaced, Some(make(1007)), "the one that was unused for the longest time");
         }
+    }
+
+    #[test]
+    fn among_several_users_each_has_less() {
+        let parts = InMemory::among_several();
+        let held = fill(&parts, 1, part);
+        let refused = parts.enter(&user(), &part(1)).unwrap_err().to_string();
+        assert!(held.len() == 24 && refused.starts_with("24 private caches"), "{refused}");
+        assert!(parts.enter(&caller(1001, 1), &Partition::of_uid(1001).private("x")).is_ok());
     }
 
     #[test]

@@ -31,9 +31,12 @@ pub mod rng;
 pub mod run;
 pub mod secrets;
 pub mod serve;
+pub mod service;
 pub mod session;
+pub mod share;
 pub mod shutdown;
 pub mod store;
 pub mod to_wire;
+pub mod users;
 
 pub use run::{Options, RunError, run};

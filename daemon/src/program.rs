@@ -27,6 +27,9 @@ struct Arguments {
     /// Read this configuration instead of VALETKEY_CONFIG or the usual files
     #[arg(long, value_name = "PATH")]
     config: Option<PathBuf>,
+    /// Be the system's: listen on /run/valetkey, for the users whom [service] of the configuration names
+    #[arg(long)]
+    system: bool,
 }
 
 /// Runs the daemon with this command line until a signal asks it to stop.
@@ -51,6 +54,7 @@ pub fn main(
         socket: arguments.socket,
         state_dir: arguments.state_dir,
         config: arguments.config,
+        is_systems: arguments.system,
         inherited,
         lookout,
     };

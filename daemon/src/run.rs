@@ -18,7 +18,7 @@ use crate::clock::SystemClock;
 use crate::config::{ConfigError, Source, VaultConfig};
 use crate::configuration::Configuration;
 use crate::consent::{self, Consent, Pinentry};
-use crate::endpoint::{self, Inherited, OpenError};
+use crate::endpoint::{self, Inherited, OpenError, Purpose};
 use crate::hardening::{self, Confined, Confinement, Lookout};
 use crate::http_client::{MachineClient, ReqwestClient, Surroundings};
 use crate::paths::{self, Lookup, NoStateDir};
@@ -26,6 +26,7 @@ use crate::redirect_listener::LoopbackListener;
 use crate::rng::SystemRng;
 use crate::secrets::Secrets;
 use crate::serve::{Limits, serve};
+use crate::service::Service;
 use crate::shutdown::{
     Reloads, Shutdown, ShutdownSignal, watch_for_reloads, watch_for_termination,
 };
@@ -40,6 +41,8 @@ pub struct Options {
     pub state_dir: Option<PathBuf>,
     /// `--config`
     pub config: Option<PathBuf>,
+    /// `--system`
+    pub is_systems: bool,
     /// The socket that systemd passed on.
     pub inherited: Option<Inherited>,
     /// Looks at callers for a process that is to be confined; without it, as where the daemon is a part of another program,
@@ -89,7 +92,7 @@ impl RunError {
 /// # Errors
 /// When it cannot start.
 pub async fn run(options: Options, lookup: Lookup<'_>) -> Result<(), RunError> {
-    let source = Source::new(options.config.as_deref(), lookup);
+    let source = Source::new(options.config.as_deref(), lookup).for_system(options.is_systems);
     let configuration = Arc::new(Configuration::load(source, SystemClock.now())?);
     let in_force = configuration.in_force();
     let config = in_force.config();
@@ -98,7 +101,9 @@ pub async fn run(options: Options, lookup: Lookup<'_>) -> Result<(), RunError> {
         None => paths::state_dir(lookup)?,
     };
     // The endpoint first: of two daemons that start at once, the loser leaves before it touches the store.
-    let listener = endpoint::open(options.socket.as_deref(), options.inherited, lookup)?;
+    let purpose =
+        Purpose { is_systems: options.is_systems, serves_several: config.serves_several() };
+    let listener = endpoint::open(options.socket.as_deref(), options.inherited, purpose, lookup)?;
     let (confined, pinentry) = match options.lookout {
         Some(lookout) => {
             let program = consent::find_pinentry(config.policy.pinentry.as_ref(), lookup);
@@ -131,7 +136,9 @@ pub async fn run(options: Options, lookup: Lookup<'_>) -> Result<(), RunError> {
     let sweeping = tokio::spawn(sweep_in_memory(Arc::clone(&api)));
     let prompting = tokio::spawn(ask_on_desktop(Arc::clone(&api), pinentry));
     let saving = tokio::spawn(save_left_overs(Arc::clone(&engine)));
-    let serving = serve(&listener, api::router(Arc::clone(&api)), signal, limits);
+    let limits = if api.broker.serves_several() { limits.among_several() } else { limits };
+    let router = api::router(Arc::clone(&api));
+    let serving = serve(&listener, router, api::door(&api), signal, limits);
     let (deadline, ()) = tokio::join!(stop_after(termination, &shutdown, limits.grace), serving);
     finish_flights(&engine, deadline).await;
     prompting.abort();
@@ -240,6 +247,7 @@ fn assemble(
 ) -> Api {
     let in_force = configuration.in_force();
     let network = &in_force.config().network;
+    let service = Arc::new(Service::new(in_force.config().serves_several()));
     let engine = Engine::new(Ports {
         http: Arc::new(ReqwestClient::new(network, lookup)),
         clock: Arc::new(SystemClock),
@@ -252,7 +260,7 @@ fn assemble(
     let secrets = Secrets::new(Arc::clone(&store), credentials_directory);
     let consent = Consent::new(Arc::clone(&store), stop.clone());
     Api {
-        broker: Broker::new(engine, configuration, secrets, audit, consent),
+        broker: Broker::new(engine, configuration, secrets, audit, consent, service),
         store,
         process: Process {
             socket: listener.endpoint().to_string(),

@@ -1,21 +1,24 @@
 //! The server's loop: one task for each connection, whose caller is learnt once, and an orderly end.
 
-use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
+use axum::http::Response;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use valetkey_engine::ports::BoxFuture;
 use valetkey_ipc::{AcceptError, Listener, Stream};
-use valetkey_model::Partition;
+use valetkey_model::Caller;
 
 use crate::api::guard;
 use crate::session::Session;
+use crate::share::Shares;
 use crate::shutdown::ShutdownSignal;
 
 /// Bounds on what callers may use up.
@@ -41,6 +44,24 @@ impl Limits {
     }
 }
 
+impl Limits {
+    /// The same where others must be served as well: nobody has more than a quarter, nor so many that another one's request
+    /// would wait for long behind theirs.
+    #[must_use]
+    pub fn among_several(self) -> Self {
+        let fair = (self.connections_per_user / 4).max(1);
+        Self { connections_per_user: fair, ..self }
+    }
+}
+
+/// Decides about those whom the listener let in.
+pub trait Door: Send + Sync {
+    /// Whether the service is known to be for others.
+    fn is_known_stranger(&self, caller: &Caller) -> bool;
+    /// The answer in the place of all others, where the service is for others.
+    fn refuse<'a>(&'a self, session: &'a Session) -> BoxFuture<'a, Option<Response<Body>>>;
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -55,9 +76,15 @@ impl Default for Limits {
 ///
 /// Handlers find the [`Session`] as `Extension<Arc<Session>>`. The listener is only borrowed: whoever owns it keeps the
 /// endpoint's name until everything is saved.
-pub async fn serve(listener: &Listener, router: Router, mut stop: ShutdownSignal, limits: Limits) {
+pub async fn serve(
+    listener: &Listener,
+    router: Router,
+    door: Option<Arc<dyn Door>>,
+    mut stop: ShutdownSignal,
+    limits: Limits,
+) {
     let mut tasks = JoinSet::new();
-    let mut users = Users::default();
+    let mut users = Shares::default();
     let (mut refusals, mut failures) = (Refusals::default(), Refusals::default());
     let signal = stop.clone();
     loop {
@@ -82,24 +109,22 @@ pub async fn serve(listener: &Listener, router: Router, mut stop: ShutdownSignal
                 continue;
             }
         };
-        let Some(ticket) = users.admit(&peer.caller().partition, limits.connections_per_user)
-        else {
+        let is_stranger = door.as_ref().is_some_and(|door| door.is_known_stranger(peer.caller()));
+        let limit = if is_stranger { OF_A_STRANGER } else { limits.connections_per_user };
+        let Some(share) = users.admit(&peer.caller().partition, limit) else {
             if let Some(refused) = refusals.count(Instant::now()) {
                 tracing::warn!(caller = ?peer.caller().partition, refused, "too many connections of one user");
             }
             continue;
         };
-        let connection = serve_connection(
+        tasks.spawn(serve_connection(
             stream,
-            Arc::new(Session::new(peer)),
+            Arc::new(Session::new(peer, share)),
             router.clone(),
+            door.clone(),
             signal.clone(),
             limits.idle,
-        );
-        tasks.spawn(async move {
-            connection.await;
-            drop(ticket);
-        });
+        ));
     }
     let finish = async { while tasks.join_next().await.is_some() {} };
     if tokio::time::timeout(limits.grace, finish).await.is_err() {
@@ -127,29 +152,28 @@ impl Refusals {
     }
 }
 
-/// How many connections each user has open.
-#[derive(Default)]
-struct Users(HashMap<Partition, Arc<()>>);
-
-impl Users {
-    /// A ticket for one connection, given back by dropping it; `None` when the user has enough.
-    fn admit(&mut self, user: &Partition, limit: usize) -> Option<Arc<()>> {
-        let tickets = self.0.entry(user.clone()).or_default();
-        (Arc::strong_count(tickets) <= limit).then(|| Arc::clone(tickets))
-    }
-}
-
 async fn serve_connection(
     stream: Stream,
     session: Arc<Session>,
     router: Router,
+    door: Option<Arc<dyn Door>>,
     mut stop: ShutdownSignal,
     idle: Duration,
 ) {
     let service = service_fn(|mut request: hyper::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(Arc::clone(&session));
-        let mut router = router.clone();
-        async move { Ok::<_, Infallible>(guard::answer(&mut router, request).await) }
+        let (mut router, door) = (router.clone(), door.as_deref());
+        let session = &session;
+        async move {
+            let refusal = match door {
+                Some(door) => door.refuse(session).await,
+                None => None,
+            };
+            Ok::<_, Infallible>(match refusal {
+                Some(refusal) => refusal,
+                None => guard::answer(&mut router, request).await,
+            })
+        }
     });
     let mut connection = std::pin::pin!(
         http1::Builder::new()
@@ -178,6 +202,9 @@ const REFUSALS_PAUSE: Duration = Duration::from_secs(60);
 
 /// A request's head must fit into this; longer ones are answered with 431. The largest honest head is below 1 KiB.
 const HEAD_LIMIT: usize = 64 * 1024;
+
+/// Enough to be told why.
+const OF_A_STRANGER: usize = 8;
 
 /// For providers, redirect listeners, the store, and connections that are being refused.
 const OWN_DESCRIPTORS: u64 = 64;

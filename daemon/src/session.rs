@@ -14,11 +14,14 @@ use valetkey_policy::Asker;
 
 use crate::configuration::Epoch;
 use crate::in_memory::Use;
+use crate::share::Share;
 
 /// A connection, and who is at its other end.
 pub struct Session {
     /// As the kernel says.
     peer: Peer,
+    /// What the user of the connection may use up.
+    share: Arc<Share>,
     /// Gone when the connection is.
     presence: Arc<()>,
     /// The applications whose tokens are not in the user's shared cache.
@@ -29,6 +32,8 @@ pub struct Session {
     asker: Arc<Asker>,
     /// The same where it looks at the program, for as long as the rules are the same.
     described: Mutex<Option<(Arc<Epoch>, Arc<Asker>)>>,
+    /// By which look at the service's users it was let in; zero for none.
+    admitted_by: AtomicU64,
 }
 
 /// An application that a connection may use, and where its tokens are.
@@ -60,15 +65,22 @@ impl Opened {
 
 impl Session {
     /// A new connection of `peer`'s.
-    pub fn new(peer: Peer) -> Self {
+    pub fn new(peer: Peer, share: Arc<Share>) -> Self {
         Self {
             asker: Asker::plain(peer.caller()),
             peer,
+            share,
             presence: Arc::default(),
             opened: Mutex::default(),
             last_noted: AtomicU64::default(),
             described: Mutex::default(),
+            admitted_by: AtomicU64::default(),
         }
+    }
+
+    /// What the user of the connection may use up.
+    pub fn share(&self) -> &Share {
+        &self.share
     }
 
     /// Who is at the other end.
@@ -107,6 +119,16 @@ impl Session {
     /// Whether what is noted of this connection, by a digest, is not what was noted last.
     pub fn is_news(&self, digest: u64) -> bool {
         self.last_noted.swap(digest, Ordering::Relaxed) != digest
+    }
+
+    /// Whether it was let in by this look at the service's users.
+    pub fn is_admitted_by(&self, look: u64) -> bool {
+        self.admitted_by.load(Ordering::Relaxed) == look
+    }
+
+    /// Remembers that it was.
+    pub fn remember_admission(&self, look: u64) {
+        self.admitted_by.store(look, Ordering::Relaxed);
     }
 
     /// Remembers that this connection may use an application.

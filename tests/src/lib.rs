@@ -27,6 +27,8 @@ mod random;
 #[cfg(target_os = "linux")]
 pub mod screen;
 #[cfg(target_os = "linux")]
+mod several;
+#[cfg(target_os = "linux")]
 pub mod soak;
 mod tls;
 mod vitals;
@@ -42,6 +44,8 @@ pub use proxy::Proxy;
 #[cfg(unix)]
 pub use puppet::{Act, Puppet};
 pub use random::Random;
+#[cfg(target_os = "linux")]
+pub use several::{SERVICE, SeveralUsers};
 pub use tls::TlsFront;
 pub use vitals::Vitals;
 pub use world::{ALICE, BOB, CLIENT_ID, SCOPE, World};

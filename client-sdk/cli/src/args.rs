@@ -48,7 +48,11 @@ pub enum Command {
     /// List which program may use which account; answer and revoke
     Grants(GrantsArgs),
     /// Drop keys and tokens from memory until the store is unlocked
-    Lock,
+    Lock {
+        /// Where the daemon serves several users: the store of them all, which takes an administrator
+        #[arg(long)]
+        everybody: bool,
+    },
     /// Hand in the store's passphrase, from the terminal or from standard input
     Unlock,
     /// Move tokens in from another library, or out to one

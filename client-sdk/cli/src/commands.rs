@@ -41,7 +41,7 @@ pub(crate) fn run(command: Command, console: &Console) -> Result<(), Failure> {
         Command::Events => events::run(&client, console),
         Command::Audit(arguments) => audit::run(&client, &arguments, console),
         Command::Grants(arguments) => grants::run(&client, &arguments, console),
-        Command::Lock => lock::lock(&client, console),
+        Command::Lock { everybody } => lock::lock(&client, everybody, console),
         Command::Unlock => lock::unlock(&client, console),
         Command::Path | Command::Doctor | Command::Completions { .. } => Ok(()),
     }

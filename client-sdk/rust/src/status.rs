@@ -8,6 +8,9 @@ use crate::call::Call;
 use crate::client::Client;
 use crate::error::Error;
 
+/// [`route::LOCK`] with its parameter.
+const LOCK_EVERYBODY: &str = "/v1/lock?everybody=true";
+
 impl Client {
     /// What runs, and how safely it keeps what it holds.
     ///
@@ -23,6 +26,14 @@ impl Client {
     /// When the daemon does not confirm it.
     pub async fn lock(&self) -> Result<(), Error> {
         self.call(Call::post_nothing(route::LOCK)).await
+    }
+
+    /// The same for all whom the daemon serves, which takes an administrator.
+    ///
+    /// # Errors
+    /// When the daemon does not confirm it.
+    pub async fn lock_everybody(&self) -> Result<(), Error> {
+        self.call(Call::post_nothing(LOCK_EVERYBODY)).await
     }
 
     /// Hands in the store's passphrase.
@@ -49,6 +60,14 @@ impl blocking::Client {
     /// When the daemon does not confirm it.
     pub fn lock(&self) -> Result<(), Error> {
         self.call(Call::post_nothing(route::LOCK))
+    }
+
+    /// As [`Client::lock_everybody`].
+    ///
+    /// # Errors
+    /// When the daemon does not confirm it.
+    pub fn lock_everybody(&self) -> Result<(), Error> {
+        self.call(Call::post_nothing(LOCK_EVERYBODY))
     }
 
     /// As [`Client::unlock`].

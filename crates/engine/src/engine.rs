@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use tokio::sync::{Mutex as AsyncMutex, OnceCell, RwLock as AsyncRwLock, broadcast};
+use tokio::sync::{Mutex as AsyncMutex, OnceCell, broadcast};
 use valetkey_cache::{Entry, TokenCache};
 use valetkey_model::{CorrelationId, Partition, UnixTime};
 use valetkey_oauth::{HttpRequest, HttpResponse, Region};
@@ -14,7 +14,10 @@ use crate::application::ClientApplication;
 use crate::error::Error;
 use crate::event::Event;
 use crate::http_cache::HttpCache;
-use crate::ports::{Clock, HttpClient, Machine, Nowhere, RedirectListener, Rng, TokenStore};
+use crate::lease::{Leases, LockedUsers};
+use crate::ports::{
+    Clock, HttpClient, Machine, Nowhere, RedirectListener, Rng, StoreError, TokenStore,
+};
 use crate::user::User;
 
 /// The outside world, as the composition root wires it up.
@@ -42,8 +45,9 @@ pub struct Engine {
     pub(crate) ports: Ports,
     pub(crate) users: RwLock<HashMap<Partition, Arc<User>>>,
     pub(crate) loading: AsyncMutex<()>,
-    /// Shared by whoever redeems and saves; held alone while the store is locked.
-    pub(crate) leases: Arc<AsyncRwLock<()>>,
+    /// Shared by whoever of a user's redeems and saves; held alone while that is locked.
+    pub(crate) leases: Leases,
+    pub(crate) locked_users: LockedUsers,
     pub(crate) machine_region: OnceCell<Option<Region>>,
 }
 
@@ -54,7 +58,8 @@ impl Engine {
             ports,
             users: RwLock::default(),
             loading: AsyncMutex::default(),
-            leases: Arc::default(),
+            leases: Leases::default(),
+            locked_users: LockedUsers::default(),
             machine_region: OnceCell::new(),
         })
     }
@@ -75,6 +80,10 @@ impl Engine {
         let _loading = self.loading.lock().await;
         if let Some(user) = self.find_user(partition) {
             return Ok(user);
+        }
+        if self.is_locked_by(partition) {
+            let text = "its user locked it; `valetkey unlock` opens it".to_owned();
+            return Err(StoreError::Locked(text).into());
         }
         let store: Arc<dyn TokenStore> = match partition.is_in_memory() {
             true => Arc::new(Nowhere),

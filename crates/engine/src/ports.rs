@@ -154,8 +154,13 @@ pub enum StoreError {
 
 /// Opens loopback listeners for redirects (RFC 8252 section 7.3).
 pub trait RedirectListener: Send + Sync {
-    /// Listens on 127.0.0.1 and `[::1]` alone, on `port` or any free one, until the returned value is dropped.
-    fn listen(&self, port: Option<u16>) -> BoxFuture<'_, Result<Listening, ListenError>>;
+    /// Listens on 127.0.0.1 and `[::1]` alone, on `port` or any free one, until the returned value is dropped. It is this
+    /// user's browser that is waited for.
+    fn listen(
+        &self,
+        port: Option<u16>,
+        user: &Partition,
+    ) -> BoxFuture<'_, Result<Listening, ListenError>>;
 }
 
 /// An open loopback listener.

@@ -21,6 +21,21 @@ impl Partition {
         Self(format!("sid:{sid}").into())
     }
 
+    /// The user's own, of whatever part of it this is.
+    pub fn owner(&self) -> Self {
+        match self.0.split_once('/') {
+            Some((owner, _)) => Self(owner.into()),
+            None => self.clone(),
+        }
+    }
+
+    /// The Unix user whose it is, if it is one's.
+    pub fn uid(&self) -> Option<u32> {
+        let (kind, rest) = self.0.split_once(':')?;
+        let number = rest.split('/').next()?;
+        (kind == "uid").then(|| number.parse().ok()).flatten()
+    }
+
     /// The part of this user's partition that only one application sees, by its `mark`.
     pub fn of_application(&self, mark: &str) -> Self {
         Self(format!("{}/app:{mark}", self.0).into())
@@ -95,5 +110,23 @@ impl Caller {
     /// Somebody of whom nothing is known but whose they are.
     pub fn of(partition: Partition) -> Self {
         Self { partition, groups: Vec::new(), process: None, program: None, program_file: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_part_of_a_users_partition_is_that_users() {
+        let user = Partition::of_uid(1000);
+        let parts =
+            [user.clone(), user.of_application("a"), user.in_memory("b"), user.private("c/d:9")];
+        for part in parts.iter().cloned().chain([parts[1].private("e")]) {
+            assert_eq!((part.owner(), part.uid()), (user.clone(), Some(1000)), "{part:?}");
+        }
+        for other in [Partition::of_sid("S-1-5-21-7"), Partition::of_secrets()] {
+            assert_eq!((other.owner(), other.uid()), (other.clone(), None));
+        }
     }
 }

@@ -12,6 +12,7 @@ mod asker;
 mod denial;
 mod grant;
 mod rule;
+mod service;
 mod subject;
 
 use std::path::PathBuf;
@@ -24,6 +25,9 @@ pub use asker::{Asker, ProgramKey};
 pub use denial::Denial;
 pub use grant::{Grant, Grants, Question, Word};
 pub use rule::{Ceiling, Consent, Rule, RuleRefusal, Who};
+pub use service::{
+    Clientele, Members, ServiceDenial, Users, decide_administration, decide_connection,
+};
 pub use subject::{Account, Application, CacheSubject, MachineSubject, Purpose, Subject};
 
 /// What the person or the administrator allows.

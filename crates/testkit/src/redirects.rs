@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{mpsc, oneshot};
 use valetkey_engine::ports::{BoxFuture, ListenError, Listening, Page, Redirect, RedirectListener};
+use valetkey_model::Partition;
 
 /// The first port that is given out when any will do: the start of the dynamic range (RFC 6335 section 6).
 const FIRST_PORT: u16 = 49152;
@@ -37,7 +38,11 @@ impl FakeRedirects {
 }
 
 impl RedirectListener for FakeRedirects {
-    fn listen(&self, port: Option<u16>) -> BoxFuture<'_, Result<Listening, ListenError>> {
+    fn listen(
+        &self,
+        port: Option<u16>,
+        _user: &Partition,
+    ) -> BoxFuture<'_, Result<Listening, ListenError>> {
         Box::pin(async move {
             let taken = self.open_ports();
             let free = (FIRST_PORT..).find(|port| !taken.contains(port)).unwrap_or(FIRST_PORT);

@@ -58,7 +58,8 @@ pub(super) async fn get(
         let is_other = |name: &str, app: &AppConfig| {
             app.kind == AppKind::Confidential && !listed.contains(name)
         };
-        let others = in_force.apps().iter().filter(|(name, app)| is_other(name, app));
+        let known = api.broker.apps_known_to(&session, &in_force).await?;
+        let others = known.into_iter().filter(|(name, app)| is_other(name, app));
         let others: Vec<_> = others.map(|(name, app)| describe_unopened(name, app)).collect();
         apps.extend(others);
         let ids = session.apps().into_iter().map(|(id, _)| id);

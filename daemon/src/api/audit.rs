@@ -29,6 +29,7 @@ pub(super) async fn get(
 ) -> Response<Body> {
     let (usual, most) = AUDIT_RECORDS;
     let limit = wanted.limit.unwrap_or(usual).min(most);
+    let _turn = session.share().take_turn().await;
     let (reading, user) = (Arc::clone(&api), session.caller().partition.clone());
     let task = tokio::task::spawn_blocking(move || reading.broker.audit().read(&user, limit));
     let read = match task.await {

@@ -3,6 +3,7 @@
 //! A page in a browser cannot speak to a Unix socket, but to a bridge that somebody set up to one it can; hence the headers
 //! (DNS rebinding, cross-site requests). The checks look at the head alone and allocate nothing unless they refuse.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -21,6 +22,7 @@ use valetkey_proto::v1::paths::{HOSTS, MAX_BODY_BYTES, MAX_CACHE_BYTES, VERSION_
 use valetkey_proto::v1::{ErrorBody, ErrorCode};
 
 use crate::rng::SystemRng;
+use crate::session::Session;
 
 /// Checks the request and lets the router answer it, or answers in its place.
 pub async fn answer<B>(router: &mut Router, request: Request<B>) -> Response<Body>
@@ -54,7 +56,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
 
     async fn from_request(request: Request<Body>, _state: &S) -> Result<Self, Response<Body>> {
         let limit = body_limit(request.method(), request.uri());
-        let body = read_body(request.into_body(), limit).await.map_err(Refusal::into_response)?;
+        let session = request.extensions().get::<Arc<Session>>().cloned();
+        let body = read_in_turn(session, request.into_body(), limit).await;
+        let body = body.map_err(Refusal::into_response)?;
         parse(&body).map(Self).map_err(Refusal::into_response)
     }
 }
@@ -179,6 +183,29 @@ fn body_limit(method: &Method, uri: &Uri) -> usize {
 
 fn too_large(limit: usize) -> Refusal {
     refuse(ErrorCode::PayloadTooLarge, format!("the body is larger than {limit} bytes"))
+}
+
+/// Bodies that come slowly keep those of the same user waiting, once there are many, and nobody else's.
+async fn read_in_turn(
+    session: Option<Arc<Session>>,
+    body: Body,
+    limit: usize,
+) -> Result<Bytes, Refusal> {
+    let bytes = body.size_hint().upper().and_then(|upper| usize::try_from(upper).ok());
+    let bytes = bytes.unwrap_or(limit).min(limit);
+    let room = async {
+        match &session {
+            Some(session) if bytes > 0 => session.share().take_room_for_body(bytes).await,
+            _ => None,
+        }
+    };
+    match tokio::time::timeout(BODY_PATIENCE, room).await {
+        Ok(_room) => read_body(body, limit).await,
+        Err(_) => {
+            let text = "too many of this user's requests are on their way; send fewer at once";
+            Err(refuse(ErrorCode::TooManyRequests, text))
+        }
+    }
 }
 
 async fn read_body(mut body: Body, limit: usize) -> Result<Bytes, Refusal> {

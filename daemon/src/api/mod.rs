@@ -6,6 +6,7 @@ mod apps;
 mod audit;
 mod cache;
 mod diagnosis;
+mod door;
 mod events;
 mod flows;
 mod grants;
@@ -47,6 +48,7 @@ pub struct Api {
     pub stop: ShutdownSignal,
 }
 
+pub use door::door;
 pub use status::Process;
 
 /// The routes of `/v1`.

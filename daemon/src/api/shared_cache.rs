@@ -28,6 +28,7 @@ pub(super) async fn import(
     Extension(session): Extension<Arc<Session>>,
     Json(request): Json<ImportCacheRequest>,
 ) -> Response<Body> {
+    let _turn = session.share().take_turn().await;
     match api.broker.import_cache(&session, request).await {
         Ok(imported) => json(StatusCode::OK, &imported),
         Err(failure) => failed(&failure, &api.broker.engine().new_correlation_id()),
@@ -39,6 +40,7 @@ pub(super) async fn export(
     Extension(session): Extension<Arc<Session>>,
     Json(request): Json<ExportCacheRequest>,
 ) -> Response<Body> {
+    let _turn = session.share().take_turn().await;
     match hand_out(&api, &session, request).await {
         Ok(exported) => exported,
         Err(failure) => failed(&failure, &api.broker.engine().new_correlation_id()),

@@ -11,7 +11,7 @@ use axum::http::{Response, StatusCode};
 use valetkey_engine::User;
 use valetkey_model::UnixTime;
 use valetkey_proto::v1::{
-    ConfigurationStatus, Counts, KeyStatus, ProtectionStatus, Status, StoreStatus,
+    ConfigurationStatus, Counts, KeyStatus, ProtectionStatus, ServiceStatus, Status, StoreStatus,
 };
 use valetkey_vault::{KeyChoice, VaultError};
 
@@ -49,6 +49,14 @@ pub(super) async fn get(
 
 /// The daemon's state, for one user.
 pub(super) async fn tell(api: &Api, session: &Session) -> Status {
+    let status = tell_all(api, session).await;
+    match api.broker.serves_several() {
+        true => as_one_of_several(api, session, status).await,
+        false => status,
+    }
+}
+
+async fn tell_all(api: &Api, session: &Session) -> Status {
     let engine = api.broker.engine();
     let user = loaded_user(api, session).await;
     let mut report = api.store.report();
@@ -100,8 +108,27 @@ pub(super) async fn tell(api: &Api, session: &Session) -> Status {
             keys_in_swap: valetkey_vault::keys_in_swap(),
         },
         counts: counts.unwrap_or_default(),
+        service: None,
     }
 }
+
+/// Among several users, what is wrong with the store or the configuration may name others and what is theirs.
+async fn as_one_of_several(api: &Api, session: &Session, mut status: Status) -> Status {
+    let administrator = api.broker.is_administrator(session).await;
+    let locked_by_you = api.broker.engine().is_locked_by(&session.caller().partition);
+    status.service = Some(ServiceStatus { administrator, locked_by_you });
+    if !administrator {
+        let problems = [&mut status.configuration.problem];
+        problems.into_iter().flatten().for_each(|problem| *problem = FOR_OTHERS.to_owned());
+        if !status.store.problems.is_empty() {
+            status.store.problems = vec![FOR_OTHERS.to_owned()];
+        }
+    }
+    status
+}
+
+const FOR_OTHERS: &str =
+    "it has problems, which `valetkey status` names to those who administer it";
 
 fn display(path: &Path) -> String {
     path.display().to_string()

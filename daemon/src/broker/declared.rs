@@ -1,6 +1,7 @@
 //! Applications that the configuration declares. A public one is as good as any that a program defines itself. A confidential
 //! one brings a credential that the program never sees, and is for those alone whom its section names.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use valetkey_engine::{ClientApplication, Definition, User};
@@ -16,6 +17,7 @@ use crate::failure::Failure;
 use crate::from_wire;
 use crate::secrets::LATER_SECONDS;
 use crate::session::{Declared, Session};
+use crate::users::find_user;
 
 impl Broker {
     /// Opens the application of this name.
@@ -25,7 +27,10 @@ impl Broker {
         in_force: &InForce,
         name: &str,
     ) -> Result<Opened, Failure> {
-        let app = in_force.apps().get(name).ok_or_else(|| self.undeclared(in_force, name))?;
+        let app = match in_force.apps().get(name) {
+            Some(app) if self.may_know(session, name, app).await? => app,
+            _ => return Err(self.undeclared(session, in_force, name).await?),
+        };
         let mut request = app.definition();
         let Some(credential) = &app.credential else {
             let definition = self.define(name, &request)?;
@@ -91,8 +96,14 @@ impl Broker {
     }
 
     /// What is wrong with a name that nothing is declared by, and where to declare it.
-    fn undeclared(&self, in_force: &InForce, name: &str) -> Failure {
-        let known: Vec<_> = in_force.apps().keys().map(String::as_str).collect();
+    async fn undeclared(
+        &self,
+        session: &Session,
+        in_force: &InForce,
+        name: &str,
+    ) -> Result<Failure, Failure> {
+        let known = self.apps_known_to(session, in_force).await?;
+        let known: Vec<_> = known.into_iter().map(|(name, _)| name).collect();
         let known = match known.len() {
             0 => "none".to_owned(),
             count @ 1..=MOST_NAMED => known[..count].join(", "),
@@ -114,7 +125,62 @@ impl Broker {
         if let Some(problem) = in_force.problem() {
             text += &format!("; the file was changed, and is not in force as it is: {problem}");
         }
-        Failure::request(ErrorCode::UnknownApp, text)
+        Ok(Failure::request(ErrorCode::UnknownApp, text))
+    }
+
+    /// The declared applications that the caller may know of: where several users are served, those that are for others by
+    /// `users` are none of the caller's business, and look as if they were not there.
+    ///
+    /// # Errors
+    /// When the users cannot be looked up.
+    pub async fn apps_known_to<'a>(
+        &self,
+        session: &Session,
+        in_force: &'a InForce,
+    ) -> Result<Vec<(&'a str, &'a AppConfig)>, Failure> {
+        let apps = in_force.apps().iter().map(|(name, app)| (name.as_str(), app));
+        let hidden = self.apps_hidden_from(session, apps.clone()).await?;
+        Ok(apps.filter(|(name, _)| !hidden.contains(*name)).collect())
+    }
+
+    pub(super) async fn may_know(
+        &self,
+        session: &Session,
+        name: &str,
+        app: &AppConfig,
+    ) -> Result<bool, Failure> {
+        Ok(self.apps_hidden_from(session, [(name, app)]).await?.is_empty())
+    }
+
+    async fn apps_hidden_from<'a>(
+        &self,
+        session: &Session,
+        apps: impl IntoIterator<Item = (&'a str, &'a AppConfig)>,
+    ) -> Result<HashSet<String>, Failure> {
+        if !self.serves_several() {
+            return Ok(HashSet::new());
+        }
+        let lists =
+            apps.into_iter().filter_map(|(name, app)| Some((name.to_owned(), app.users.clone()?)));
+        let (lists, caller): (Vec<_>, _) = (lists.collect(), session.caller().partition.clone());
+        if lists.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let look_up = move || {
+            let mut found = HashMap::new();
+            let mut is_caller = |user: UserName| {
+                let partition = found.entry(user.clone()).or_insert_with(|| find_user(&user));
+                partition.as_ref() == Some(&caller)
+            };
+            let is_for_others =
+                |(_, users): &(_, Vec<UserName>)| !users.iter().cloned().any(&mut is_caller);
+            lists.into_iter().filter(is_for_others).map(|(name, _)| name).collect()
+        };
+        let looking_up = self.secrets.files().perform("users of applications", look_up);
+        looking_up.await.map_err(|error| Failure::Later {
+            description: format!("the users of declared applications cannot be looked up: {error}"),
+            seconds: LATER_SECONDS,
+        })
     }
 
     /// The name in the configuration of an application that this connection has open.

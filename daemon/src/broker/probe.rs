@@ -11,10 +11,11 @@ use crate::session::Session;
 impl Broker {
     /// What defines the applications that the caller has open, and those of the configuration, whose credentials play no part.
     pub async fn definitions(&self, session: &Session) -> Vec<Definition> {
-        let declared = self.configuration.in_force();
-        let declared = declared.apps().values();
+        let in_force = self.configuration.in_force();
+        let declared = self.apps_known_to(session, &in_force).await.unwrap_or_default();
+        let declared = declared.into_iter();
         let mut definitions: Vec<_> =
-            declared.filter_map(|app| from_wire::definition(&app.definition()).ok()).collect();
+            declared.filter_map(|(_, app)| from_wire::definition(&app.definition()).ok()).collect();
         if let Ok(user) = self.user(session).await {
             let open = self.open_apps(&user);
             definitions.extend(open.iter().map(|app| app.definition().clone()));

@@ -24,6 +24,7 @@ impl Broker {
     ) -> Result<v1::CacheImport, Failure> {
         let reading = off_the_runtime(|| from_wire::foreign_cache(request)).await?;
         let user = self.user(session).await?;
+        self.check_room(&user)?;
         let request = ImportCacheRequest { entries: reading.entries };
         let in_force = self.configuration.in_force();
         let asker = self.asker(session, &in_force).await?;

@@ -50,7 +50,7 @@ pub struct AppConfig {
     /// when it connects. Naming an interpreter lets in whatever it runs. It keeps honest programs apart; who can run
     /// programs as the same user can get around it.
     pub programs: Option<Vec<PathBuf>>,
-    /// Confidential: the users who may use it, by the name in `/etc/passwd` or by number. With `programs`, both must fit;
+    /// Confidential: the users who may use it, by name or by number. With `programs`, both must fit;
     /// without, any program of theirs may use it.
     pub users: Option<Vec<UserName>>,
     /// Confidential: the Azure region that its own tokens are asked for in.

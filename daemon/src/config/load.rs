@@ -10,7 +10,7 @@ use valetkey_safe_path::{PathError, Readers};
 use zeroize::Zeroizing;
 
 use super::check::check;
-use super::{Config, ConfigError, VaultConfig};
+use super::{Config, ConfigError, ServiceConfig, VaultConfig};
 use crate::paths::{self, Lookup};
 
 /// Where the configuration is looked for.
@@ -20,6 +20,8 @@ pub struct Source {
     files: Vec<PathBuf>,
     /// Somebody named the file, so it must be there.
     is_chosen: bool,
+    /// The daemon is the system's, so that `[service]` is for it.
+    is_for_system: bool,
 }
 
 /// A configuration, and the file it came from, if there was one.
@@ -48,14 +50,22 @@ impl Source {
         let chosen =
             chosen.map(PathBuf::from).or_else(|| lookup("VALETKEY_CONFIG").map(PathBuf::from));
         match chosen {
-            Some(file) => Self { files: vec![file], is_chosen: true },
-            None => Self { files: paths::config_files(lookup), is_chosen: false },
+            Some(file) => Self { files: vec![file], is_chosen: true, is_for_system: false },
+            None => {
+                Self { files: paths::config_files(lookup), is_chosen: false, is_for_system: false }
+            }
         }
+    }
+
+    /// The same for a daemon of the system, or not.
+    #[must_use]
+    pub fn for_system(self, is_for_system: bool) -> Self {
+        Self { is_for_system, ..self }
     }
 
     #[cfg(test)]
     pub(crate) fn of(files: Vec<PathBuf>) -> Self {
-        Self { files, is_chosen: false }
+        Self { files, is_chosen: false, is_for_system: false }
     }
 
     /// Where a configuration could be written for this daemon to read.
@@ -77,7 +87,12 @@ impl Source {
         for file in &self.files {
             match read(file) {
                 Ok(content) => {
-                    return Ok(Loaded { config: parse(file, &content)?, file: Some(file.clone()) });
+                    let mut config = parse(file, &content)?;
+                    if !self.is_for_system {
+                        // Users' own daemons read the administrator's file as well.
+                        config.service = ServiceConfig::default();
+                    }
+                    return Ok(Loaded { config, file: Some(file.clone()) });
                 }
                 Err(ConfigError::Unreadable { source, .. })
                     if is_absent(&source) && !self.is_chosen => {}

@@ -7,6 +7,7 @@ mod check;
 mod error;
 mod load;
 mod rule;
+mod service;
 mod user;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ pub use check::{NAME_RULE, is_name};
 pub use error::ConfigError;
 pub use load::{Loaded, Source, Stamp, parse};
 pub use rule::{ConsentName, RuleConfig};
+pub use service::{Everybody, Members, ServiceConfig, Users};
 pub use user::UserName;
 
 /// valetkeyd's configuration. Every section and every key may be left out.
@@ -39,9 +41,17 @@ pub struct Config {
     pub policy: PolicyConfig,
     /// What particular programs may ask for: the first that fits decides.
     pub rules: Vec<RuleConfig>,
+    /// Whom a daemon of the system serves, that was started as `valetkeyd --system`. Any other one serves its own user alone,
+    /// whatever stands here.
+    pub service: ServiceConfig,
 }
 
 impl Config {
+    /// Whether other users than the daemon's own are served.
+    pub fn serves_several(&self) -> bool {
+        self.service.users.is_some()
+    }
+
     /// What may be asked in Microsoft's place about a host, each with the key that names it.
     pub fn instance_discovery_endpoints(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let listed = self.policy.instance_discovery_endpoints.iter().map(String::as_str);
@@ -64,6 +74,7 @@ impl Config {
                 self.network.connect_timeout != started.network.connect_timeout,
             ),
             ("network.timeout", self.network.timeout != started.network.timeout),
+            ("service.users", self.serves_several() != started.serves_several()),
         ];
         settings.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
     }
@@ -147,15 +158,16 @@ impl Default for NetworkConfig {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct PolicyConfig {
-    /// The only providers that may be spoken to, as `host` or `host:port`. Any by default.
+    /// The only providers that may be spoken to, as `host` or `host:port`. Any by default; none where several users are served.
     pub authorities: Option<Vec<String>>,
     /// Hosts that may be asked for managed identities, beside this machine and link-local addresses.
     pub managed_identity_hosts: Vec<String>,
     /// URLs that may be asked in Microsoft's place whether a host is one of its clouds: what an application may give as
     /// `instance_discovery`. Those of the applications of this file may be asked as well.
     pub instance_discovery_endpoints: Vec<String>,
-    /// Whether `valetkey cache export` is refused to everybody.
-    pub forbid_cache_export: bool,
+    /// Whether `valetkey cache export` is refused to everybody. By default it is where several users are served: there it would
+    /// give a user's programs what they cannot have without it.
+    pub forbid_cache_export: Option<bool>,
     /// Whether the person is asked before a program uses an account that another program has signed in.
     pub consent: ConsentName,
     /// The program that asks the person where no desktop shows notifications, by its absolute path; the `pinentry` of PATH by

@@ -10,11 +10,15 @@ pub(super) fn policy(config: &Config) -> Policy {
     let rules = config.rules.iter().enumerate();
     Policy {
         authorities: match &config.policy.authorities {
+            None if config.serves_several() => Admission::Hosts(Vec::new()),
             None => Admission::Any,
             Some(hosts) => Admission::Hosts(lower(hosts)),
         },
         managed_identity_hosts: lower(&config.policy.managed_identity_hosts),
-        forbids_cache_export: config.policy.forbid_cache_export,
+        forbids_cache_export: config
+            .policy
+            .forbid_cache_export
+            .unwrap_or_else(|| config.serves_several()),
         consent: config.policy.consent.into(),
         rules: rules.map(|(index, config)| rule(index, config)).collect(),
         instance_discovery_endpoints: config

@@ -99,6 +99,13 @@ impl Consent {
         }
     }
 
+    /// The same for one user, who has locked what is theirs.
+    pub fn forget_user(&self, user: &Partition) {
+        if let Some(book) = self.lock().remove(user) {
+            book.close();
+        }
+    }
+
     fn find(&self, user: &Partition) -> Option<Arc<Book>> {
         self.lock().get(user).map(Arc::clone)
     }

@@ -22,6 +22,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::mpsc;
 use valetkey_engine::ports::{BoxFuture, ListenError, Listening, Redirect, RedirectListener};
+use valetkey_model::Partition;
 
 use owners::Owners;
 use waiting::{Eviction, Seat, Waiting};
@@ -33,8 +34,12 @@ pub use request::read_redirect;
 pub struct LoopbackListener;
 
 impl RedirectListener for LoopbackListener {
-    fn listen(&self, port: Option<u16>) -> BoxFuture<'_, Result<Listening, ListenError>> {
-        Box::pin(listen(port.unwrap_or(0), own_uid()))
+    fn listen(
+        &self,
+        port: Option<u16>,
+        user: &Partition,
+    ) -> BoxFuture<'_, Result<Listening, ListenError>> {
+        Box::pin(listen(port.unwrap_or(0), user.uid()))
     }
 }
 
@@ -49,17 +54,6 @@ async fn listen(asked: u16, user: Option<u32>) -> Result<Listening, ListenError>
         tokio::spawn(door.accept_all(socket));
     }
     Ok(Listening { port, redirects: received })
-}
-
-#[cfg(unix)]
-#[expect(clippy::unnecessary_wraps, reason = "other platforms have no such number")]
-fn own_uid() -> Option<u32> {
-    Some(rustix::process::geteuid().as_raw())
-}
-
-#[cfg(not(unix))]
-fn own_uid() -> Option<u32> {
-    None
 }
 
 /// One port on both addresses. A redirect URI may say `localhost`, which browsers look up as either; were one of the two
@@ -135,7 +129,7 @@ impl Door {
         }
     }
 
-    /// Root is as foreign as anybody, since its browsers have a daemon of their own.
+    /// The browser is the caller's, whomever the daemon runs as. Root is as foreign as anybody.
     fn is_foreign(&self, stream: &TcpStream, owners: &Owners) -> bool {
         let (Ok(peer), Ok(ours)) = (stream.peer_addr(), stream.local_addr()) else { return true };
         let (Some(owner), Some(user)) = (owners.of(peer, ours), self.user) else { return false };

@@ -7,6 +7,17 @@ use valetkey_engine::ports::Page;
 
 use super::*;
 
+#[cfg(unix)]
+#[expect(clippy::unnecessary_wraps, reason = "other platforms have no such number")]
+fn own_uid() -> Option<u32> {
+    Some(rustix::process::geteuid().as_raw())
+}
+
+#[cfg(not(unix))]
+fn own_uid() -> Option<u32> {
+    None
+}
+
 /// Sends one request as a browser would; `{port}` stands for the port. Answers what came back.
 async fn send(address: &str, port: u16, request: &str) -> String {
     let mut stream = TcpStream::connect((address, port)).await.unwrap();

@@ -51,7 +51,8 @@ impl Server {
             Router::new().route("/who", get(who)).route("/slow", get(slow)).route("/echo", echo);
         let listener = Listener::bind(&endpoint).unwrap();
         let (shutdown, signal) = Shutdown::new();
-        let task = tokio::spawn(async move { serve(&listener, router, signal, limits).await });
+        let task =
+            tokio::spawn(async move { serve(&listener, router, None, signal, limits).await });
         Self { endpoint, shutdown, task, release, begun, _folder: folder }
     }
 

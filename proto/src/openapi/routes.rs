@@ -403,9 +403,14 @@ pub(super) const OPERATIONS: &[Operation] = &[
         path: route::LOCK,
         id: "lock",
         summary: "Drops keys and tokens from memory until the store is unlocked.",
-        description: "Only a store with a passphrase can be locked: any other would open itself again.",
+        description: "Only a store with a passphrase can be locked: any other would open itself again. Where several users are served, it drops what is the caller's own, until the caller unlocks it.",
+        query: &[Parameter {
+            name: "everybody",
+            kind: "boolean",
+            description: "Where several users are served: lock the store itself, which takes an administrator.",
+        }],
         answers: &[done("It is locked.")],
-        errors: &[BadRequest, TooManyRequests, StoreUnavailable],
+        errors: &[BadRequest, AccessDenied, TooManyRequests, StoreUnavailable],
         ..NOTHING
     },
     Operation {

@@ -28,6 +28,19 @@ pub struct Status {
     pub protection: ProtectionStatus,
     /// How many of each the calling user has.
     pub counts: Counts,
+    /// Of a daemon that serves several users of the machine: what the calling user is to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<ServiceStatus>,
+}
+
+/// What a user is to a daemon that serves several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ServiceStatus {
+    /// Whether the user administers it.
+    pub administrator: bool,
+    /// True when the user has locked what is theirs: `POST /v1/unlock` opens it again, with an empty passphrase.
+    pub locked_by_you: bool,
 }
 
 /// The configuration.

@@ -9,8 +9,9 @@ use valetkey_client::v1::{ErrorCode, UnlockRequest};
 use crate::console::Console;
 use crate::failure::{FAILED, Failure};
 
-pub(super) fn lock(client: &Client, console: &Console) -> Result<(), Failure> {
-    client.lock().map_err(|error| match error.is(ErrorCode::BadRequest) {
+pub(super) fn lock(client: &Client, everybody: bool, console: &Console) -> Result<(), Failure> {
+    let locked = if everybody { client.lock_everybody() } else { client.lock() };
+    locked.map_err(|error| match error.is(ErrorCode::BadRequest) {
         true => Failure::from(error).advise(ONLY_A_PASSPHRASE.to_owned()),
         false => error.into(),
     })?;
@@ -18,7 +19,11 @@ pub(super) fn lock(client: &Client, console: &Console) -> Result<(), Failure> {
 }
 
 pub(super) fn unlock(client: &Client, console: &Console) -> Result<(), Failure> {
-    let passphrase = match io::stdin().is_terminal() && client.status()?.key.to_be_chosen {
+    let status = client.status()?;
+    let is_own_lock = !status.locked && status.service.is_some_and(|service| service.locked_by_you);
+    let passphrase = match io::stdin().is_terminal() && status.key.to_be_chosen {
+        // What a user locked among several is opened by that it is the user who asks.
+        _ if is_own_lock => String::new(),
         true => choose_passphrase()?,
         false => read_passphrase()?,
     };

@@ -34,6 +34,7 @@ fn describe(status: &Status, columns: usize) -> Vec<(&'static str, String)> {
         configuration,
         protection,
         counts,
+        service,
     } = status;
     let mut lines = vec![
         ("daemon", format!("valetkeyd {version}, process {pid}, up for {}", span(*uptime_seconds))),
@@ -49,6 +50,13 @@ fn describe(status: &Status, columns: usize) -> Vec<(&'static str, String)> {
             _ => "the store waits for its key: see above what is in the way",
         };
         lines.push(("locked", text.to_owned()));
+    }
+    if let Some(service) = service {
+        let whom = if service.administrator { "; you administer it" } else { "" };
+        lines.push(("service", format!("the system's, for several users of this machine{whom}")));
+        if service.locked_by_you {
+            lines.push(("locked", "by yourself: run `valetkey unlock`".to_owned()));
+        }
     }
     if store.unsaved > 0 {
         let changes = count(store.unsaved, "change");

@@ -26,7 +26,7 @@ impl Engine {
         };
         let metadata = self.discover(user, &request.app).await?;
         // The port is open before the URL is known to anyone, so nobody else can be waiting there for the redirect.
-        let listening = self.ports.redirects.listen(*port).await?;
+        let listening = self.ports.redirects.listen(*port, user.partition()).await?;
         let plan = VisitPlan {
             // The form that Entra's applications register; a provider ignores the port (RFC 8252 section 7.3).
             redirect_uri: Some(format!("http://localhost:{}", listening.port)),

@@ -1,0 +1,105 @@
+//! What one user of the daemon may use up at once, whatever their programs do: connections, request bodies that are on their
+//! way, and threads for what takes long. Others have a share of their own.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use valetkey_model::Partition;
+
+/// One user's, held by each of the user's connections.
+#[derive(Debug)]
+pub struct Share {
+    bodies: Arc<Semaphore>,
+    long_work: Arc<Semaphore>,
+}
+
+/// A part of a share that is in use; given back by dropping it.
+#[derive(Debug)]
+pub struct Taken(
+    #[expect(dead_code, reason = "that it is held is what it says")] OwnedSemaphorePermit,
+);
+
+impl Default for Share {
+    fn default() -> Self {
+        let (bodies, long_work) = (Semaphore::new(BODY_BYTES), Semaphore::new(THREADS));
+        Self { bodies: Arc::new(bodies), long_work: Arc::new(long_work) }
+    }
+}
+
+impl Share {
+    /// Room for a body of so many bytes, as soon as the user's others leave it.
+    pub async fn take_room_for_body(&self, bytes: usize) -> Option<Taken> {
+        let bytes = u32::try_from(bytes.min(BODY_BYTES)).ok()?;
+        Arc::clone(&self.bodies).acquire_many_owned(bytes).await.ok().map(Taken)
+    }
+
+    /// A turn at what takes long, as soon as the user's others leave one.
+    pub async fn take_turn(&self) -> Option<Taken> {
+        Arc::clone(&self.long_work).acquire_owned().await.ok().map(Taken)
+    }
+}
+
+/// The shares of those who have a connection.
+#[derive(Default)]
+pub struct Shares(HashMap<Partition, Arc<Share>>);
+
+impl Shares {
+    /// The user's share for one connection more; `None` when the user has enough of them.
+    pub fn admit(&mut self, user: &Partition, limit: usize) -> Option<Arc<Share>> {
+        if self.0.len() >= MANY && !self.0.contains_key(user) {
+            self.0.retain(|_, share| Arc::strong_count(share) > 1);
+        }
+        let share = self.0.entry(user.clone()).or_default();
+        (Arc::strong_count(share) <= limit).then(|| Arc::clone(share))
+    }
+}
+
+/// Many of the largest bodies, and little of this machine's memory.
+const BODY_BYTES: usize = 16 * 1024 * 1024;
+
+/// Others of the runtime's several hundred threads are always free.
+const THREADS: usize = 4;
+
+/// Users, before those are forgotten who have left.
+const MANY: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[test]
+    fn what_one_user_has_taken_is_missing_to_nobody_else() {
+        let mut shares = Shares::default();
+        let mut enter = |uid| shares.admit(&Partition::of_uid(uid), 2);
+        let (first, other) = (enter(1000).unwrap(), enter(1001).unwrap());
+        let second = enter(1000).unwrap();
+        assert!(enter(1000).is_none());
+        let half = BODY_BYTES / 2;
+        let held = [&first, &second].map(|share| share.take_room_for_body(half).now_or_never());
+        assert!(held.iter().flatten().flatten().count() == 2);
+        assert!(first.take_room_for_body(1).now_or_never().is_none(), "it waits");
+        assert!(other.take_room_for_body(usize::MAX).now_or_never().flatten().is_some());
+        drop(held);
+        assert!(first.take_room_for_body(1).now_or_never().flatten().is_some());
+        let turns: Vec<_> = (0..THREADS).map(|_| first.take_turn().now_or_never()).collect();
+        assert!(turns.iter().flatten().flatten().count() == THREADS);
+        assert!(second.take_turn().now_or_never().is_none(), "it waits");
+        assert!(other.take_turn().now_or_never().flatten().is_some());
+        drop((first, second));
+        assert!(shares.admit(&Partition::of_uid(1000), 2).is_some());
+    }
+
+    #[test]
+    fn who_has_left_is_forgotten() {
+        let mut shares = Shares::default();
+        let stayed = shares.admit(&Partition::of_uid(0), 1);
+        for uid in 1..10_000 {
+            assert!(shares.admit(&Partition::of_uid(uid), 1).is_some());
+        }
+        assert!(stayed.is_some() && shares.0.len() <= MANY);
+        assert!(shares.admit(&Partition::of_uid(0), 1).is_none());
+    }
+}

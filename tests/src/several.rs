@@ -1,0 +1,215 @@
+//! A machine of several users: the system's daemon as an unprivileged user of its own, and programs of any other user.
+//!
+//! It takes root, since nobody else can become somebody else.
+
+use std::fs::{self, File, Permissions};
+use std::io;
+use std::net::Ipv4Addr;
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use rustix::process::{Gid, Pid, Signal, Uid, kill_process};
+use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+use tempfile::TempDir;
+use tokio::net::{TcpStream, UnixStream};
+use tokio::process::{Child, Command};
+use valetkey_ipc::Endpoint;
+
+use crate::connection::{Answer, Connection, patiently, request};
+use crate::programs::Program;
+
+/// The system's daemon. Dropping it kills the daemon and removes all.
+pub struct SeveralUsers {
+    daemon: Option<Child>,
+    folder: TempDir,
+}
+
+/// Whom the daemon runs as.
+pub const SERVICE: u32 = 20_001;
+
+impl SeveralUsers {
+    /// A machine with this configuration and no daemon yet; `None`, and by name, where the test is not root.
+    ///
+    /// # Panics
+    /// When there is no room for temporary files.
+    pub fn new(configuration: &str) -> Option<Self> {
+        if !rustix::process::geteuid().is_root() {
+            let test = std::thread::current().name().unwrap_or_default().to_owned();
+            eprintln!("not run, for it takes root: {test}");
+            return None;
+        }
+        // Where root alone can make folders: clients trust whom root gave the socket's folder.
+        let folder = tempfile::tempdir_in("/var").unwrap();
+        let machine = Self { daemon: None, folder };
+        fs::set_permissions(machine.folder(), Permissions::from_mode(0o755)).unwrap();
+        for name in ["run", "state"] {
+            fs::create_dir(machine.folder().join(name)).unwrap();
+            chown(machine.folder().join(name), Some(SERVICE), Some(SERVICE)).unwrap();
+        }
+        for program in [Program::Daemon, Program::Cli] {
+            let (from, to) = (program.path(), machine.program(program));
+            fs::hard_link(&from, &to).or_else(|_| fs::copy(&from, &to).map(drop)).unwrap();
+        }
+        machine.configure(configuration);
+        Some(machine)
+    }
+
+    /// As [`Self::new`], with its daemon.
+    pub async fn start(configuration: &str) -> Option<Self> {
+        let mut machine = Self::new(configuration)?;
+        machine.launch("exec \"$0\" --system").await;
+        Some(machine)
+    }
+
+    /// Writes the configuration, and has a daemon that runs read it.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn configure(&self, configuration: &str) {
+        let (file, fresh) = (self.folder().join("config.toml"), self.folder().join("config.new"));
+        fs::write(&fresh, configuration).unwrap();
+        fs::rename(fresh, file).unwrap();
+        if let Some(daemon) = self.daemon.as_ref().and_then(Child::id) {
+            let daemon = i32::try_from(daemon).ok().and_then(Pid::from_raw).unwrap();
+            kill_process(daemon, Signal::HUP).unwrap();
+        }
+    }
+
+    /// Starts the daemon by a line of shell, to which its path is `$0`.
+    ///
+    /// # Panics
+    /// When it does not listen.
+    pub async fn launch(&mut self, line: &str) {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", line]).arg(self.program(Program::Daemon));
+        command.env_clear().env("PATH", "/usr/bin:/bin").env("VALETKEY_KEY_PROVIDER", "file");
+        command.env("RUNTIME_DIRECTORY", self.folder().join("run"));
+        command.env("STATE_DIRECTORY", self.folder().join("state"));
+        command.env("VALETKEY_CONFIG", self.folder().join("config.toml"));
+        command.env("VALETKEY_LOG", "debug");
+        command.current_dir("/").uid(SERVICE).gid(SERVICE).kill_on_drop(true);
+        let log = File::options().append(true).create(true).open(self.log_file()).unwrap();
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        let mut daemon = command.spawn().unwrap();
+        let answering = async {
+            // By an answer: a daemon that only listens does not hear signals yet.
+            while self.ask_whether_up().await.is_none() {
+                let ended = daemon.try_wait().unwrap();
+                assert!(ended.is_none(), "the daemon ended; its log:\n{}", self.logs());
+                // sleep: nothing tells when another process begins to listen but trying to connect.
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        patiently("the daemon's start", answering).await;
+        self.daemon = Some(daemon);
+    }
+
+    async fn ask_whether_up(&self) -> Option<Answer> {
+        let question = request("GET", "/v1/status", "", b"");
+        self.try_connect_with(SERVICE, &[]).ok()?.try_ask(&question).await.ok()
+    }
+
+    /// Where the daemon listens.
+    pub fn endpoint(&self) -> Endpoint {
+        Endpoint::at(self.folder().join("run/broker.sock"))
+    }
+
+    /// The folder that holds all of the others.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// What the daemon wrote to its log.
+    pub fn logs(&self) -> String {
+        String::from_utf8_lossy(&fs::read(self.log_file()).unwrap_or_default()).into_owned()
+    }
+
+    /// A connection of a program of this user's.
+    ///
+    /// # Panics
+    /// When nobody listens.
+    pub fn connect_as(&self, uid: u32) -> Connection {
+        self.connect_with(uid, &[])
+    }
+
+    /// The same, of one that is in these groups.
+    ///
+    /// # Panics
+    /// When nobody listens.
+    pub fn connect_with(&self, uid: u32, groups: &[u32]) -> Connection {
+        self.try_connect_with(uid, groups).unwrap()
+    }
+
+    fn try_connect_with(&self, uid: u32, groups: &[u32]) -> io::Result<Connection> {
+        let path = self.endpoint().path().to_owned();
+        let stream = as_user(uid, groups, move || StdUnixStream::connect(path))?;
+        stream.set_nonblocking(true)?;
+        Ok(Connection::over(UnixStream::from_std(stream)?))
+    }
+
+    /// A connection of this user's browser to a port of loopback.
+    ///
+    /// # Panics
+    /// When nobody listens.
+    pub fn browse_as(uid: u32, port: u16) -> Connection {
+        let connect = move || std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port));
+        let stream = as_user(uid, &[], connect).unwrap();
+        stream.set_nonblocking(true).unwrap();
+        Connection::over(TcpStream::from_std(stream).unwrap())
+    }
+
+    /// The home folder of a user, who owns it.
+    ///
+    /// # Panics
+    /// When it cannot be made.
+    pub fn home_of(&self, uid: u32) -> PathBuf {
+        let home = self.folder().join(format!("home-{uid}"));
+        if !home.is_dir() {
+            fs::create_dir(&home).unwrap();
+            fs::set_permissions(&home, Permissions::from_mode(0o700)).unwrap();
+            chown(&home, Some(uid), Some(uid)).unwrap();
+        }
+        home
+    }
+
+    /// The command as this user, who has chosen this daemon.
+    pub fn command_as(&self, uid: u32, arguments: &[&str]) -> Command {
+        let mut command = Command::new(self.program(Program::Cli));
+        command.args(arguments).env_clear().env("PATH", "/usr/bin:/bin");
+        command.env("HOME", self.home_of(uid)).env("VALETKEY_SOCKET", self.endpoint().path());
+        command.current_dir("/").uid(uid).gid(uid).stdin(Stdio::null()).kill_on_drop(true);
+        command
+    }
+
+    /// A program of ours where every user can run it.
+    pub fn program(&self, program: Program) -> PathBuf {
+        self.folder().join(match program {
+            Program::Daemon => "valetkeyd",
+            _ => "valetkey",
+        })
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.folder().join("valetkeyd.log")
+    }
+}
+
+/// Does something in a thread that is this user's: the kernel knows users by thread.
+fn as_user<T: Send + 'static>(
+    uid: u32,
+    groups: &[u32],
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    let groups: Vec<_> = groups.iter().map(|group| Gid::from_raw(*group)).collect();
+    let work = move || {
+        let (user, group) = (Uid::from_raw(uid), Gid::from_raw(uid));
+        set_thread_groups(&groups)?;
+        set_thread_res_gid(group, group, group)?;
+        set_thread_res_uid(user, user, user)?;
+        work()
+    };
+    std::thread::spawn(work).join().unwrap()
+}

@@ -1,0 +1,220 @@
+//! Whom the service is for, who administers it, what one user may use up, and how it is found.
+
+use serde_json::json;
+use valetkey_tests::{ALICE, Caller, SeveralUsers, request};
+
+use crate::support::{
+    ANN, BEN, ROOT, SECRET, STRANGER, definition, policy, provider, put, settled,
+};
+
+#[tokio::test]
+async fn who_administers_the_service_gets_no_ones_tokens_by_it() {
+    let entra = provider().await;
+    let configuration = |administrators: &str| {
+        format!("[service]\nusers = \"all\"\nadministrators = {administrators}\n{}", policy(&entra))
+    };
+    let Some(machine) = SeveralUsers::start(&configuration("[]")).await else { return };
+    let secret = json!({"secret": SECRET});
+    let put_as = async |uid, groups: &[u32]| {
+        put(&mut machine.connect_with(uid, groups), "/v1/secrets/x", &secret).await
+    };
+    for (administrators, uid, groups, expected) in [
+        ("[]", BEN, &[][..], 403),
+        ("[]", ROOT, &[], 204),
+        ("[65534]", BEN, &[], 204),
+        ("[65534]", ANN, &[], 403),
+        ("[\"nobody\"]", BEN, &[], 204),
+        ("[\"@nogroup\"]", ANN, &[65_534], 204),
+        ("[\"@nogroup\"]", ANN, &[], 403),
+        ("[\"no-such-user\", \"@no-such-group\"]", ANN, &[], 403),
+    ] {
+        machine.configure(&configuration(administrators));
+        // The signal is heard in no time, but not in none.
+        let mut answer = put_as(uid, groups).await;
+        for _ in 0..200 {
+            if answer.status == expected {
+                break;
+            }
+            // sleep: nothing tells when the daemon has heard the signal but asking it.
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            answer = put_as(uid, groups).await;
+        }
+        assert_eq!(answer.status, expected, "{administrators} {uid} {groups:?}");
+    }
+    machine.configure(&configuration("[54321]"));
+    let mut ann = Caller::open(machine.connect_as(ANN), &definition(&entra)).await;
+    ann.sign_in(entra.control(), ALICE).await;
+    for administrator in [ROOT, STRANGER] {
+        let mut caller = Caller::open(machine.connect_as(administrator), &definition(&entra)).await;
+        assert_eq!(caller.usernames().await, [""; 0]);
+        assert_eq!(caller.token(json!({})).await.refusal().1, "sign_in_needed");
+        let exported = json!({"unencrypted": true});
+        let exported = caller.connection.post("/v1/cache/export", &exported).await;
+        assert_eq!(exported.refusal(), (403, "access_denied".to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn whom_the_service_is_not_for_is_told_so_and_a_change_holds_for_open_connections() {
+    let service = |users: &str| format!("[service]\nusers = {users}\n[policy]\nauthorities = []\n");
+    let Some(machine) = SeveralUsers::start(&service(&format!("[{ANN}, \"@nogroup\"]"))).await
+    else {
+        return;
+    };
+    let mut ann = machine.connect_as(ANN);
+    assert_eq!(ann.get("/v1/status").await.status, 200);
+    assert_eq!(machine.connect_with(STRANGER, &[65_534]).get("/v1/status").await.status, 200);
+    assert_eq!(machine.connect_as(ROOT).get("/v1/status").await.status, 200);
+    for path in ["/v1/status", "/v1/apps", "/v1/nowhere"] {
+        let refused = machine.connect_as(BEN + 1).get(path).await;
+        assert_eq!(refused.refusal(), (403, "access_denied".to_owned()), "{path}");
+        assert!(refused.json()["error_description"].as_str().unwrap().contains("[service]"));
+    }
+    let mut held: Vec<_> = (0..20).map(|_| machine.connect_as(BEN + 1)).collect();
+    let mut refused = 0;
+    for connection in &mut held {
+        refused +=
+            u32::from(connection.try_ask(&request("GET", "/v1/status", "", b"")).await.is_err());
+    }
+    assert!(refused >= 12, "strangers may hold few connections: {refused}");
+    machine.configure(&service("[]"));
+    let removed = async {
+        while ann.get("/v1/status").await.status == 200 {
+            tokio::task::yield_now().await;
+        }
+    };
+    valetkey_tests::patiently("the change", removed).await;
+    assert_eq!(machine.connect_as(ANN).get("/v1/status").await.refusal().0, 403);
+    assert_eq!(machine.connect_as(ROOT).get("/v1/status").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_service_speaks_to_no_provider_that_is_not_listed() {
+    let entra = provider().await;
+    let Some(machine) = SeveralUsers::start("[service]\nusers = \"all\"\n").await else { return };
+    let refused = machine.connect_as(ANN).post("/v1/apps", &definition(&entra)).await;
+    assert_eq!(refused.refusal(), (403, "access_denied".to_owned()));
+    assert!(refused.json().to_string().contains("[policy] authorities"), "{}", refused.json());
+    assert_eq!(entra.control().requests(), []);
+}
+
+#[tokio::test]
+async fn the_section_is_for_the_systems_daemon_alone() {
+    let Some(mut machine) = SeveralUsers::new("[service]\nusers = \"all\"\n") else { return };
+    machine.launch("exec \"$0\"").await;
+    let question = request("GET", "/v1/status", "", b"");
+    let asked = machine.connect_as(ROOT).try_ask(&question).await;
+    assert!(asked.is_err(), "root is another user");
+    let own = machine.connect_as(valetkey_tests::SERVICE).get("/v1/status").await.success();
+    assert!(own.get("service").is_none());
+}
+
+#[tokio::test]
+async fn what_one_user_takes_up_is_missing_to_nobody_else() {
+    let Some(mut machine) = SeveralUsers::new("[service]\nusers = \"all\"\n") else { return };
+    machine.launch("ulimit -n 224; exec \"$0\" --system").await;
+    let question = request("GET", "/v1/status", "", b"");
+    let mut held = Vec::new();
+    let mut served = 0;
+    for _ in 0..60 {
+        let mut connection = machine.connect_as(ANN);
+        served += u32::from(connection.try_ask(&question).await.is_ok());
+        held.push(connection);
+    }
+    assert_eq!(served, 20, "a quarter of what there is");
+    for other in [BEN, ROOT, STRANGER] {
+        assert_eq!(machine.connect_as(other).get("/v1/status").await.status, 200);
+    }
+    drop(held);
+    let again = async {
+        while machine.connect_as(ANN).try_ask(&question).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    valetkey_tests::patiently("room", again).await;
+}
+
+#[tokio::test]
+async fn bodies_that_do_not_come_keep_nobody_else_waiting() {
+    let Some(machine) = SeveralUsers::start("[service]\nusers = \"all\"\n").await else { return };
+    let head = "Content-Type: application/json\r\nContent-Length: 1048576\r\n";
+    let mut slow = Vec::new();
+    for _ in 0..32 {
+        let mut connection = machine.connect_as(ANN);
+        connection.send(&request("POST", "/v1/cache/import", head, b"{")).await.unwrap();
+        slow.push(connection);
+    }
+    let imported = machine.connect_as(BEN).post("/v1/cache/import", &json!({"cache": {}})).await;
+    assert_eq!(imported.status, 200, "{}", imported.json());
+}
+
+#[tokio::test]
+async fn the_command_works_as_any_user_and_reads_files_as_that_user() {
+    let Some((machine, _entra, ann)) = settled().await else { return };
+    let run = async |uid: u32, words: &[&str]| {
+        let output = machine.command_as(uid, words).output().await.unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    let (code, status, said) = run(ANN, &["status"]).await;
+    assert!(
+        code == Some(0) && status.contains("for several users of this machine"),
+        "{status}{said}"
+    );
+    assert!(
+        !status.contains("administer") && run(ROOT, &["status"]).await.1.contains("administer")
+    );
+    assert!(run(ANN, &["accounts"]).await.1.contains(ALICE));
+    assert!(!run(BEN, &["accounts"]).await.1.contains(ALICE));
+
+    // Neither the daemon nor another user could read this file; whose it is reads it and sends it.
+    let cache = machine.home_of(ANN).join("cache.json");
+    std::fs::write(&cache, "{}").unwrap();
+    std::os::unix::fs::chown(&cache, Some(ANN), Some(ANN)).unwrap();
+    let path = cache.to_str().unwrap();
+    assert_eq!(run(ANN, &["cache", "import", path]).await.0, Some(0));
+    let (code, _, said) = run(BEN, &["cache", "import", path]).await;
+    assert!(code == Some(1) && !said.is_empty(), "{said}");
+    let (code, _, said) = run(ANN, &["cache", "export", "--unencrypted", "--yes"]).await;
+    assert!(code == Some(4) && said.contains("hands out no cache"), "{said}");
+    let (code, _, said) = run(ANN, &["lock", "--everybody"]).await;
+    assert!(code == Some(4) && said.contains("administrators"), "{said}");
+    drop(ann);
+}
+
+#[tokio::test]
+async fn the_systems_daemon_is_found_without_being_named() {
+    let Some((machine, _entra, _ann)) = settled().await else { return };
+    // In mounts of its own, so that this machine's /run stays as it is.
+    let script = r#"mount -t tmpfs -o mode=755 tmpfs /run || exit 99
+        mkdir /run/valetkey && mount --bind "$1" /run/valetkey
+        exec setpriv --reuid="$2" --regid="$2" --clear-groups "$0" accounts"#;
+    let cli = machine.program(valetkey_tests::Program::Cli);
+    let mut command = tokio::process::Command::new("unshare");
+    command.args(["--mount", "/bin/sh", "-c", script]).arg(cli);
+    command.arg(machine.folder().join("run")).arg(ANN.to_string()).current_dir("/");
+    command
+        .env_clear()
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("HOME", machine.home_of(ANN));
+    let output = command.output().await.unwrap();
+    let (said, wrong) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    if output.status.code() == Some(99) || wrong.contains("unshare failed") {
+        eprintln!("not run, for it takes mounts of its own: finding the system's daemon: {wrong}");
+        return;
+    }
+    assert!(output.status.success() && said.contains(ALICE), "{said}{wrong}");
+}
+
+#[tokio::test]
+async fn the_configuration_of_the_readme_is_one() {
+    let readme = include_str!("../../../README.md");
+    let blocks = readme.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let configuration = blocks.into_iter().find(|block| block.starts_with("[service]")).unwrap();
+    let Some(machine) = SeveralUsers::start(configuration).await else { return };
+    for uid in [ANN, BEN, ROOT] {
+        let status = machine.connect_as(uid).get("/v1/status").await.success();
+        assert_eq!(status["service"]["administrator"], uid == ROOT);
+    }
+}
