@@ -19,13 +19,13 @@ pub(super) fn lock(client: &Client, everybody: bool, console: &Console) -> Resul
 }
 
 pub(super) fn unlock(client: &Client, console: &Console) -> Result<(), Failure> {
-    let status = client.status()?;
-    let is_own_lock = !status.locked && status.service.is_some_and(|service| service.locked_by_you);
-    let passphrase = match io::stdin().is_terminal() && status.key.to_be_chosen {
+    let passphrase = match io::stdin().is_terminal().then(|| client.status()).transpose()? {
         // What a user locked among several is opened by that it is the user who asks.
-        _ if is_own_lock => String::new(),
-        true => choose_passphrase()?,
-        false => read_passphrase()?,
+        Some(status) if !status.locked && status.service.is_some_and(|it| it.locked_by_you) => {
+            String::new()
+        }
+        Some(status) if status.key.to_be_chosen => choose_passphrase()?,
+        _ => read_passphrase()?,
     };
     client.unlock(&UnlockRequest { passphrase })?;
     confirm(console, false)
