@@ -3,7 +3,7 @@
 //! It takes root, since nobody else can become somebody else.
 
 use std::fs::{self, File, Permissions};
-use std::io;
+use std::io::{self, Write as _};
 use std::net::Ipv4Addr;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::net::UnixStream as StdUnixStream;
@@ -70,7 +70,7 @@ impl SeveralUsers {
     /// When it cannot be written.
     pub fn configure(&self, configuration: &str) {
         let (file, fresh) = (self.folder().join("config.toml"), self.folder().join("config.new"));
-        fs::write(&fresh, configuration).unwrap();
+        File::create(&fresh).unwrap().write_all(configuration.as_bytes()).unwrap();
         fs::rename(fresh, file).unwrap();
         if let Some(daemon) = self.daemon.as_ref().and_then(Child::id) {
             let daemon = i32::try_from(daemon).ok().and_then(Pid::from_raw).unwrap();

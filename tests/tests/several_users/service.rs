@@ -169,7 +169,7 @@ async fn the_command_works_as_any_user_and_reads_files_as_that_user() {
 
     // Neither the daemon nor another user could read this file; whose it is reads it and sends it.
     let cache = machine.home_of(ANN).join("cache.json");
-    std::fs::write(&cache, "{}").unwrap();
+    std::io::Write::write_all(&mut std::fs::File::create(&cache).unwrap(), b"{}").unwrap();
     std::os::unix::fs::chown(&cache, Some(ANN), Some(ANN)).unwrap();
     let path = cache.to_str().unwrap();
     assert_eq!(run(ANN, &["cache", "import", path]).await.0, Some(0));
