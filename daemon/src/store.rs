@@ -4,6 +4,7 @@
 //! users it is for, and each caller is answered only when its own changes are on the disk.
 
 mod attempts;
+mod presented;
 mod worker;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,6 +20,7 @@ use zeroize::Zeroizing;
 
 use crate::failure::Failure;
 use attempts::{Attempt, Attempts};
+use presented::Presentation;
 use worker::{Command, Worker};
 
 /// Reads the time in Unix seconds, for the names of what has to be set aside.
@@ -164,6 +166,13 @@ impl VaultStore {
         answered.await.unwrap_or_else(|_| Err(gone()))
     }
 
+    async fn present(&self, refresh_token: &Secret, what: Presentation) -> bool {
+        let (answer, answered) = oneshot::channel();
+        let token = Zeroizing::new(refresh_token.expose().as_bytes().to_vec());
+        self.send(Command::Present { token, what, answer });
+        answered.await.unwrap_or(false)
+    }
+
     /// A secret that the configuration refers to.
     ///
     /// # Errors
@@ -259,6 +268,16 @@ impl TokenStore for VaultStore {
 
     fn mark<'a>(&'a self, credential: &'a [u8]) -> BoxFuture<'a, Result<[u8; 32], StoreError>> {
         Box::pin(self.mark(Zeroizing::new(credential.to_vec())))
+    }
+
+    fn note_presented<'a>(&'a self, refresh_token: &'a Secret) -> BoxFuture<'a, bool> {
+        Box::pin(self.present(refresh_token, Presentation::Begins))
+    }
+
+    fn settle_presented<'a>(&'a self, refresh_token: &'a Secret) -> BoxFuture<'a, ()> {
+        Box::pin(async {
+            self.present(refresh_token, Presentation::Ends).await;
+        })
     }
 }
 

@@ -25,6 +25,11 @@ pub use consent::{grant, prompt, word};
 /// When to try again what could not be done while something else was.
 const BUSY_SECONDS: u64 = 5;
 
+/// What to do about a sign-in that the provider has ended, when it is known why.
+const ANSWER_LOST: &str = "An earlier answer of the provider was lost, since the daemon was killed or the connection broke, and \
+    it takes the second use of a refresh token for theft. Sign in again. Start a flow: interactive where there is a browser, \
+    device code elsewhere.";
+
 /// Members of a provider's answer that the wire has under names of its own.
 const NAMED_TOKEN_MEMBERS: [&str; 7] = [
     "access_token",
@@ -253,6 +258,10 @@ fn error(error: &Error, correlation_id: &CorrelationId) -> (u16, ErrorBody) {
         Error::Discovery(error) => discovery_code(error),
         Error::Token(TokenResponseError::Refused(refusal)) => {
             return refused(refusal, correlation_id);
+        }
+        Error::AnswerLost(refusal) => {
+            let (status, body) = refused(refusal, correlation_id);
+            return (status, ErrorBody { hint: Some(ANSWER_LOST.to_owned()), ..body });
         }
         Error::Token(TokenResponseError::Unavailable { retry_after, .. }) => {
             let (status, mut body) =

@@ -158,7 +158,12 @@ async fn a_process_that_has_the_number_of_one_that_ended_is_not_named_in_its_pla
     puppet.wait_for_exit().await;
     let innocent = Path::new("/usr/bin/cat");
     let _innocent = run_under(number, &world.machine, innocent).await;
-    assert_eq!(fs::read_link(format!("/proc/{number}/exe")).unwrap(), innocent);
+    patiently("the innocent program", async {
+        while fs::read_link(format!("/proc/{number}/exe")).unwrap() != innocent {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
     let program = check_unidentified(&world, &mut puppet, "ended").await;
     assert_eq!((&program["process"], &program["parents"]), (&json!(number), &json!(null)));
     assert_ne!(program["path"], json!(innocent), "{program}");

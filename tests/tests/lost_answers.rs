@@ -74,7 +74,10 @@ async fn ask_all(world: &World) -> Vec<(u16, Value)> {
 /// The provider has ended the sign-in: all are told that a person is needed, the dead token is shown once, and one page in
 /// one browser serves them all.
 async fn check_asked_once(world: &World) {
-    for (status, body) in ask_all(world).await {
+    let told = ask_all(world).await;
+    let is_told_apart = |body: &Value| body["hint"].as_str().unwrap().contains("was lost");
+    assert!(told.iter().any(|(_, body)| is_told_apart(body)), "{told:?}");
+    for (status, body) in told {
         let error = body["error"].as_str().unwrap();
         assert_eq!(status, 409, "{body}");
         assert!(["invalid_grant", "sign_in_needed"].contains(&error), "{body}");
@@ -100,6 +103,22 @@ async fn check_asked_once(world: &World) {
         caller.token(json!({})).await.success();
     }
     assert!(ask_all(world).await.iter().all(|(status, _)| *status == 200));
+}
+
+/// A sign-in that was ended otherwise, and one that goes on after a kill that lost no answer, are told as such.
+#[tokio::test]
+async fn a_family_that_was_revoked_is_not_taken_for_one_that_an_answer_has_cost() {
+    let mut world = world_with_grace(0).await;
+    let mut caller = world.caller().await;
+    caller.token(json!({"force_refresh": true})).await.success();
+    world.machine.restart().await;
+    world.control().revoke_user(ALICE);
+    for (_, body) in ask_all(&world).await {
+        assert!(!body["hint"].as_str().unwrap().contains("was lost"), "{body}");
+    }
+    let notes = std::fs::read_dir(world.machine.state_dir()).unwrap();
+    let names = notes.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert_eq!(names.filter(|name| name.starts_with("presented-")).count(), 0);
 }
 
 #[tokio::test]

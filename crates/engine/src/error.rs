@@ -99,6 +99,10 @@ pub enum Error {
     /// The provider's: it refused, is out of order, or broke the protocol.
     #[error("{0}")]
     Token(#[from] TokenResponseError),
+    /// Nobody's: an answer of the provider was lost, and the refresh token, which it had rotated, is refused the next time.
+    /// Most providers take that for theft and end the whole sign-in.
+    #[error("{0}, after an earlier answer of its was lost")]
+    AnswerLost(Box<OAuthError>),
     /// The authority's: it does not say who knows a user's password.
     #[error("{0}")]
     UserRealm(#[from] UserRealmError),
@@ -155,8 +159,31 @@ impl Error {
     /// The provider's refusal, when that is what it is.
     pub fn refusal(&self) -> Option<&OAuthError> {
         match self {
-            Self::Token(TokenResponseError::Refused(refusal)) => Some(refusal),
+            Self::Token(TokenResponseError::Refused(refusal)) | Self::AnswerLost(refusal) => {
+                Some(refusal)
+            }
             _ => None,
+        }
+    }
+
+    /// The same for a refresh token of which an earlier answer was lost: where it is dead now, that is why.
+    pub(crate) fn after_lost_answer(self) -> Self {
+        match self {
+            Self::Token(TokenResponseError::Refused(refusal))
+                if refusal.is_dead_refresh_token() =>
+            {
+                Self::AnswerLost(refusal)
+            }
+            other => other,
+        }
+    }
+
+    /// True when the provider may have given an answer that is saved nowhere.
+    pub(crate) fn may_lose_an_answer(&self) -> bool {
+        match self {
+            Self::Transport(TransportError::Connect { .. }) => false,
+            Self::Transport(_) | Self::Store(_) => true,
+            _ => false,
         }
     }
 

@@ -31,6 +31,7 @@ mod possession;
 mod private_cache;
 mod provider;
 mod refresh;
+mod refresh_ahead;
 mod region;
 mod request;
 mod route;

@@ -118,6 +118,12 @@ pub trait TokenStore: Send + Sync {
     /// A keyed hash that this store alone can make, the same for ever: it tells whether two credentials are one, and nothing
     /// about them.
     fn mark<'a>(&'a self, credential: &'a [u8]) -> BoxFuture<'a, Result<[u8; 32], StoreError>>;
+    /// Notes that a refresh token is about to be presented. True if it was noted before and not settled since: an answer was
+    /// lost, on its way or with the process. A note outlives the process and need not outlive the machine, and where it
+    /// cannot be made there is none: it is no part of what keeps tokens, and says why one is lost.
+    fn note_presented<'a>(&'a self, refresh_token: &'a Secret) -> BoxFuture<'a, bool>;
+    /// Forgets the note: the answer is saved, or none was given.
+    fn settle_presented<'a>(&'a self, refresh_token: &'a Secret) -> BoxFuture<'a, ()>;
 }
 
 /// The store of what is never stored.
@@ -138,6 +144,14 @@ impl TokenStore for Nowhere {
 
     fn mark<'a>(&'a self, _: &'a [u8]) -> BoxFuture<'a, Result<[u8; 32], StoreError>> {
         Box::pin(async { Err(StoreError::Unavailable("nothing is stored here".to_owned())) })
+    }
+
+    fn note_presented<'a>(&'a self, _: &'a Secret) -> BoxFuture<'a, bool> {
+        Box::pin(async { false })
+    }
+
+    fn settle_presented<'a>(&'a self, _: &'a Secret) -> BoxFuture<'a, ()> {
+        Box::pin(async {})
     }
 }
 

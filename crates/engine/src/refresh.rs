@@ -1,14 +1,14 @@
 //! Silent tokens: from the cache, else by a refresh token; `silent.rs` decides, this does it.
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use tokio::sync::OwnedMutexGuard;
 use valetkey_cache::{AccessToken, TokenCache, TokenEvent};
 use valetkey_model::{AccountId, Secret, UnixTime};
 use valetkey_oauth::{
-    ApiId, CacheReason, ProviderMetadata, RefreshTokenGrant, build_refresh_token_request,
-    decorate_scopes, parse_token_response,
+    ApiId, CacheReason, Call, HttpResponse, ProviderMetadata, RefreshTokenGrant,
+    build_refresh_token_request, decorate_scopes, parse_token_response,
 };
 use valetkey_policy::Authorized;
 
@@ -28,13 +28,6 @@ use crate::possession::{Binding, Possession};
 use crate::request::{AccountSelector, SilentRequest};
 use crate::silent::{Candidate, Decision, MANDATORY_SECONDS, RefreshPlan, decide};
 use crate::user::User;
-
-/// After a refresh ahead of need has failed, the next one waits this long: the token at hand is still good.
-const AHEAD_PAUSE_SECONDS: i64 = 60;
-
-/// When refreshes ahead of need may be tried again.
-#[derive(Default)]
-pub(crate) struct RefreshAhead(Mutex<HashMap<FlightKey, UnixTime>>);
 
 /// A request, and the account that it turned out to mean.
 struct Errand<'a> {
@@ -307,14 +300,38 @@ impl Engine {
             build_refresh_token_request(provider, &definition.client_id, &grant, &call)
                 .with_extra_fields(&request.extras.fields);
         let lease = self.lease(user).await?;
-        let answer = self.send_for_token(user, &request.app, possession, redemption).await?;
-        let outcome = parse_token_response(&answer, &grant.scopes, self.now());
-        record_outcome(&request.app, &call, &outcome);
+        let secret = &candidate.token.secret;
+        let was_lost = user.note_presented(secret).await;
+        let answer = self.send_for_token(user, &request.app, possession, redemption);
+        let outcome = self.admit_refresh(errand, candidate, &lease, &call, &grant, answer).await;
+        if is_settled(&outcome, was_lost) {
+            user.settle_presented(secret).await;
+        }
+        if !was_lost {
+            return outcome;
+        }
+        outcome.map_err(Error::after_lost_answer)
+    }
+
+    /// Reads the answer to a refresh, and saves what came.
+    async fn admit_refresh(
+        self: &Arc<Self>,
+        errand: &Errand<'_>,
+        candidate: &Candidate,
+        lease: &Lease,
+        call: &Call,
+        grant: &RefreshTokenGrant,
+        answer: impl Future<Output = Result<HttpResponse, Error>>,
+    ) -> Result<TokenAnswer, Error> {
+        let Errand { user, request, account, provider, possession, .. } = *errand;
+        let definition = request.app.definition();
+        let outcome = parse_token_response(&answer.await?, &grant.scopes, self.now());
+        record_outcome(&request.app, call, &outcome);
         let response = match outcome {
             Ok(response) => response,
             Err(error) => {
                 let error = Error::from(error);
-                self.forget_if_dead(user, &lease, candidate, &error).await?;
+                self.forget_if_dead(user, lease, candidate, &error).await?;
                 return Err(error);
             }
         };
@@ -332,7 +349,7 @@ impl Engine {
             is_overtaken = changes.is_empty() && !is_signed_in(cache, &request.app, account);
             changes
         };
-        let saved = user.commit(&lease, plan).await;
+        let saved = user.commit(lease, plan).await;
         if is_overtaken {
             self.give_back(errand, issue.response.refresh_token);
             return Err(Error::SignInNeeded(SignInReason::NoAccount));
@@ -412,23 +429,14 @@ pub(crate) fn good_until(
     (left < MANDATORY_SECONDS && !is_asked_for_anew).then(|| now.plus_seconds(left / 2))
 }
 
-fn is_asked_for_anew(request: &SilentRequest) -> bool {
-    request.force_refresh || request.claims_challenge.is_some()
+/// Whether no answer to this refresh token is missing any more.
+fn is_settled(outcome: &Result<TokenAnswer, Error>, was_lost: bool) -> bool {
+    match outcome {
+        Ok(_) => true,
+        Err(error) => error.refusal().is_some() || !(was_lost || error.may_lose_an_answer()),
+    }
 }
 
-impl RefreshAhead {
-    /// Whether a refresh ahead of need may start. Callers that come together start one: they join its flight.
-    pub(crate) fn may_start(&self, key: &FlightKey, now: UnixTime) -> bool {
-        let mut pauses = self.lock();
-        pauses.retain(|_, until| now < *until);
-        !pauses.contains_key(key)
-    }
-
-    pub(crate) fn pause(&self, key: FlightKey, now: UnixTime) {
-        self.lock().insert(key, now.plus_seconds(AHEAD_PAUSE_SECONDS));
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<FlightKey, UnixTime>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn is_asked_for_anew(request: &SilentRequest) -> bool {
+    request.force_refresh || request.claims_challenge.is_some()
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use tokio::sync::Mutex as AsyncMutex;
 use valetkey_cache::{Change, Counts, TokenCache};
-use valetkey_model::{AccountId, Authority, Partition, UnixTime};
+use valetkey_model::{AccountId, Authority, Partition, Secret, UnixTime};
 use valetkey_oauth::ProviderMetadata;
 
 use crate::answer::TokenAnswer;
@@ -24,7 +24,7 @@ use crate::lease::Lease;
 use crate::managed_identity::{ManagedIdentityApplication, ManagedIdentityDefinition};
 use crate::open_apps::OpenApps;
 use crate::ports::{StoreError, TokenStore};
-use crate::refresh::RefreshAhead;
+use crate::refresh_ahead::RefreshAhead;
 
 /// What makes two discoveries the same: the authority, and the name of its document.
 type DiscoveryKey = (Authority, String);
@@ -175,6 +175,16 @@ impl User {
         if let Err(error) = self.store.save(&self.partition, &changes).await {
             tracing::info!(%error, "answers of providers could not be saved");
         }
+    }
+
+    /// See [`TokenStore::note_presented`].
+    pub(crate) async fn note_presented(&self, refresh_token: &Secret) -> bool {
+        self.store.note_presented(refresh_token).await
+    }
+
+    /// See [`TokenStore::settle_presented`].
+    pub(crate) async fn settle_presented(&self, refresh_token: &Secret) {
+        self.store.settle_presented(refresh_token).await;
     }
 
     pub(crate) fn is_forgotten(&self) -> bool {

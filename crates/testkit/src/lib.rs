@@ -8,6 +8,7 @@ pub mod gate;
 pub mod http;
 pub mod idle;
 pub mod machine;
+mod power;
 pub mod proof;
 pub mod redirects;
 pub mod rng;

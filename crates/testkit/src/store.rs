@@ -1,12 +1,12 @@
 //! A token store in memory: what is in it survives the engine, and its disk fails when a test says so.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sha2::Digest as _;
 use valetkey_cache::{Change, Entry, EntryKey};
 use valetkey_engine::ports::{BoxFuture, StoreError, TokenStore};
-use valetkey_model::Partition;
+use valetkey_model::{Partition, Secret};
 
 use crate::gate::Gate;
 
@@ -23,6 +23,7 @@ struct Disk {
     entries: HashMap<Partition, BTreeMap<EntryKey, Entry>>,
     saves: Vec<Vec<Change>>,
     fault: Option<StoreError>,
+    presented: HashSet<String>,
 }
 
 impl MemoryStore {
@@ -119,5 +120,15 @@ impl TokenStore for MemoryStore {
 
     fn mark<'a>(&'a self, credential: &'a [u8]) -> BoxFuture<'a, Result<[u8; 32], StoreError>> {
         Box::pin(async move { Ok(sha2::Sha256::digest(credential).into()) })
+    }
+
+    fn note_presented<'a>(&'a self, refresh_token: &'a Secret) -> BoxFuture<'a, bool> {
+        let is_new = self.lock().presented.insert(refresh_token.expose().to_owned());
+        Box::pin(async move { !is_new })
+    }
+
+    fn settle_presented<'a>(&'a self, refresh_token: &'a Secret) -> BoxFuture<'a, ()> {
+        self.lock().presented.remove(refresh_token.expose());
+        Box::pin(async {})
     }
 }

@@ -5,28 +5,27 @@
 #![expect(clippy::expect_used, reason = "a world that cannot be made is a failed test")]
 
 use std::collections::BTreeMap;
-use std::future::pending;
 use std::sync::Arc;
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use valetkey_cache::{Account, Change, Entry};
-use valetkey_engine::ports::{BoxFuture, HttpClient, StoreError, TokenStore, TransportError};
+use valetkey_cache::{Account, Entry};
 use valetkey_engine::{
     AccountSelector, AccountsRequest, Attendant, ClientApplication, Completion, Definition, Engine,
     Error, Extras, Flow, FlowKind, FlowRequest, FlowStatus, Grant, GrantRequest, Hints, Invitation,
-    Ports, Route, SilentRequest, TokenAnswer, User, Visit,
+    Ports, SilentRequest, TokenAnswer, User, Visit,
 };
 use valetkey_model::{
     AccountId, Authority, AuthorityOptions, Caller, ClientId, Partition, ScopeSet, UnixTime,
 };
-use valetkey_oauth::{ExtraFields, HttpRequest, HttpResponse};
+use valetkey_oauth::ExtraFields;
 use valetkey_policy::{Asker, Authorized, Denial, Grants, Policy, Subject, decide};
 
 use crate::clock::FakeClock;
 use crate::http::FakeHttp;
 use crate::http::provider::{Dialect, TinyProvider};
 use crate::machine::FakeMachine;
+use crate::power::Powered;
 use crate::redirects::FakeRedirects;
 use crate::rng::SeededRng;
 use crate::store::MemoryStore;
@@ -392,59 +391,4 @@ pub fn tell_status(status: &FlowStatus) -> String {
 
 fn caller_of(uid: u32) -> Caller {
     Caller::of(Partition::of_uid(uid))
-}
-
-/// What an engine holds of the world; when it is killed, nothing that it began goes on.
-struct Powered<T> {
-    inner: Arc<T>,
-    power: watch::Receiver<bool>,
-}
-
-impl<T> Powered<T> {
-    fn new(inner: &Arc<T>, power: &watch::Sender<bool>) -> Arc<Self> {
-        Arc::new(Self { inner: Arc::clone(inner), power: power.subscribe() })
-    }
-
-    async fn while_on<R>(&self, work: impl Future<Output = R>) -> R {
-        let mut power = self.power.clone();
-        let power_failure = async {
-            let _ = power.wait_for(|is_on| !is_on).await;
-        };
-        tokio::select! {
-            biased;
-            () = power_failure => pending().await,
-            outcome = work => outcome,
-        }
-    }
-}
-
-impl HttpClient for Powered<FakeHttp> {
-    fn send<'a>(
-        &'a self,
-        request: HttpRequest,
-        route: Option<&'a Arc<Route>>,
-    ) -> BoxFuture<'a, Result<HttpResponse, TransportError>> {
-        Box::pin(self.while_on(self.inner.send(request, route)))
-    }
-}
-
-impl TokenStore for Powered<MemoryStore> {
-    fn load<'a>(
-        &'a self,
-        partition: &'a Partition,
-    ) -> BoxFuture<'a, Result<Vec<Entry>, StoreError>> {
-        Box::pin(self.while_on(self.inner.load(partition)))
-    }
-
-    fn save<'a>(
-        &'a self,
-        partition: &'a Partition,
-        changes: &'a [Change],
-    ) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(self.while_on(self.inner.save(partition, changes)))
-    }
-
-    fn mark<'a>(&'a self, credential: &'a [u8]) -> BoxFuture<'a, Result<[u8; 32], StoreError>> {
-        Box::pin(self.while_on(self.inner.mark(credential)))
-    }
 }

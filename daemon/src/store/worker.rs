@@ -15,6 +15,7 @@ use valetkey_vault::{
 use zeroize::Zeroizing;
 
 use super::attempts::Attempt;
+use super::presented::{self, Presentation};
 use super::{Records, SharedReport, UnixSeconds};
 use crate::failure::Failure;
 
@@ -26,6 +27,7 @@ pub(super) enum Command {
     ReadRecords { partition: Partition, answer: Answer<Records, StoreError> },
     CountSecrets { answer: Answer<usize, StoreError> },
     Mark { credential: Zeroizing<Vec<u8>>, answer: Answer<[u8; 32], StoreError> },
+    Present { token: Zeroizing<Vec<u8>>, what: Presentation, answer: oneshot::Sender<bool> },
     Unlock { passphrase: Zeroizing<String>, attempt: Attempt, answer: Answer<(), Failure> },
     CheckPassphrase { passphrase: Zeroizing<String>, attempt: Attempt, answer: Answer<(), Failure> },
     Lock { answer: Answer<(), Failure> },
@@ -101,6 +103,9 @@ impl Worker {
             Command::Mark { credential, answer } => {
                 drop(answer.send(self.vault().map(|vault| vault.mark(&credential))));
             }
+            Command::Present { token, what, answer } => {
+                let _ = answer.send(self.present(&token, what));
+            }
             Command::Unlock { passphrase, attempt, answer } => {
                 let outcome = self.unlock(passphrase, &attempt);
                 // Whoever hears the answer may try again.
@@ -144,6 +149,11 @@ impl Worker {
             || |record: Record<'_>| (record.key.to_owned(), Zeroizing::new(record.value.to_vec()));
         let loaded = self.vault()?.load(partition.as_str(), reader);
         Ok(loaded.map_err(|error| explain(&error))?.records)
+    }
+
+    fn present(&self, token: &[u8], what: Presentation) -> bool {
+        let Ok(vault) = self.vault() else { return false };
+        presented::note(&self.options.state_dir, &vault.mark(token), what)
     }
 
     fn count_secrets(&self) -> Result<usize, StoreError> {

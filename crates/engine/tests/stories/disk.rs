@@ -164,7 +164,8 @@ fn a_rotated_token_survives_a_kill() {
 
 #[test]
 fn a_kill_before_the_save_leaves_the_old_refresh_token_to_try() {
-    for (rotates, expected) in [(false, "issued at-3"), (true, "provider answered invalid_grant")] {
+    let lost = "provider answered invalid_grant, after an earlier answer of its was lost";
+    for (rotates, expected) in [(false, "issued at-3"), (true, lost)] {
         run(async {
             let mut world = TestWorld::new();
             world.entra.change_manners(|it| it.rotates = rotates);

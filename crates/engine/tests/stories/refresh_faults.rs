@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use valetkey_engine::{AccountSelector, SilentRequest};
 use valetkey_testkit::http::{On, Reply, html, json as answer, status};
-use valetkey_testkit::world::{TestWorld, run, tell};
+use valetkey_testkit::world::{TestWorld, run, settle, tell};
 
 const NO_TOKEN: &str = "no refresh token for this account and application";
 
@@ -78,6 +78,38 @@ fn a_passing_fault_costs_no_refresh_token() {
     let captive = "answer (status 200) is no JSON; a proxy or a network's sign-in page may have answered in the provider's place";
     check(html(), captive, true, true);
     check(answer(200, &json!({})), "answer lacks \"access_token\"", true, true);
+}
+
+#[test]
+fn a_refusal_after_a_lost_answer_says_so_and_no_other_one() {
+    for (between, told) in [
+        (None, "provider answered invalid_grant, after an earlier answer of its was lost"),
+        (
+            Some(Reply::offline()),
+            "provider answered invalid_grant, after an earlier answer of its was lost",
+        ),
+    ] {
+        run(async {
+            let world = TestWorld::new();
+            let app = world.app("editor").await;
+            world.sign_in(&app, "ada", "a").await;
+            world.clock.advance(3600).await;
+            let gate = world.http.hold(On::refresh());
+            let _asking = world.spawn_ask(world.request(&app, "a"));
+            settle().await;
+            let mut world = world;
+            world.restart();
+            gate.open();
+            let app = world.app("editor").await;
+            if let Some(reply) = between {
+                world.http.script(On::refresh(), reply);
+                assert!(world.token(&app, "a").await.contains("connect"));
+                world.http.forget_scripts();
+            }
+            world.http.script(On::refresh(), Reply::refusal("invalid_grant"));
+            assert_eq!(world.token(&app, "a").await, told);
+        });
+    }
 }
 
 #[test]
