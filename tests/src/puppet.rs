@@ -98,6 +98,8 @@ impl Puppet {
     /// # Panics
     /// When it has ended.
     pub async fn act(&mut self, act: Act) -> u32 {
+        // A connection may wait to be accepted, and what the daemon knows of a program it sees when it accepts.
+        self.ask("GET", "/v1/status", &Value::Null).await.expect("an answer");
         self.say(&format!("{act:?}")).await;
         self.next_line().await.expect("an answer").parse().unwrap()
     }
