@@ -85,7 +85,12 @@ impl EntryDecoder {
         let section = reader.take_name()?;
         let mut members = Vec::with_capacity(16);
         while !reader.0.is_empty() {
-            members.push((Cow::Borrowed(reader.take_name()?), reader.take_value()?));
+            let name = reader.take_name()?;
+            // The second one would be taken for a member that this version does not know.
+            if members.iter().any(|(known, _)| *known == name) {
+                return Err(DecodeError::Damaged("a member is there twice"));
+            }
+            members.push((Cow::Borrowed(name), reader.take_value()?));
         }
         let entry = Members::new(members, &mut self.0).into_entry(section);
         Ok(entry.ok_or(DecodeError::Damaged("kind is unknown"))??)

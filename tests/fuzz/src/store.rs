@@ -23,7 +23,10 @@ use crate::input::{CANARY, assert_silent};
 const RECORDS: usize = 40;
 const PARTITION: &str = "user 1000";
 const MOST_HARMS: usize = 8;
-const FILES: [&str; 4] = ["vault.header", "vault.redb", "vault.seen", "key"];
+const HEADER: &str = "vault.header";
+const DATABASE: &str = "vault.redb";
+/// By how their names begin.
+const FILES: [&str; 4] = [HEADER, DATABASE, "vault.seen", "key-"];
 
 /// What is done to the files.
 #[derive(Arbitrary, Debug)]
@@ -58,17 +61,18 @@ pub fn run(data: &[u8]) {
     let state = dir.path().join("state");
     lay_down(&state, &files);
     let is_harmed = files != *sound_store(was_killed);
+    let is_gone = !files.contains_key(HEADER) && !files.contains_key(DATABASE);
     match open_store(&state) {
         Ok(vault) => {
-            check(&vault, is_harmed);
+            check(&vault, is_harmed, is_gone);
             check_afterwards(vault, &state);
         }
         Err(error) => check_refusal(&error, is_harmed),
     }
 }
 
-/// Every value is right, and what is missing was told.
-fn check(vault: &Vault, is_harmed: bool) {
+/// Every value is right, and what is missing was told. Of a store that is gone nothing tells that there was one.
+fn check(vault: &Vault, is_harmed: bool, is_gone: bool) {
     let incidents = vault.incidents();
     incidents.iter().for_each(|incident| assert_silent(incident.to_string()));
     assert!(is_harmed || incidents.is_empty(), "{incidents:?} without harm");
@@ -87,7 +91,8 @@ fn check(vault: &Vault, is_harmed: bool) {
         assert!(is_newest || (is_reported && *value == old_value()), "{key} has a wrong value");
     }
     let seen = loaded.records.len() + loaded.damaged;
-    assert!(seen == RECORDS || !incidents.is_empty(), "{seen} of {RECORDS}, and nothing is told");
+    let is_told = is_gone || !incidents.is_empty();
+    assert!(seen == RECORDS || is_told, "{seen} of {RECORDS}, and nothing is told");
 }
 
 /// What was dealt with is dealt with, and the store works.
@@ -145,7 +150,7 @@ impl Harm {
                 let digest: String =
                     Sha256::digest(&json).iter().map(|byte| format!("{byte:02x}")).collect();
                 let content = [&json[..], b"\n", digest.as_bytes(), b"\n"].concat();
-                files.insert(FILES[0].to_owned(), content);
+                files.insert(HEADER.to_owned(), content);
             }
         }
     }

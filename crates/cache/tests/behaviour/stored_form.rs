@@ -92,6 +92,15 @@ fn a_newer_format_is_refused_and_damage_is_told() {
 }
 
 #[test]
+fn an_entry_that_has_a_member_twice_is_damaged() {
+    let mut bytes = account("u", "t", 7).entry().encode();
+    assert!(Entry::decode(&bytes).is_ok());
+    bytes.extend_from_slice(b"\x05\0realm\0\x01\0\0\0t");
+    let damaged = DecodeError::Damaged("a member is there twice");
+    assert_eq!(Entry::decode(&bytes).unwrap_err(), damaged);
+}
+
+#[test]
 fn no_secret_shows_in_debug_output() {
     let text =
         format!("{:?}", TokenCache::from_entries(one_of_each()).entries().collect::<Vec<_>>());
