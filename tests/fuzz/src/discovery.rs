@@ -24,7 +24,7 @@ const AUTHORITIES: [(&str, bool); 7] = [
 /// What the documents kept together may be, in bytes.
 const MAX_METADATA: usize = 16 * 1024;
 
-/// One byte for the authority, then as [`read_response`].
+/// One byte for the authority, then as `read_response`.
 pub fn run(data: &[u8]) {
     let mut input = Input::new(data);
     let (text, oidc) = input.choose(&AUTHORITIES);

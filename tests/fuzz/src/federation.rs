@@ -14,7 +14,7 @@ use crate::response::read_response;
 /// Larger documents are nobody's, and are not looked at.
 const MAX_DOCUMENT: usize = 512 * 1024;
 
-/// One byte for whether all is on this machine, then as [`read_response`].
+/// One byte for whether all is on this machine, then as `read_response`.
 pub fn run(data: &[u8]) {
     let mut input = Input::new(data);
     let is_local = input.byte() & 1 != 0;

@@ -14,7 +14,7 @@ use crate::NOW;
 use crate::input::{CANARY, Input, assert_error_silent, assert_silent, is_only_in_secrets};
 use crate::response::read_response;
 
-/// As [`read_response`].
+/// As `read_response`.
 pub fn run(data: &[u8]) {
     let response = read_response(Input::new(data));
     check_headers(&response);
