@@ -91,6 +91,11 @@ impl Broker {
         &self.engine
     }
 
+    /// Drops the keys of declared applications from memory.
+    pub fn forget_keys(&self) {
+        self.keys.forget();
+    }
+
     /// What is held for the caller.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use std::path::Path;
 use futures_util::future::join_all;
 use valetkey_engine::Definition;
 use valetkey_model::UnixTime;
-use valetkey_proto::v1::{About, Finding, Held, ProtectionStatus, Status};
+use valetkey_proto::v1::{About, AutoLock, Finding, Held, ProtectionStatus, Status};
 
 use crate::broker::Broker;
 use crate::failure::Failure;
@@ -16,8 +16,9 @@ use crate::http_client::{RootsFound, Surroundings, TriedProxy};
 use crate::session::Session;
 
 /// What there is to say of the daemon itself, which `status` knows.
-pub fn of_daemon(status: &Status) -> Vec<Finding> {
-    let mut findings = vec![look_at_key(status)];
+pub fn of_daemon(status: &Status, now: UnixTime) -> Vec<Finding> {
+    let mut findings = vec![look_at_key(status, now)];
+    findings.extend(look_at_auto_lock(&status.auto_lock));
     findings.extend(look_at_store(status));
     findings.extend(look_at_configuration(status));
     findings.push(look_at_limits(hardening::descriptor_limit()));
@@ -37,8 +38,10 @@ pub async fn of_surroundings(surroundings: &Surroundings) -> Vec<Finding> {
     findings
 }
 
-fn look_at_key(Status { key, locked, .. }: &Status) -> Finding {
-    let what = format!("{}: {}", key.provider, key.protection);
+fn look_at_key(Status { key, locked, .. }: &Status, now: UnixTime) -> Finding {
+    let days = |made_at: i64| now.seconds_since(UnixTime::from_seconds(made_at)) / (24 * 3600);
+    let age = key.made_at.map_or_else(String::new, |at| format!("; {} days old", days(at)));
+    let what = format!("{}: {}{age}", key.provider, key.protection);
     match (*locked, key.provider.as_str()) {
         (true, "passphrase") if key.to_be_chosen => {
             Finding::warning(About::Key, what, "Choose the passphrase: run `valetkey unlock`.")
@@ -46,13 +49,31 @@ fn look_at_key(Status { key, locked, .. }: &Status) -> Finding {
         (true, "passphrase") => {
             Finding::warning(About::Key, what, "Hand it in: run `valetkey unlock`.")
         }
+        (true, "file" | "credential") => {
+            Finding::warning(About::Key, what, "It was locked: run `valetkey unlock`.")
+        }
         (true, _) => Finding::bad(About::Key, what, "See to what is in the way; the store waits."),
         (false, "file") => Finding::warning(
             About::Key,
             what,
-            "Keep the disk itself encrypted; or begin a new store where a keyring runs, or with `key = \"passphrase\"`.",
+            "The last resort. Keep the disk itself encrypted; or run `valetkey key rotate --provider keyring`, or `passphrase`.",
         ),
         (false, _) => Finding::good(About::Key, what),
+    }
+}
+
+fn look_at_auto_lock(auto: &AutoLock) -> Option<Finding> {
+    let mut when: Vec<_> = auto.on.iter().map(|on| format!("on {on}")).collect();
+    when.extend(auto.after_idle.map(|seconds| format!("after {seconds} s without a token")));
+    let what = format!("locked {}", when.join(", "));
+    match &auto.problem {
+        _ if when.is_empty() => None,
+        None => Some(Finding::good(About::Key, what)),
+        Some(problem) => {
+            let hint =
+                "Set `lock_on` where systemd-logind runs, and can be reached from valetkeyd.";
+            Some(Finding::warning(About::Key, format!("{what}: {problem}"), hint))
+        }
     }
 }
 

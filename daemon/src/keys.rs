@@ -83,6 +83,11 @@ impl Keys {
         Ok(opened)
     }
 
+    /// Drops what it remembers.
+    pub fn forget(&self) {
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     fn recall(
         &self,
         name: &str,

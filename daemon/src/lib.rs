@@ -23,7 +23,10 @@ pub mod http_client;
 pub mod in_memory;
 pub mod key_file;
 pub mod keys;
+pub mod locking;
 pub mod logging;
+#[cfg(target_os = "linux")]
+pub mod logind;
 pub mod paths;
 pub mod program;
 pub mod redirect_listener;

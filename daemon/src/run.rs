@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use valetkey_engine::ports::Clock;
 use valetkey_engine::{Engine, Ports};
@@ -15,12 +16,15 @@ use crate::api::{self, Api, Process};
 use crate::audit::Audit;
 use crate::broker::Broker;
 use crate::clock::SystemClock;
-use crate::config::{ConfigError, Source, VaultConfig};
+use crate::config::{ConfigError, LockOn, Source, VaultConfig};
 use crate::configuration::Configuration;
 use crate::consent::{self, Consent, Pinentry};
 use crate::endpoint::{self, Inherited, OpenError, Purpose};
 use crate::hardening::{self, Confined, Confinement, Lookout};
 use crate::http_client::{MachineClient, ReqwestClient, Surroundings};
+#[cfg(target_os = "linux")]
+use crate::locking::session;
+use crate::locking::{AutoLock, Locking, Watch};
 use crate::paths::{self, Lookup, NoStateDir};
 use crate::redirect_listener::LoopbackListener;
 use crate::rng::SystemRng;
@@ -136,12 +140,16 @@ pub async fn run(options: Options, lookup: Lookup<'_>) -> Result<(), RunError> {
     let sweeping = tokio::spawn(sweep_in_memory(Arc::clone(&api)));
     let prompting = tokio::spawn(ask_on_desktop(Arc::clone(&api), pinentry));
     let saving = tokio::spawn(save_left_overs(Arc::clone(&engine)));
+    let idle = tokio::spawn(lock_when_idle(Arc::clone(&api)));
+    let watching = watch_session(&api, &config.vault.lock_on);
     let limits = if api.broker.serves_several() { limits.among_several() } else { limits };
     let router = api::router(Arc::clone(&api));
     let serving = serve(&listener, router, api::door(&api), signal, limits);
     let (deadline, ()) = tokio::join!(stop_after(termination, &shutdown, limits.grace), serving);
     finish_flights(&engine, deadline).await;
     prompting.abort();
+    watching.abort();
+    idle.abort();
     saving.abort();
     sweeping.abort();
     reloading.abort();
@@ -194,6 +202,24 @@ async fn ask_on_desktop(api: Arc<Api>, pinentry: Option<Pinentry>) {
 /// Elsewhere `valetkey grants watch` asks.
 #[cfg(not(target_os = "linux"))]
 async fn ask_on_desktop(_api: Arc<Api>, _pinentry: Option<Pinentry>) {}
+
+async fn lock_when_idle(api: Arc<Api>) {
+    AutoLock(api).watch_idleness(&SystemClock).await;
+}
+
+/// Locks with the screen and before sleep, if it is to.
+fn watch_session(api: &Arc<Api>, on: &[LockOn]) -> JoinHandle<()> {
+    let (api, on) = (Arc::clone(api), on.to_vec());
+    tokio::spawn(async move {
+        if on.is_empty() {
+            return;
+        }
+        #[cfg(target_os = "linux")]
+        session::watch(&on, &AutoLock(Arc::clone(&api)), &api.session_watch, &SystemClock).await;
+        #[cfg(not(target_os = "linux"))]
+        api.session_watch.set(Some("only systemd-logind tells of them, on Linux".to_owned()));
+    })
+}
 
 /// A program that died has closed nothing.
 async fn sweep_in_memory(api: Arc<Api>) {
@@ -262,6 +288,8 @@ fn assemble(
     Api {
         broker: Broker::new(engine, configuration, secrets, audit, consent, service),
         store,
+        locking: Locking::default(),
+        session_watch: Watch::default(),
         process: Process {
             socket: listener.endpoint().to_string(),
             started: SystemClock.now(),

@@ -5,6 +5,7 @@
 
 mod attempts;
 mod presented;
+mod protection;
 mod worker;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,6 +22,7 @@ use zeroize::Zeroizing;
 use crate::failure::Failure;
 use attempts::{Attempt, Attempts};
 use presented::Presentation;
+pub use protection::Rotation;
 use worker::{Command, Worker};
 
 /// Reads the time in Unix seconds, for the names of what has to be set aside.
@@ -48,6 +50,14 @@ pub struct StoreReport {
     pub key_protection: String,
     /// True while a new store waits for its first passphrase.
     pub key_to_be_chosen: bool,
+    /// When it was made, in Unix seconds.
+    pub key_made_at: Option<u64>,
+    /// When the oldest data key was made.
+    pub data_key_made_at: Option<u64>,
+    /// How many records there are, at the last opening or rotation.
+    pub records: Option<u64>,
+    /// Whether records are being sealed anew.
+    pub sealing_anew: bool,
     /// Damage that was found, and what became of it.
     pub problems: Vec<String>,
 }
@@ -95,7 +105,7 @@ impl VaultStore {
         report.locked && report.key_provider == KeyProvider::Passphrase.to_string()
     }
 
-    /// Opens a locked store; does nothing to an open one.
+    /// Opens a locked store, with its passphrase if it has one; does nothing to an open one.
     ///
     /// # Errors
     /// When the passphrase is wrong, the key still cannot be had, or it is too soon after a wrong one.
@@ -103,6 +113,28 @@ impl VaultStore {
         let attempt = self.begin_attempt()?;
         let passphrase = Zeroizing::new(passphrase.expose().to_owned());
         self.ask(|answer| Command::Unlock { passphrase, attempt, answer }).await
+    }
+
+    /// Opens a store that was locked and needs no passphrase; does nothing to any other.
+    ///
+    /// # Errors
+    /// When the key cannot be had.
+    pub async fn reopen(&self) -> Result<(), Failure> {
+        self.ask(|answer| Command::Reopen { answer }).await
+    }
+
+    /// Replaces keys. The wrapping key is another one when it returns; records are sealed anew behind what else is asked for.
+    ///
+    /// # Errors
+    /// When the passphrase that the store has is missing or wrong, a provider refuses, or nothing can be written. Then the
+    /// keys are those that they were.
+    pub async fn rotate(&self, rotation: Rotation) -> Result<(), Failure> {
+        let attempt = match rotation.passphrase {
+            Some(_) => Some(self.begin_attempt()?),
+            None => None,
+        };
+        let rotation = Box::new(rotation);
+        self.ask(|answer| Command::Rotate { rotation, attempt, answer }).await
     }
 
     /// Makes sure that whoever asks knows the passphrase, where one protects the store; of others none is asked.
@@ -133,7 +165,7 @@ impl VaultStore {
     /// Closes the store and forgets its keys, until it is unlocked.
     ///
     /// # Errors
-    /// When its key is not a passphrase: any other provider would open it again by itself.
+    /// When its thread has ended.
     pub async fn lock(&self) -> Result<(), Failure> {
         self.ask(|answer| Command::Lock { answer }).await
     }

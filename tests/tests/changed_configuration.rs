@@ -115,7 +115,7 @@ async fn a_key_that_the_store_does_not_have_is_a_problem_before_the_next_start_r
     machine.kill().await;
     let refusal = machine.launch_in_vain().await;
     let folder = machine.state_dir().display().to_string();
-    for word in [&folder, "`file`", "`passphrase`", "`auto`", "move that folder away"] {
+    for word in [&folder, "`file`", "`passphrase`", "`auto`", "valetkey key rotate"] {
         assert!(problem.contains(word) && refusal.contains(word), "{word}: {problem}\n{refusal}");
     }
 }

@@ -58,12 +58,19 @@ async fn a_locked_store_waits_for_its_passphrase_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_store_that_would_open_again_by_itself_is_not_locked() {
+async fn a_store_that_needs_nobody_stays_locked_until_somebody_asks() {
     let world = World::start().await;
+    let token = world.caller().await.sign_in(world.control(), ALICE).await;
     let mut connection = world.machine.connect().await;
-    let refused = connection.post("/v1/lock", &json!({})).await;
-    assert_eq!(refused.refusal(), (400, "bad_request".to_owned()));
-    assert_eq!(world.machine.status().await["locked"], false);
+    connection.post("/v1/lock", &json!({})).await.success();
+    assert_eq!(world.machine.status().await["locked"], true);
+    for _ in 0..2 {
+        let refused = connection.post("/v1/apps", &world.definition()).await;
+        assert_eq!(refused.refusal(), (423, "store_locked".to_owned()));
+    }
+    connection.post("/v1/unlock", &json!({})).await.success();
+    let kept = world.caller().await.token(json!({})).await.success();
+    assert_eq!(kept["access_token"], token["access_token"]);
 }
 
 /// What the process could have secrets in. None where only root may look, and this is somebody else.

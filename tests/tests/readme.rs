@@ -54,6 +54,8 @@ const COMMANDS: &[(&str, Proof)] = &[
     ("valetkey grants", Proof::Prints("")),
     ("valetkey cache import --from azure-cli", Proof::Prints("Took 1 account")),
     ("valetkey cache export --unencrypted --yes msal-cache.json", Proof::Prints("msal-cache.json")),
+    ("valetkey key", Proof::Prints("file")),
+    ("valetkey key rotate --data", Proof::Prints("sealed anew")),
     ("mkdir -p ~/.config/systemd/user/valetkeyd.service.d", Proof::Units),
     ("cp packaging/systemd/user/* ~/.config/systemd/user/", Proof::Units),
     (

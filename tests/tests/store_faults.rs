@@ -154,11 +154,11 @@ async fn a_newer_store_is_left_to_the_newer_program() {
             Sha256::digest(&line).iter().map(|byte| format!("{byte:02x}")).collect();
         replace(&path, format!("{line}\n{digest}\n").as_bytes());
     };
-    let (ours, newer) = ("\"format\":1", "\"format\":2");
+    let (ours, newer) = ("\"format\":2", "\"format\":3");
     check_refused_untouched(
         "newer",
         |state| set_format(state, ours, newer),
-        &["format is 2", "update valetkey"],
+        &["format is 3", "update valetkey"],
         |state| set_format(state, newer, ours),
     )
     .await;

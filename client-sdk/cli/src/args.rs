@@ -53,8 +53,13 @@ pub enum Command {
         #[arg(long)]
         everybody: bool,
     },
-    /// Hand in the store's passphrase, from the terminal or from standard input
+    /// Unlock the store, with its passphrase from the terminal or from standard input
     Unlock,
+    /// Tell where the key is that protects the store, and have another one
+    Key {
+        #[command(subcommand)]
+        command: Option<KeyCommand>,
+    },
     /// Move tokens in from another library, or out to one
     #[command(subcommand)]
     Cache(CacheCommand),
@@ -217,6 +222,52 @@ pub struct LogoutArgs {
     /// Sign everybody out
     #[arg(long)]
     pub all: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum KeyCommand {
+    /// Have another key, while the daemon goes on
+    ///
+    /// Without options it is the key that wraps the data keys, of the same provider. Passphrases are asked for, the old one
+    /// first, or read from standard input, a line each.
+    Rotate(KeyRotateArgs),
+}
+
+#[derive(Args, Debug)]
+pub struct KeyRotateArgs {
+    /// Have other data keys, and all records sealed anew
+    #[arg(long)]
+    pub data: bool,
+    /// Who is to keep the wrapping key
+    #[arg(long, value_enum, value_name = "PROVIDER")]
+    pub provider: Option<ProviderName>,
+    /// Choose another passphrase
+    #[arg(long)]
+    pub new_passphrase: bool,
+    /// Know that a stolen disk gives more with that provider than with the one before
+    #[arg(long, requires = "provider")]
+    pub weaker: bool,
+}
+
+/// Who can keep a wrapping key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ProviderName {
+    Keyring,
+    Credential,
+    Passphrase,
+    File,
+}
+
+impl ProviderName {
+    /// As the daemon calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Keyring => "keyring",
+            Self::Credential => "credential",
+            Self::Passphrase => "passphrase",
+            Self::File => "file",
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]

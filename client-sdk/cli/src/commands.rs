@@ -8,6 +8,7 @@ mod completions;
 mod doctor;
 mod events;
 mod grants;
+mod key;
 mod lock;
 mod login;
 mod logout;
@@ -43,6 +44,7 @@ pub(crate) fn run(command: Command, console: &Console) -> Result<(), Failure> {
         Command::Grants(arguments) => grants::run(&client, &arguments, console),
         Command::Lock { everybody } => lock::lock(&client, everybody, console),
         Command::Unlock => lock::unlock(&client, console),
+        Command::Key { command } => key::run(&client, command.as_ref(), console),
         Command::Path | Command::Doctor | Command::Completions { .. } => Ok(()),
     }
 }

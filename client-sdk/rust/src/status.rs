@@ -1,7 +1,7 @@
-//! `GET /v1/status`, `POST /v1/lock` and `POST /v1/unlock`: the daemon itself.
+//! `GET /v1/status`, `POST /v1/lock`, `POST /v1/unlock` and `POST /v1/keys/rotate`: the daemon itself.
 
 use valetkey_proto::v1::paths::route;
-use valetkey_proto::v1::{Status, UnlockRequest};
+use valetkey_proto::v1::{RotateKeysRequest, Status, UnlockRequest};
 
 use crate::blocking;
 use crate::call::Call;
@@ -43,6 +43,14 @@ impl Client {
     pub async fn unlock(&self, request: &UnlockRequest) -> Result<(), Error> {
         self.call(Call::post(route::UNLOCK, request)).await
     }
+
+    /// Replaces keys of the store while it is in use.
+    ///
+    /// # Errors
+    /// When a passphrase is wrong, or a provider refuses; the keys are those that they were.
+    pub async fn rotate_keys(&self, request: &RotateKeysRequest) -> Result<(), Error> {
+        self.call(Call::post(route::KEYS_ROTATE, request)).await
+    }
 }
 
 impl blocking::Client {
@@ -76,5 +84,13 @@ impl blocking::Client {
     /// When it is the wrong one.
     pub fn unlock(&self, request: &UnlockRequest) -> Result<(), Error> {
         self.call(Call::post(route::UNLOCK, request))
+    }
+
+    /// As [`Client::rotate_keys`].
+    ///
+    /// # Errors
+    /// When a passphrase is wrong, or a provider refuses.
+    pub fn rotate_keys(&self, request: &RotateKeysRequest) -> Result<(), Error> {
+        self.call(Call::post(route::KEYS_ROTATE, request))
     }
 }

@@ -6,25 +6,33 @@
 //! since it was closed (module `last_seen`). After an I/O error redb refuses all work until
 //! it is opened anew, so a failed call drops the connection and the next call opens it again.
 
-use std::collections::BTreeMap;
+mod anew;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::panic::resume_unwind;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use redb::backends::FileBackend;
-use redb::{ReadOnlyTable, ReadableDatabase, ReadableTable, Table, TableDefinition};
+use redb::{
+    ReadOnlyTable, ReadableDatabase, ReadableTable, ReadableTableMetadata, Table, TableDefinition,
+};
 
 use zeroize::Zeroizing;
 
+use crate::data_keys::{DataKey, DataKeys};
 use crate::error::VaultError;
 use crate::fault::{Fault, no_panic};
 use crate::last_seen::{LastSeen, Note, Stamp};
 use crate::loaded::{Loaded, Loader, Record};
-use crate::record::{RecordKeys, Row, RowPrefix, prefix_of};
+use crate::record::{RecordKeys, Row, RowPrefix, key_id, prefix_of};
 use crate::state_dir::StateDir;
+pub(crate) use anew::Batch;
 
 pub(crate) const DATABASE_NAME: &str = "vault.redb";
+/// Of a database that is being made.
+const NEW_NAME: &str = "vault.redb.new";
 
 const RECORDS: TableDefinition<'_, Row, &[u8]> = TableDefinition::new("records");
 /// How many rows each partition has, so that a load notices when the tree leads past some.
@@ -42,7 +50,6 @@ const MOST_THREADS: usize = 2;
 /// The database of one store.
 pub(crate) struct Database {
     dir: StateDir,
-    keys: RecordKeys,
     state: Mutex<State>,
 }
 
@@ -65,7 +72,7 @@ pub(crate) type SealedChange = (Row, Option<Vec<u8>>);
 
 impl Database {
     /// Opens the database, and checks the whole of it unless nobody wrote to it since.
-    pub(crate) fn open(dir: &StateDir, keys: RecordKeys) -> Result<Found, VaultError> {
+    pub(crate) fn open(dir: &StateDir, proof: &[u8; 32]) -> Result<Found, VaultError> {
         if !dir.exists(DATABASE_NAME) {
             return Ok(Found::Missing);
         }
@@ -74,7 +81,7 @@ impl Database {
         let attempt = |trusted| {
             no_panic(|| {
                 let connection = connect(dir, trusted)?;
-                let saves = check_proof(&connection, &keys)?;
+                let saves = check_proof(&connection, proof)?;
                 Ok((connection, saves))
             })
         };
@@ -88,112 +95,83 @@ impl Database {
         };
         last_seen.write(Note { saves, stamp: Stamp::NONE });
         let state = Mutex::new(State { connection: Some(connection), last_seen, saves });
-        let database = Self { dir: dir.clone(), keys, state };
+        let database = Self { dir: dir.clone(), state };
         Ok(Found::Sound { database, saves_lost: note.saves.saturating_sub(saves) })
     }
 
     /// Creates an empty database under a temporary name, so that a database cut off while it is
     /// born is never taken for a damaged one.
-    pub(crate) fn create(dir: &StateDir, keys: &RecordKeys) -> Result<(), VaultError> {
-        let temporary = format!("{DATABASE_NAME}.new");
-        dir.remove(&temporary)?;
-        let file = dir.create(&temporary)?;
+    pub(crate) fn create(dir: &StateDir, proof: &[u8; 32]) -> Result<(), VaultError> {
+        dir.remove(NEW_NAME)?;
+        let file = dir.create(NEW_NAME)?;
         no_panic(|| {
             let connection = builder().create_with_backend(FileBackend::new(file)?)?;
             let transaction = connection.begin_write()?;
             transaction.open_table(RECORDS)?;
             transaction.open_table(COUNTS)?;
             let mut about = transaction.open_table(ABOUT)?;
-            about.insert("proof", keys.proof().as_slice())?;
+            about.insert("proof", proof.as_slice())?;
             about.insert("saves", 0u64.to_le_bytes().as_slice())?;
             drop(about);
             transaction.commit()?;
             Ok(connection.close()?)
         })
-        .map_err(|fault| fault.into_error("create", &dir.path(&temporary)))?;
+        .map_err(|fault| fault.into_error("create", &dir.path(NEW_NAME)))?;
         LastSeen::open(dir)?.write(Note::default());
-        dir.rename(&temporary, DATABASE_NAME)
+        dir.rename(NEW_NAME, DATABASE_NAME)
     }
 
-    pub(crate) fn keys(&self) -> &RecordKeys {
-        &self.keys
-    }
-
-    /// The records of a partition, as `reader` reads them: it is asked for a reader by each thread that takes part.
+    /// The records of a partition that these keys open, as `reader` reads them: it is asked for a reader by each thread
+    /// that takes part.
     pub(crate) fn load<T: Send, R: FnMut(Record<'_>) -> T>(
         &self,
+        keys: &[Arc<DataKey>],
         partition: &str,
         reader: &(impl Fn() -> R + Sync),
     ) -> Result<Loaded<T>, VaultError> {
-        let prefix = self.keys.prefix(partition);
         self.with_connection("load records from", |_, connection| {
             let transaction = connection.begin_read()?;
-            let expected = transaction.open_table(COUNTS)?.get(prefix)?.map_or(0, |n| n.value());
-            let records = transaction.open_table(RECORDS)?;
-            let threads = match expected {
-                RECORDS_FOR_THREADS.. => thread::available_parallelism().map_or(1, usize::from),
-                _ => 1,
-            };
-            let ranges = split_partition(prefix, threads.min(MOST_THREADS) as u8);
-            let loaded = self.load_ranges(&records, ranges, reader)?;
-            match loaded.records.len() + loaded.damaged {
-                found if found as u64 == expected => Ok(loaded),
-                found => Err(Fault::Damaged(format!("{found} of {expected} records found"))),
-            }
-        })
-    }
-
-    /// Loads the first range on this thread and the others on threads of their own.
-    fn load_ranges<T: Send, R: FnMut(Record<'_>) -> T>(
-        &self,
-        records: &ReadOnlyTable<Row, &'static [u8]>,
-        ranges: Vec<RangeInclusive<Row>>,
-        reader: &(impl Fn() -> R + Sync),
-    ) -> Result<Loaded<T>, Fault> {
-        let load = |range| self.load_range(records, range, Loader::new(reader()));
-        thread::scope(|scope| {
-            let mut ranges = ranges.into_iter();
-            let own = ranges.next();
-            let workers: Vec<_> = ranges.map(|range| scope.spawn(move || load(range))).collect();
-            let mut loaded = own.map_or_else(|| Ok(Loader::new(reader()).finish()), load)?;
-            for worker in workers {
-                loaded.extend(worker.join().unwrap_or_else(|panic| resume_unwind(panic))?);
+            let (counts, records) =
+                (transaction.open_table(COUNTS)?, transaction.open_table(RECORDS)?);
+            let mut loaded = Loaded { records: Vec::new(), damaged: 0 };
+            for key in keys {
+                let prefix = key.records.prefix(partition);
+                let expected = counts.get(prefix)?.map_or(0, |n| n.value());
+                loaded.extend(load_rows(&records, &key.records, prefix, expected, reader)?);
             }
             Ok(loaded)
         })
     }
 
-    fn load_range<T, R: FnMut(Record<'_>) -> T>(
-        &self,
-        records: &ReadOnlyTable<Row, &'static [u8]>,
-        range: RangeInclusive<Row>,
-        mut loader: Loader<T, R>,
-    ) -> Result<Loaded<T>, Fault> {
-        for entry in records.range(range)? {
-            let (row, stored) = entry?;
-            loader.add(&self.keys, &row.value(), stored.value());
-        }
-        Ok(loader.finish())
-    }
-
     /// The names of the partitions that have a record that opens; reads one record of each.
-    pub(crate) fn partitions(&self) -> Result<Vec<String>, VaultError> {
+    pub(crate) fn partitions(&self, keys: &DataKeys) -> Result<BTreeSet<String>, VaultError> {
         self.with_connection("list partitions of", |_, connection| {
             let records = connection.begin_read()?.open_table(RECORDS)?;
-            let mut names = Vec::new();
+            let mut names = BTreeSet::new();
             let mut from = Some([0x00; 32]);
             while let Some(first) = from.take() {
                 for entry in records.range(first..)? {
                     let (row, stored) = entry?;
+                    let Some(key) = key_id(stored.value()).and_then(|id| keys.find(id)) else {
+                        continue;
+                    };
                     let mut buffer = Zeroizing::new(Vec::with_capacity(stored.value().len()));
-                    if let Ok(record) = self.keys.open(&row.value(), stored.value(), &mut buffer) {
-                        names.push(record.partition.to_owned());
+                    let opened = key.records.open(&row.value(), stored.value(), &mut buffer);
+                    if let Ok(record) = opened {
+                        names.insert(record.partition.to_owned());
                         from = after_partition(row.value());
                         break;
                     }
                 }
             }
             Ok(names)
+        })
+    }
+
+    /// How many records there are.
+    pub(crate) fn count(&self) -> Result<u64, VaultError> {
+        self.with_connection("count records of", |_, connection| {
+            Ok(connection.begin_read()?.open_table(RECORDS)?.len()?)
         })
     }
 
@@ -252,6 +230,48 @@ impl Drop for Database {
     }
 }
 
+/// Loads the rows with this prefix, of which there should be so many: a part on this thread, and others on threads of their own.
+fn load_rows<T: Send, R: FnMut(Record<'_>) -> T>(
+    records: &ReadOnlyTable<Row, &'static [u8]>,
+    keys: &RecordKeys,
+    prefix: RowPrefix,
+    expected: u64,
+    reader: &(impl Fn() -> R + Sync),
+) -> Result<Loaded<T>, Fault> {
+    let threads = match expected {
+        RECORDS_FOR_THREADS.. => thread::available_parallelism().map_or(1, usize::from),
+        _ => 1,
+    };
+    let load = |range| load_range(records, keys, range, Loader::new(reader()));
+    let loaded = thread::scope(|scope| {
+        let mut ranges = split_partition(prefix, threads.min(MOST_THREADS) as u8).into_iter();
+        let own = ranges.next();
+        let workers: Vec<_> = ranges.map(|range| scope.spawn(move || load(range))).collect();
+        let mut loaded = own.map_or_else(|| Ok(Loader::new(reader()).finish()), load)?;
+        for worker in workers {
+            loaded.extend(worker.join().unwrap_or_else(|panic| resume_unwind(panic))?);
+        }
+        Ok::<_, Fault>(loaded)
+    })?;
+    match loaded.records.len() + loaded.damaged {
+        found if found as u64 == expected => Ok(loaded),
+        found => Err(Fault::Damaged(format!("{found} of {expected} records found"))),
+    }
+}
+
+fn load_range<T, R: FnMut(Record<'_>) -> T>(
+    records: &ReadOnlyTable<Row, &'static [u8]>,
+    keys: &RecordKeys,
+    range: RangeInclusive<Row>,
+    mut loader: Loader<T, R>,
+) -> Result<Loaded<T>, Fault> {
+    for entry in records.range(range)? {
+        let (row, stored) = entry?;
+        loader.add(keys, &row.value(), stored.value());
+    }
+    Ok(loader.finish())
+}
+
 /// Applies changes, and answers by how many rows each partition has grown.
 fn apply(
     records: &mut Table<'_, Row, &'static [u8]>,
@@ -302,13 +322,13 @@ fn connect(dir: &StateDir, trusted: Stamp) -> Result<redb::Database, Fault> {
     Ok(builder().set_check_integrity_on_open(check).create_with_backend(FileBackend::new(file)?)?)
 }
 
-/// Checks that the database was made with these keys, and answers how many saves it has seen.
-fn check_proof(connection: &redb::Database, keys: &RecordKeys) -> Result<u64, Fault> {
+/// Checks that the database is of the store with this proof, and answers how many saves it has seen.
+fn check_proof(connection: &redb::Database, expected: &[u8; 32]) -> Result<u64, Fault> {
     let transaction = connection.begin_read()?;
     transaction.open_table(RECORDS)?;
     let about = transaction.open_table(ABOUT)?;
     match about.get("proof")? {
-        Some(proof) if proof.value() == keys.proof().as_slice() => read_saves(&about),
+        Some(proof) if proof.value() == expected.as_slice() => read_saves(&about),
         _ => Err(Fault::Damaged("it belongs to another store".into())),
     }
 }

@@ -23,11 +23,11 @@ pub enum VaultError {
     /// The passphrase does not open this store. The store itself is sound.
     #[error("open the store: wrong passphrase")]
     WrongPassphrase,
-    /// The configuration asks for another provider than the one that the store was made with.
+    /// The configuration asks for another provider than the store's.
     #[error(
-        "open the store {}: it keeps the key provider that it was made with, `{recorded}`, and the \
-         configuration asks for `{wanted}`; set the key to `auto` or `{recorded}`, or move that \
-         folder away to begin a new store, for which everybody signs in again", path.display()
+        "open the store {}: its key provider is `{recorded}`, and the configuration asks for \
+         `{wanted}`; set the key to `auto` or `{recorded}`, and then run `valetkey key rotate \
+         --provider {wanted}` if that is what you want", path.display()
     )]
     OtherProvider {
         /// The store's folder.

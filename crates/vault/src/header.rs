@@ -7,26 +7,33 @@
 //!
 //! The file is one line of JSON and one line with its SHA-256 in hex. The digest tells damage from
 //! a wrong passphrase. All formats to come keep these two lines and `"format"`; a provider or key
-//! derivation that this build does not know comes with a higher format. The file is written once,
-//! before the first record, and never rewritten.
+//! derivation that this build does not know comes with a higher format.
+//!
+//! The file is written before the first record, and replaced whole whenever a key comes or goes: an
+//! owner's first save, a rotation. What is new in it is durable before anything depends on it, and
+//! what it does not name any more nothing depends on. Each time its keys are wrapped anew.
+//!
+//! | format | |
+//! |---|---|
+//! | 1 | one data key, id 0, for all records |
+//! | 2 | a data key for each owner, with whose it is and since when (module `data_keys`); wrapping keys have a generation |
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
 
+use crate::data_keys::{DataKeys, FORMAT_1_ID};
 use crate::error::VaultError;
 use crate::key::{KeyProvider, KeyRecord};
 use crate::locked::Key;
 use crate::options::{Randomness, RandomnessUnavailable, random};
-use crate::record::DATA_KEY_ID;
 use crate::seal::{digest, open_small, seal_small};
 use crate::state_dir::StateDir;
 
 pub(crate) const HEADER_NAME: &str = "vault.header";
 
 /// The newest format that this build reads, and the one that it writes.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Header {
@@ -34,10 +41,16 @@ pub(crate) struct Header {
     /// 128 random bits in hex: tells the keys of two stores apart within one keyring.
     pub(crate) store_id: String,
     pub(crate) key: KeyRecord,
+    /// When the wrapping key was made, in Unix seconds; format 1 does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) made_at: Option<u64>,
+    /// Wrapping keys that were replaced, or were to take the place of this one: of no use, and yet to be discarded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) discarded: Vec<KeyRecord>,
     data_keys: Vec<WrappedKey>,
 }
 
-/// A data key under the wrapping key: base64 of salt, ciphertext and tag.
+/// A key under the wrapping key: base64 of salt, ciphertext and tag.
 #[derive(Clone, Serialize, Deserialize)]
 struct WrappedKey {
     id: u32,
@@ -65,19 +78,10 @@ struct FormatOnly {
 }
 
 impl Header {
-    /// A header with a fresh data key, and that key.
-    pub(crate) fn create(
-        store_id: String,
-        key: KeyRecord,
-        wrapping_key: &Key,
-        randomness: &dyn Randomness,
-    ) -> Result<(Self, Key), RandomnessUnavailable> {
-        let data_key = Key::from(Zeroizing::new(random(randomness)?));
-        let mut header = Self { format: FORMAT, store_id, key, data_keys: Vec::new() };
-        let bound = header.bound_to_data_key(DATA_KEY_ID);
-        let wrapped = seal_small(wrapping_key, random(randomness)?, &bound, data_key.as_slice());
-        header.data_keys.push(WrappedKey { id: DATA_KEY_ID, wrapped: BASE64.encode(wrapped) });
-        Ok((header, data_key))
+    /// A header that holds no keys yet.
+    pub(crate) fn new(store_id: String, key: KeyRecord, made_at: u64) -> Self {
+        let (made_at, discarded, data_keys) = (Some(made_at), Vec::new(), Vec::new());
+        Self { format: FORMAT, store_id, key, made_at, discarded, data_keys }
     }
 
     /// Reads the header; refuses a newer format.
@@ -105,18 +109,46 @@ impl Header {
         dir.replace(HEADER_NAME, &with_digest(&self.to_json()))
     }
 
-    /// The data key; `None` if the wrapping key is not the one that the store was made with.
-    pub(crate) fn unwrap_data_key(&self, wrapping_key: &Key) -> Option<Key> {
-        let wrapped = self.data_keys.iter().find(|key| key.id == DATA_KEY_ID)?;
-        let sealed = BASE64.decode(&wrapped.wrapped).ok()?;
-        let data_key =
-            open_small(wrapping_key, &self.bound_to_data_key(DATA_KEY_ID), &sealed).ok()?;
-        Key::from_slice(&data_key)
+    /// This header with these keys in it.
+    pub(crate) fn wrap(
+        mut self,
+        keys: &DataKeys,
+        wrapping_key: &Key,
+        randomness: &dyn Randomness,
+    ) -> Result<Self, RandomnessUnavailable> {
+        self.format = FORMAT;
+        self.data_keys = Vec::new();
+        let mut data_keys = Vec::new();
+        for (id, content) in keys.entries() {
+            let wrapped =
+                seal_small(wrapping_key, random(randomness)?, &self.bound_to(id), &content);
+            data_keys.push(WrappedKey { id, wrapped: BASE64.encode(wrapped) });
+        }
+        Ok(Self { data_keys, ..self })
+    }
+
+    /// The keys; `None` if the wrapping key is not the one that they were wrapped with.
+    pub(crate) fn unwrap(&self, wrapping_key: &Key) -> Option<DataKeys> {
+        let mut entries = Vec::new();
+        for WrappedKey { id, wrapped } in &self.data_keys {
+            let sealed = BASE64.decode(wrapped).ok()?;
+            entries.push((*id, open_small(wrapping_key, &self.bound_to(*id), &sealed).ok()?));
+        }
+        if self.format == 1 {
+            let (_, key) = entries.into_iter().find(|(id, _)| *id == FORMAT_1_ID)?;
+            return Some(DataKeys::of_format_1(Key::from_slice(&key)?));
+        }
+        DataKeys::from_entries(entries.iter().map(|(id, content)| (*id, content.as_slice())))
+    }
+
+    /// Whether an older version wrote it.
+    pub(crate) fn is_of_older_format(&self) -> bool {
+        self.format < FORMAT
     }
 
     /// The associated data of a wrapped key: nobody can give a key to another store, or lower the
     /// cost of the passphrase, without the wrapping key.
-    fn bound_to_data_key(&self, id: u32) -> Vec<u8> {
+    fn bound_to(&self, id: u32) -> Vec<u8> {
         let bound = Self { data_keys: Vec::new(), ..self.clone() };
         [b"valetkey data key".as_slice(), &id.to_le_bytes(), &bound.to_json()].concat()
     }
@@ -153,26 +185,47 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use zeroize::Zeroizing;
+
     use super::*;
+    use crate::key::Generation;
     use crate::options::SystemRandomness;
 
-    fn header() -> (Header, Key) {
-        let wrapping_key = Zeroizing::new([1; 32]).into();
-        Header::create("5703e1d".into(), KeyRecord::File, &wrapping_key, &SystemRandomness).unwrap()
+    fn wrapping_key(seed: u8) -> Key {
+        Zeroizing::new([seed; 32]).into()
+    }
+
+    fn header() -> (Header, DataKeys) {
+        let mut keys = DataKeys::create(&SystemRandomness).unwrap();
+        keys.add("uid:1000", 1_700_000_000, &SystemRandomness).unwrap();
+        let key = KeyRecord::File(Generation::default());
+        let empty = Header::new("5703e1d".into(), key, 1_700_000_000);
+        (empty.wrap(&keys, &wrapping_key(1), &SystemRandomness).unwrap(), keys)
     }
 
     #[test]
-    fn the_data_key_comes_back_with_the_right_wrapping_key_only() {
-        let (header, data_key) = header();
-        assert_eq!(header.unwrap_data_key(&Zeroizing::new([1; 32]).into()), Some(data_key));
-        assert_eq!(header.unwrap_data_key(&Zeroizing::new([2; 32]).into()), None);
+    fn the_keys_come_back_with_the_right_wrapping_key_only() {
+        let (header, keys) = header();
+        let again = header.unwrap(&wrapping_key(1)).unwrap();
+        assert_eq!(again.proof(), keys.proof());
+        assert_eq!(again.owners(), keys.owners());
+        assert!(header.unwrap(&wrapping_key(2)).is_none());
     }
 
     #[test]
     fn a_wrapped_key_opens_in_its_own_header_only() {
-        let (mut header, _) = header();
-        header.store_id = "0ther".into();
-        assert_eq!(header.unwrap_data_key(&Zeroizing::new([1; 32]).into()), None);
+        type Change = fn(&mut Header);
+        let changes: [Change; 4] = [
+            |header| header.store_id = "0ther".into(),
+            |header| header.key = KeyRecord::Keyring(Generation::default()),
+            |header| header.discarded.push(KeyRecord::File(Generation::default())),
+            |header| header.data_keys[1].id += 1,
+        ];
+        for change in changes {
+            let (mut header, _) = header();
+            change(&mut header);
+            assert!(header.unwrap(&wrapping_key(1)).is_none());
+        }
     }
 
     #[test]
@@ -208,10 +261,10 @@ mod tests {
 
     #[test]
     fn a_newer_format_is_refused_whatever_else_it_says() {
-        let newer = with_digest(br#"{"format":2,"key":{"provider":"tpm"},"surprise":true}"#);
+        let newer = with_digest(br#"{"format":3,"key":{"provider":"tpm"},"surprise":true}"#);
         assert!(matches!(
             Header::parse(&newer),
-            Err(VaultError::NewerFormat { found: 2, supported: 1 })
+            Err(VaultError::NewerFormat { found: 3, supported: 2 })
         ));
     }
 

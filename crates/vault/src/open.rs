@@ -26,15 +26,17 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
+use crate::data_keys::DataKeys;
 use crate::database::{DATABASE_NAME, Database, Found};
 use crate::error::{KeyProblem, VaultError};
 use crate::header::{HEADER_NAME, Header, HeaderFile, hex};
-use crate::key::{CreateKeyError, KeyChoice, KeyProvider, KeyRecord, KeyReport, KeySource};
+use crate::key::{
+    CreateKeyError, Generation, KeyChoice, KeyProvider, KeyRecord, KeyReport, KeySource,
+};
 use crate::locked::Key;
 use crate::options::{OpenOptions, random};
-use crate::record::RecordKeys;
 use crate::state_dir::{StateDir, StateLock};
-use crate::vault::Vault;
+use crate::vault::{Held, Vault};
 
 /// A store that was found or made.
 #[derive(Debug)]
@@ -126,7 +128,7 @@ pub fn is_passphrase(
     let key = source
         .fetch(&header.key)
         .map_err(|reason| VaultError::KeyUnavailable { provider, reason })?;
-    Ok(header.unwrap_data_key(&key).is_some())
+    Ok(header.unwrap(&key).is_some())
 }
 
 impl LockedVault {
@@ -157,12 +159,13 @@ impl LockedVault {
     }
 }
 
+/// A store that is being opened.
 #[derive(Clone)]
-struct Opening {
-    options: OpenOptions,
-    dir: StateDir,
-    lock: Arc<StateLock>,
-    incidents: Vec<Incident>,
+pub(crate) struct Opening {
+    pub(crate) options: OpenOptions,
+    pub(crate) dir: StateDir,
+    pub(crate) lock: Arc<StateLock>,
+    pub(crate) incidents: Vec<Incident>,
 }
 
 impl Opening {
@@ -207,12 +210,17 @@ impl Opening {
         let source = self.key_source(&header.store_id);
         let unavailable = |reason| VaultError::KeyUnavailable { provider, reason };
         let wrapping_key = source.fetch(&header.key).map_err(unavailable)?;
-        let data_key = header.unwrap_data_key(&wrapping_key).ok_or(match provider {
+        let keys = header.unwrap(&wrapping_key).ok_or(match provider {
             KeyProvider::Passphrase => VaultError::WrongPassphrase,
             _ => unavailable(KeyProblem::WrongKey),
         })?;
-        let report = source.report(&header.key);
-        self.open_database(&data_key, report, true)
+        let report = source.report(&header.key, header.made_at);
+        let mut held = Held { header, wrapping_key, keys };
+        if held.header.is_of_older_format() {
+            // Before the first record that the older version could not read.
+            held.write(held.keys.clone(), &self.dir, &*self.options.randomness)?;
+        }
+        self.open_database(held, report, true)
     }
 
     /// Makes a store, in the place of one that is lost if there was one.
@@ -227,17 +235,18 @@ impl Opening {
         let store_id = hex(&random::<16>(&*self.options.randomness)?);
         let source = self.key_source(&store_id);
         let (record, wrapping_key, passed_over) = self.create_wrapping_key(&source, choice)?;
-        let report = KeyReport { passed_over, ..source.report(&record) };
-        match self.write_header(&store_id, &record, &wrapping_key, lost.as_ref()) {
-            Ok((data_key, incidents)) => {
+        let report = KeyReport { passed_over, ..source.report(&record, Some(self.options.now)) };
+        match self.write_header(&store_id, &record, wrapping_key, lost.as_ref()) {
+            Ok((held, incidents)) => {
                 incidents.into_iter().for_each(|incident| self.report(incident));
                 if let Some(lost) = lost {
                     self.set_aside(DATABASE_NAME, lost.reason)?;
                 }
-                self.open_database(&data_key, report, false)
+                self.open_database(held, report, false)
             }
             Err(error) => {
-                self.key_source(&store_id).discard(&record);
+                // A key that stays behind opens nothing.
+                let _ = self.key_source(&store_id).discard(&record);
                 Err(error)
             }
         }
@@ -248,12 +257,13 @@ impl Opening {
         &self,
         store_id: &str,
         record: &KeyRecord,
-        wrapping_key: &Key,
+        wrapping_key: Key,
         lost: Option<&Lost>,
-    ) -> Result<(Key, Option<Incident>), VaultError> {
+    ) -> Result<(Held, Option<Incident>), VaultError> {
         let randomness = &*self.options.randomness;
-        let (header, data_key) =
-            Header::create(store_id.to_owned(), record.clone(), wrapping_key, randomness)?;
+        let header = Header::new(store_id.to_owned(), record.clone(), self.options.now);
+        let keys = DataKeys::create(randomness)?;
+        let mut held = Held { header, wrapping_key, keys: keys.clone() };
         let kept = match lost {
             Some(Lost { reason, .. }) => {
                 let copy = self.dir.copy_aside(HEADER_NAME, self.options.now)?;
@@ -261,8 +271,8 @@ impl Opening {
             }
             None => None,
         };
-        header.write(&self.dir)?;
-        Ok((data_key, kept))
+        held.write(keys, &self.dir, randomness)?;
+        Ok((held, kept))
     }
 
     /// Makes a key with the first provider that works.
@@ -277,7 +287,7 @@ impl Opening {
         };
         let mut passed_over = Vec::new();
         for provider in candidates {
-            match source.create(provider) {
+            match source.create(provider, Generation::default()) {
                 Ok((record, key)) => return Ok((record, key, passed_over)),
                 Err(CreateKeyError::Vault(error)) => return Err(error),
                 Err(CreateKeyError::Provider(reason)) => {
@@ -295,20 +305,20 @@ impl Opening {
 
     fn open_database(
         mut self,
-        data_key: &Key,
+        held: Held,
         report: KeyReport,
         expected: bool,
     ) -> Result<Opened, VaultError> {
-        let keys = || RecordKeys::derive(data_key);
-        let mut found = Database::open(&self.dir, keys())?;
+        let proof = held.keys.proof();
+        let mut found = Database::open(&self.dir, &proof)?;
         if let Found::Damaged(reason) = &found {
             self.set_aside(DATABASE_NAME, reason)?;
         } else if matches!(found, Found::Missing) && expected {
             self.report(Incident::RecordsMissing);
         }
         if !matches!(found, Found::Sound { .. }) {
-            Database::create(&self.dir, &keys())?;
-            found = Database::open(&self.dir, keys())?;
+            Database::create(&self.dir, &proof)?;
+            found = Database::open(&self.dir, &proof)?;
         }
         let (database, saves_lost) = match found {
             Found::Sound { database, saves_lost } => (database, saves_lost),
@@ -318,9 +328,7 @@ impl Opening {
         if saves_lost > 0 {
             self.report(Incident::SavesLost { count: saves_lost });
         }
-        let Self { options, lock, incidents, .. } = self;
-        let randomness = options.randomness;
-        Ok(Opened::Ready(Vault { database, randomness, report, incidents, _lock: lock }))
+        Ok(Opened::Ready(Vault::new(database, held, report, self)))
     }
 
     fn set_aside(&mut self, name: &str, reason: &str) -> Result<(), VaultError> {

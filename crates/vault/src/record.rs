@@ -9,10 +9,8 @@
 //! The row is a keyed hash, so that no user name or client id shows in the file, yet the records of
 //! a partition lie together. It is bound into the seal together with format and data key id: a
 //! stored record that is moved to another row, partition or store no longer opens. The data key id
-//! leaves room for a data key of each partition. The value comes first so that the names can
-//! be cut off the decrypted buffer without a copy.
-
-use zeroize::Zeroizing;
+//! tells whose key it is, and which one while they are being replaced (module `data_keys`). The value
+//! comes first so that the names can be cut off the decrypted buffer without a copy.
 
 use crate::error::VaultError;
 use crate::locked::Key;
@@ -23,11 +21,11 @@ use crate::seal::{
 /// The name of a record in the database.
 pub(crate) type Row = [u8; 32];
 
+/// No row comes before it.
+pub(crate) const FIRST_ROW: Row = [0x00; 32];
+
 /// The part of a [`Row`] that all records of a partition share.
 pub(crate) type RowPrefix = [u8; 16];
-
-/// The only data key so far.
-pub(crate) const DATA_KEY_ID: u32 = 0;
 
 const RECORD_FORMAT: u8 = 1;
 /// Format and data key id.
@@ -36,6 +34,8 @@ const LENGTHS: usize = 4 + 4;
 
 /// The keys that a data key yields: one to seal records, one to name them.
 pub(crate) struct RecordKeys {
+    /// The data key's.
+    id: u32,
     seal: Key,
     index: Key,
 }
@@ -48,21 +48,14 @@ pub(crate) struct OpenedRecord<'a> {
 }
 
 impl RecordKeys {
-    pub(crate) fn derive(data_key: &Key) -> Self {
-        Self {
-            seal: keyed_hash(data_key, &[b"valetkey record seal"]).into(),
-            index: keyed_hash(data_key, &[b"valetkey record index"]).into(),
-        }
+    pub(crate) fn derive(id: u32, data_key: &Key) -> Self {
+        let seal = keyed_hash(data_key, &[b"valetkey record seal"]).into();
+        Self { id, seal, index: Self::index_key(data_key) }
     }
 
-    /// What a database made with these keys says of itself; tells nothing about them.
-    pub(crate) fn proof(&self) -> Zeroizing<[u8; 32]> {
-        keyed_hash(&self.index, &[b"proof"])
-    }
-
-    /// Tells whether two texts are the same, to nobody but who has these keys.
-    pub(crate) fn mark(&self, text: &[u8]) -> Zeroizing<[u8; 32]> {
-        keyed_hash(&self.index, &[b"mark", text])
+    /// The part of a data key that names records.
+    pub(crate) fn index_key(data_key: &Key) -> Key {
+        keyed_hash(data_key, &[b"valetkey record index"]).into()
     }
 
     /// What the rows of all records of `partition` begin with.
@@ -92,7 +85,7 @@ impl RecordKeys {
         // The final capacity from the start: growth would leave copies of the plain text behind.
         let mut stored = Vec::with_capacity(HEAD_LENGTH + SALT_LENGTH + plain_length + TAG_LENGTH);
         stored.push(RECORD_FORMAT);
-        stored.extend(DATA_KEY_ID.to_le_bytes());
+        stored.extend(self.id.to_le_bytes());
         stored.extend(salt);
         stored.extend(value);
         stored.extend(partition.as_bytes());
@@ -128,6 +121,12 @@ impl RecordKeys {
     }
 }
 
+/// Which data key sealed what is stored.
+pub(crate) fn key_id(stored: &[u8]) -> Option<u32> {
+    let (head, _) = stored.split_first_chunk::<HEAD_LENGTH>()?;
+    Some(u32::from_le_bytes([head[1], head[2], head[3], head[4]]))
+}
+
 /// What the seal of a record binds beside its content.
 fn bound_to(head: &[u8], row: &Row) -> [u8; HEAD_LENGTH + 32] {
     let mut bound = [0; HEAD_LENGTH + 32];
@@ -148,6 +147,18 @@ fn split(plain: &[u8]) -> Option<OpenedRecord<'_>> {
     Some(OpenedRecord { partition, key, value })
 }
 
+/// The first row that can follow this one.
+pub(crate) fn row_after(mut row: Row) -> Option<Row> {
+    for byte in row.iter_mut().rev() {
+        let (next, overflows) = byte.overflowing_add(1);
+        *byte = next;
+        if !overflows {
+            return Some(row);
+        }
+    }
+    None
+}
+
 /// The partition that a row is in.
 pub(crate) fn prefix_of(row: &Row) -> RowPrefix {
     let mut prefix = [0; 16];
@@ -158,10 +169,12 @@ pub(crate) fn prefix_of(row: &Row) -> RowPrefix {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use zeroize::Zeroizing;
+
     const NAMES: [(&str, &str); 3] = [("user 1000", "k"), ("user 1000", "l"), ("user 1001", "k")];
 
     fn keys(seed: u8) -> RecordKeys {
-        RecordKeys::derive(&Zeroizing::new([seed; 32]).into())
+        RecordKeys::derive(u32::from(seed), &Zeroizing::new([seed; 32]).into())
     }
 
     fn stored() -> (Row, Vec<u8>) {
@@ -196,6 +209,7 @@ mod tests {
     #[test]
     fn a_record_does_not_open_with_another_data_key() {
         let (row, stored) = stored();
+        assert_eq!(key_id(&stored), Some(1));
         assert!(!opens(2, &row, &stored));
     }
 
@@ -210,6 +224,16 @@ mod tests {
         for length in 0..stored.len() {
             assert!(!opens(1, &row, &stored[..length]), "length {length}");
         }
+    }
+
+    #[test]
+    fn the_row_after_the_last_one_is_none() {
+        let mut row = [0xff; 32];
+        assert_eq!(row_after(row), None);
+        row[3] = 0x41;
+        let mut next = [0x00; 32];
+        next[..4].copy_from_slice(&[0xff, 0xff, 0xff, 0x42]);
+        assert_eq!(row_after(row), Some(next));
     }
 
     #[test]

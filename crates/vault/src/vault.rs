@@ -1,25 +1,59 @@
 //! An open store.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use zeroize::Zeroizing;
 
+use crate::data_keys::{DataKey, DataKeys, owner_of};
 use crate::database::{Database, SealedChange};
 use crate::error::VaultError;
+use crate::header::Header;
 use crate::key::KeyReport;
 use crate::loaded::{Loaded, Record};
-use crate::open::Incident;
+use crate::locked::Key;
+use crate::open::{Incident, Opening};
 use crate::options::{Randomness, random};
-use crate::state_dir::StateLock;
+use crate::record::{FIRST_ROW, Row};
+use crate::state_dir::{StateDir, StateLock};
 
 /// An open store. Dropping it closes the files and forgets the keys.
 pub struct Vault {
     pub(crate) database: Database,
+    held: Box<RwLock<Held>>,
     pub(crate) randomness: Arc<dyn Randomness>,
+    pub(crate) dir: StateDir,
     pub(crate) report: KeyReport,
-    pub(crate) incidents: Vec<Incident>,
+    incidents: Vec<Incident>,
+    /// In Unix seconds. A key that was made since says that it is as old as this, and is at most that.
+    opened_at: u64,
+    /// Where sealing anew goes on.
+    pub(crate) sealed_anew_to: Row,
+    /// Whether discarding keys of no use was tried; once is enough for a keyring that does not answer.
+    pub(crate) has_discarded: bool,
     /// The last field, so that the lock is held until the database is closed.
-    pub(crate) _lock: Arc<StateLock>,
+    _lock: Arc<StateLock>,
+}
+
+/// The keys of an open store, and the header that keeps them.
+pub(crate) struct Held {
+    pub(crate) header: Header,
+    pub(crate) wrapping_key: Key,
+    pub(crate) keys: DataKeys,
+}
+
+impl Held {
+    /// Has these keys in the place of its own, on the disk and then in memory.
+    pub(crate) fn write(
+        &mut self,
+        keys: DataKeys,
+        dir: &StateDir,
+        randomness: &dyn Randomness,
+    ) -> Result<(), VaultError> {
+        let header = self.header.clone().wrap(&keys, &self.wrapping_key, randomness)?;
+        header.write(dir)?;
+        (self.header, self.keys) = (header, keys);
+        Ok(())
+    }
 }
 
 /// One step of a save.
@@ -39,6 +73,26 @@ pub enum RecordChange {
 }
 
 impl Vault {
+    pub(crate) fn new(
+        database: Database,
+        held: Held,
+        report: KeyReport,
+        Opening { options, dir, lock, incidents }: Opening,
+    ) -> Self {
+        Self {
+            database,
+            held: Box::new(RwLock::new(held)),
+            randomness: options.randomness,
+            dir,
+            report,
+            incidents,
+            opened_at: options.now,
+            sealed_anew_to: FIRST_ROW,
+            has_discarded: false,
+            _lock: lock,
+        }
+    }
+
     /// Reads all records of a partition. Each thread that takes part asks `reader` for a reader of its own; what a reader
     /// does not take from a record is wiped before the next one.
     pub fn load<T: Send, R: FnMut(Record<'_>) -> T>(
@@ -46,7 +100,8 @@ impl Vault {
         partition: &str,
         reader: impl Fn() -> R + Sync,
     ) -> Result<Loaded<T>, VaultError> {
-        let loaded = self.database.load(partition, &reader)?;
+        let keys = self.held().keys.opening(partition);
+        let loaded = self.database.load(&keys, partition, &reader)?;
         if loaded.damaged > 0 {
             let damaged = loaded.damaged;
             tracing::warn!(damaged, "records were altered outside valetkey and are skipped");
@@ -56,7 +111,8 @@ impl Vault {
 
     /// The partitions that hold at least one readable record.
     pub fn partitions(&self) -> Result<Vec<String>, VaultError> {
-        self.database.partitions()
+        let keys = self.held().keys.clone();
+        Ok(self.database.partitions(&keys)?.into_iter().collect())
     }
 
     /// Applies the changes in order, all or none; when it returns they are on the disk.
@@ -65,19 +121,26 @@ impl Vault {
     }
 
     /// The same for several partitions at once: still one flush, so that saves which wait for
-    /// each other can share it.
+    /// each other can share it. An owner's first save makes a key first, and costs a file more.
     pub fn save_all(&self, batch: &[(&str, &[RecordChange])]) -> Result<(), VaultError> {
-        let sealed = batch
-            .iter()
-            .flat_map(|(partition, changes)| changes.iter().map(move |change| (*partition, change)))
-            .map(|(partition, change)| self.seal(partition, change))
-            .collect::<Result<Vec<_>, _>>()?;
+        let puts = |changes: &[RecordChange]| {
+            changes.iter().any(|change| matches!(change, RecordChange::Put { .. }))
+        };
+        let written = batch.iter().filter(|(_, changes)| puts(changes));
+        self.make_keys(written.map(|(partition, _)| *partition))?;
+        let mut sealed = Vec::new();
+        for (partition, changes) in batch {
+            let keys = self.held().keys.opening(partition);
+            for change in *changes {
+                self.seal(&keys, partition, change, &mut sealed)?;
+            }
+        }
         if sealed.is_empty() { Ok(()) } else { self.database.save(sealed) }
     }
 
     /// A keyed hash that this store alone can make: it tells whether two secrets are one, and nothing about them.
     pub fn mark(&self, secret: &[u8]) -> [u8; 32] {
-        *self.database.keys().mark(secret)
+        *self.held().keys.mark(secret)
     }
 
     /// Where the key is and what protects it.
@@ -90,16 +153,58 @@ impl Vault {
         &self.incidents
     }
 
-    fn seal(&self, partition: &str, change: &RecordChange) -> Result<SealedChange, VaultError> {
-        let keys = self.database.keys();
-        match change {
-            RecordChange::Put { key, value } => {
-                let row = keys.row(partition, key);
-                let salt = random(&*self.randomness)?;
-                Ok((row, Some(keys.seal(&row, (partition, key), value, &salt)?)))
+    /// How many records there are.
+    pub fn count(&self) -> Result<u64, VaultError> {
+        self.database.count()
+    }
+
+    /// Since when the oldest data key is in use, in Unix seconds; `None` if that is not known, or nothing was saved yet.
+    pub fn data_key_made_at(&self) -> Option<u64> {
+        self.held().keys.oldest()
+    }
+
+    /// Makes sure that the owners of these partitions have keys; they are on the disk before anything is sealed with them.
+    pub(crate) fn make_keys<'a>(
+        &self,
+        partitions: impl Iterator<Item = &'a str>,
+    ) -> Result<(), VaultError> {
+        let mut keys = self.held().keys.clone();
+        let mut is_new = false;
+        for partition in partitions {
+            if keys.sealing(partition).is_none() {
+                keys.add(owner_of(partition), self.opened_at, &*self.randomness)?;
+                is_new = true;
             }
-            RecordChange::Remove { key } => Ok((keys.row(partition, key), None)),
         }
+        if is_new { self.held_mut().write(keys, &self.dir, &*self.randomness) } else { Ok(()) }
+    }
+
+    /// What a change is on the disk: the last of these keys seals, and what the others have sealed under this name goes.
+    fn seal(
+        &self,
+        keys: &[Arc<DataKey>],
+        partition: &str,
+        change: &RecordChange,
+        sealed: &mut Vec<SealedChange>,
+    ) -> Result<(), VaultError> {
+        let (RecordChange::Put { key, .. } | RecordChange::Remove { key }) = change;
+        let rows = keys.iter().map(|known| (known.records.row(partition, key), None));
+        sealed.extend(rows);
+        if let (RecordChange::Put { value, .. }, Some(last)) = (change, keys.last())
+            && let Some((row, stored)) = sealed.last_mut()
+        {
+            let salt = random(&*self.randomness)?;
+            *stored = Some(last.records.seal(row, (partition, key), value, &salt)?);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn held(&self) -> RwLockReadGuard<'_, Held> {
+        self.held.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn held_mut(&self) -> RwLockWriteGuard<'_, Held> {
+        self.held.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

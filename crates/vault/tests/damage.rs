@@ -12,7 +12,9 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use valetkey_vault::{Incident, KeyProvider, Vault};
 
-use common::{Seeded, copy_store, load, memory_dir, only, open_file_store, options, put, ready};
+use common::{
+    NOW, Seeded, copy_store, load, memory_dir, only, open_file_store, options, put, ready,
+};
 
 const RECORDS: usize = 120;
 
@@ -21,6 +23,8 @@ const RECORDS: usize = 120;
 enum End {
     Closed,
     Killed,
+    /// Killed while records were sealed anew.
+    Rotating,
 }
 
 /// What became of a harmed store.
@@ -46,6 +50,14 @@ fn store(end: End) -> (TempDir, PathBuf) {
     match end {
         // A copy of the files of an open store is what a kill leaves.
         End::Killed => copy_store(&state, &copy),
+        End::Rotating => {
+            let mut vault = vault;
+            vault.rotate_data_keys(None, NOW).unwrap();
+            for n in 0..RECORDS / 2 {
+                vault.save("p", &[put(&name(n), value(n))]).unwrap();
+            }
+            copy_store(&state, &copy);
+        }
         End::Closed => {
             drop(vault);
             copy_store(&state, &copy);
@@ -139,7 +151,7 @@ fn without_panic_messages() {
 #[test]
 fn a_flipped_bit_in_the_database_never_yields_a_wrong_value() {
     without_panic_messages();
-    for end in [End::Closed, End::Killed] {
+    for end in [End::Closed, End::Killed, End::Rotating] {
         let (_dir, store) = store(end);
         let length = length(&store, "vault.redb");
         let random = Seeded::new(1);
@@ -159,7 +171,7 @@ fn a_flipped_bit_in_the_database_never_yields_a_wrong_value() {
 #[test]
 fn a_truncated_database_never_yields_a_wrong_value() {
     without_panic_messages();
-    for end in [End::Closed, End::Killed] {
+    for end in [End::Closed, End::Killed, End::Rotating] {
         let (_dir, store) = store(end);
         let whole = length(&store, "vault.redb");
         let random = Seeded::new(2);

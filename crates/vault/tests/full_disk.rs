@@ -36,9 +36,9 @@ mod unix {
     use std::process::Command;
 
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    use valetkey_vault::{IoKind, KeyProvider, Vault, VaultError};
+    use valetkey_vault::{IoKind, KeyProvider, OpenOptions, Upkeep, Vault, VaultError};
 
-    use crate::common::{only, open_file_store, options, put, ready, records};
+    use crate::common::{NOW, only, open_file_store, options, put, ready, records};
 
     /// What is used up, and how room is made again.
     pub(super) enum Room {
@@ -79,8 +79,9 @@ mod unix {
 
     /// Saves until there is no room, then makes room and saves again.
     pub(super) fn fill_up(room: Room, dir: &Path) {
-        let vault = open_file_store(dir);
+        let mut vault = open_file_store(dir);
         vault.save("p", &[put("first", "1")]).unwrap();
+        let options = options(dir, only(KeyProvider::File));
         if let Room::Limit = room {
             limit_files_to(Some(2 * 1024 * 1024));
         }
@@ -91,21 +92,36 @@ mod unix {
         );
         let again = vault.save("p", &[put("large", [1; 100_000])]);
         assert!(matches!(again, Err(VaultError::Io { kind: IoKind::DiskFull, .. })), "{again:?}");
+        let rotated = rotate(&mut vault, &options);
+        assert!(
+            matches!(rotated, Err(VaultError::Io { kind: IoKind::DiskFull, .. })),
+            "{rotated:?}"
+        );
 
         match room {
             Room::Limit => limit_files_to(None),
             Room::Disk => {
                 let parent = dir.parent().unwrap().to_str().unwrap();
-                assert!(run("mount", &["-o", "remount,size=16m", parent]), "make room");
+                assert!(run("mount", &["-o", "remount,size=32m", parent]), "make room");
             }
         }
         vault.save("p", &[put("later", "2")]).unwrap();
+        check(&vault, saved);
+        rotate(&mut vault, &options).unwrap();
+        assert!(!vault.is_sealing_anew());
         check(&vault, saved);
         drop(vault);
         let vault = open_file_store(dir);
         check(&vault, saved);
         assert_eq!(vault.incidents(), []);
         println!("no room after {saved} saves; nothing was lost");
+    }
+
+    fn rotate(vault: &mut Vault, options: &OpenOptions) -> Result<(), VaultError> {
+        vault.rotate_wrapping_key(KeyProvider::File, options)?;
+        vault.rotate_data_keys(None, NOW)?;
+        while vault.upkeep(options)? == Upkeep::More {}
+        Ok(())
     }
 
     fn save_until_it_fails(vault: &Vault) -> (usize, VaultError) {

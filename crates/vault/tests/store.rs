@@ -153,7 +153,7 @@ fn a_newer_format_is_refused_and_left_untouched() {
     let before = all_files(dir.path());
     let refused = ready(&options(dir.path(), only(KeyProvider::File)));
     assert!(
-        matches!(refused, Err(VaultError::NewerFormat { found: 9, supported: 1 })),
+        matches!(refused, Err(VaultError::NewerFormat { found: 9, supported: 2 })),
         "{refused:?}"
     );
     assert_eq!(all_files(dir.path()), before);

@@ -18,7 +18,8 @@ pub(super) async fn get(
     State(api): State<Arc<Api>>,
     Extension(session): Extension<Arc<Session>>,
 ) -> Response<Body> {
-    let mut findings = diagnosis::of_daemon(&status::tell(&api, &session).await);
+    let status = status::tell(&api, &session).await;
+    let mut findings = diagnosis::of_daemon(&status, api.broker.engine().now());
     findings.extend(diagnosis::of_surroundings(&api.process.surroundings).await);
     findings.extend(diagnosis::of_providers(&api.broker, &session).await);
     json(StatusCode::OK, &Diagnosis { findings })

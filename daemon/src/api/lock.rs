@@ -16,36 +16,21 @@ use super::answer::{empty, failed};
 use super::guard::{Json, Query};
 use crate::audit::Deed;
 use crate::failure::Failure;
+use crate::locking;
 use crate::session::Session;
 
-/// Drops keys and tokens from memory, once all that was issued is saved. Only a store with a passphrase can be locked: any
-/// other would open itself again.
-///
-/// What is dropped is zeroed, in whatever buffer it was (`allocator.rs`). What is not dropped is not: a copy may remain in
-/// the buffers of a connection that is kept open, to a provider or to a client, until it is used again or closed.
-///
-/// Where several users are served, this is for those who administer the daemon (`?everybody=true`). Any other lock is of
-/// what is the caller's own, whatever the store's key is.
+/// Where several users are served, the store is locked by those who administer the daemon (`?everybody=true`). Any other lock
+/// is of what is the caller's own.
 pub(super) async fn lock(
     State(api): State<Arc<Api>>,
     Extension(session): Extension<Arc<Session>>,
     Query(wish): Query<Wish>,
 ) -> Response<Body> {
-    let (locking, caller) = (Arc::clone(&api), Arc::clone(&session));
-    // A task of its own: a caller who hangs up must not leave the store locked and the tokens in memory.
-    let task = tokio::spawn(async move {
-        match locking.broker.serves_several() && !wish.everybody {
-            true => lock_own(&locking, &caller).await,
-            false => lock_store(&locking, &caller).await,
-        }
-    });
-    match task.await.unwrap_or(Err(Error::Bug("a lock died").into())) {
-        Ok(()) => {
-            api.broker.note(&session, &Deed::new(AuditAct::Locked));
-            empty(StatusCode::NO_CONTENT)
-        }
-        Err(failure) => failed(&failure, &api.broker.engine().new_correlation_id()),
-    }
+    let locked = match api.broker.serves_several() && !wish.everybody {
+        true => lock_own(&api, &session).await,
+        false => lock_store(&api, &session).await,
+    };
+    confirm(&api, &session, AuditAct::Locked, locked)
 }
 
 #[derive(Deserialize)]
@@ -54,19 +39,22 @@ pub(super) struct Wish {
     everybody: bool,
 }
 
-async fn lock_own(api: &Api, session: &Session) -> Result<(), Failure> {
-    let quiet = api.broker.engine().quiet_down_for(&session.caller().partition).await?;
-    quiet.lock_user();
-    api.broker.consent().forget_user(&session.caller().partition);
-    Ok(())
+async fn lock_own(api: &Arc<Api>, session: &Arc<Session>) -> Result<(), Failure> {
+    let (api, session) = (Arc::clone(api), Arc::clone(session));
+    // A task of its own: a caller who hangs up must not leave half of it in memory.
+    let task = tokio::spawn(async move {
+        let quiet = api.broker.engine().quiet_down_for(&session.caller().partition).await?;
+        quiet.lock_user();
+        api.broker.consent().forget_user(&session.caller().partition);
+        Ok(())
+    });
+    task.await.unwrap_or(Err(Error::Bug("a lock died").into()))
 }
 
 async fn lock_store(api: &Api, session: &Session) -> Result<(), Failure> {
     api.broker.check_administration(session).await?;
-    let quiet = api.broker.engine().quiet_down().await?;
-    api.store.lock().await?;
-    quiet.forget_users();
-    api.broker.consent().forget();
+    locking::lock(&api.broker, &api.store).await?;
+    api.locking.note_decision(api.broker.engine().now());
     Ok(())
 }
 
@@ -75,16 +63,12 @@ pub(super) async fn unlock(
     Extension(session): Extension<Arc<Session>>,
     Json(request): Json<UnlockRequest>,
 ) -> Response<Body> {
-    match unlock_for(&api, &session, Secret::new(request.passphrase)).await {
-        Ok(()) => {
-            api.broker.note(&session, &Deed::new(AuditAct::Unlocked));
-            empty(StatusCode::NO_CONTENT)
-        }
-        Err(failure) => failed(&failure, &api.broker.engine().new_correlation_id()),
-    }
+    let unlocked = unlock_for(&api, &session, Secret::new(request.passphrase)).await;
+    confirm(&api, &session, AuditAct::Unlocked, unlocked)
 }
 
-/// Whoever may guess at the store's passphrase makes others wait for their turn.
+/// Whoever may guess at the store's passphrase makes others wait for their turn; and where there is none to guess, whoever may
+/// not administer must not open what somebody locked.
 async fn unlock_for(api: &Api, session: &Session, passphrase: Secret) -> Result<(), Failure> {
     api.broker.engine().unlock_user(&session.caller().partition);
     if api.broker.serves_several() {
@@ -93,5 +77,27 @@ async fn unlock_for(api: &Api, session: &Session, passphrase: Secret) -> Result<
         }
         api.broker.check_administration(session).await?;
     }
-    api.store.unlock(passphrase).await
+    if api.store.awaits_passphrase() {
+        api.store.unlock(passphrase).await?;
+    } else if api.store.report().locked {
+        api.broker.decide_on_administration(session).await?;
+        api.store.reopen().await?;
+    }
+    api.locking.note_decision(api.broker.engine().now());
+    Ok(())
+}
+
+fn confirm(
+    api: &Api,
+    session: &Session,
+    act: AuditAct,
+    outcome: Result<(), Failure>,
+) -> Response<Body> {
+    match outcome {
+        Ok(()) => {
+            api.broker.note(session, &Deed::new(act));
+            empty(StatusCode::NO_CONTENT)
+        }
+        Err(failure) => failed(&failure, &api.broker.engine().new_correlation_id()),
+    }
 }

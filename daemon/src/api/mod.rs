@@ -11,6 +11,7 @@ mod events;
 mod flows;
 mod grants;
 pub mod guard;
+mod keys;
 mod lock;
 mod prompts;
 mod proofs;
@@ -33,6 +34,7 @@ use valetkey_proto::v1::paths::route;
 
 use crate::broker::Broker;
 use crate::failure::Failure;
+use crate::locking::{Locking, Watch};
 use crate::shutdown::ShutdownSignal;
 use crate::store::VaultStore;
 
@@ -40,8 +42,12 @@ use crate::store::VaultStore;
 pub struct Api {
     /// Decides and does.
     pub broker: Broker,
-    /// For `status`, `lock` and `unlock`.
+    /// For `status`, `lock`, `unlock` and the keys.
     pub store: Arc<VaultStore>,
+    /// For locking by itself.
+    pub locking: Locking,
+    /// Whether the person's session is watched for that.
+    pub session_watch: Watch,
     /// What `status` tells about this process.
     pub process: status::Process,
     /// Ends what waits.
@@ -78,6 +84,7 @@ pub fn router(api: Arc<Api>) -> Router {
         .route(route::CACHE_EXPORT, post(shared_cache::export))
         .route(route::LOCK, post(lock::lock))
         .route(route::UNLOCK, post(lock::unlock))
+        .route(route::KEYS_ROTATE, post(keys::rotate))
         .route(route::SECRET, put(secrets::put).delete(secrets::delete))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)

@@ -11,7 +11,8 @@ use axum::http::{Response, StatusCode};
 use valetkey_engine::User;
 use valetkey_model::UnixTime;
 use valetkey_proto::v1::{
-    ConfigurationStatus, Counts, KeyStatus, ProtectionStatus, ServiceStatus, Status, StoreStatus,
+    AutoLock, ConfigurationStatus, Counts, KeyStatus, ProtectionStatus, ServiceStatus, Status,
+    StoreStatus,
 };
 use valetkey_vault::{KeyChoice, VaultError};
 
@@ -67,6 +68,7 @@ async fn tell_all(api: &Api, session: &Session) -> Status {
     if !api.process.has_key_of_environment && in_force.problem().is_none() {
         report.problems.extend(refusal_at_next_start(&report, in_force.config().vault.key));
     }
+    let vault = &in_force.config().vault;
     let counts = user.as_ref().map(|user| {
         let cached = user.counts();
         Counts {
@@ -87,6 +89,15 @@ async fn tell_all(api: &Api, session: &Session) -> Status {
             provider: report.key_provider,
             protection: report.key_protection,
             to_be_chosen: report.key_to_be_chosen,
+            made_at: report.key_made_at.and_then(|at| i64::try_from(at).ok()),
+            data_made_at: report.data_key_made_at.and_then(|at| i64::try_from(at).ok()),
+            records: report.records,
+            sealing_anew: report.sealing_anew,
+        },
+        auto_lock: AutoLock {
+            after_idle: Some(vault.lock_after_idle).filter(|seconds| *seconds > 0),
+            on: vault.lock_on.iter().map(|on| on.name().to_owned()).collect(),
+            problem: api.session_watch.problem(),
         },
         store: StoreStatus {
             path: report.path,

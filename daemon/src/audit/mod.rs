@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use valetkey_model::{Partition, UnixTime};
-use valetkey_proto::v1::{AuditRecord, AuditedProgram};
+use valetkey_proto::v1::{AuditAct, AuditRecord, AuditedProgram};
 
 pub use deed::Deed;
 use writer::Writer;
@@ -59,6 +59,15 @@ impl Audit {
         now: UnixTime,
     ) {
         self.writer.write(user, deed.record(now, program.clone()), now);
+    }
+
+    /// Notes what the daemon did by itself, for its own user.
+    #[cfg(unix)]
+    pub fn note_own(&self, act: AuditAct, why: &str, now: UnixTime) {
+        let user = Partition::of_uid(rustix::process::geteuid().as_raw());
+        let record =
+            AuditRecord { detail: Some(why.to_owned()), ..AuditRecord::new(now.seconds(), act) };
+        self.writer.write(&user, record, now);
     }
 
     /// The last `limit` records of a user, the newest last. Reads files, and blocks for that long.

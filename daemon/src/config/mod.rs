@@ -69,6 +69,7 @@ impl Config {
             ("policy.pinentry", self.policy.pinentry != started.policy.pinentry),
             ("vault.key", !has_key && self.vault.key != started.vault.key),
             ("vault.passphrase_file", self.vault.passphrase_file != started.vault.passphrase_file),
+            ("vault.lock_on", self.vault.lock_on != started.vault.lock_on),
             (
                 "network.connect_timeout",
                 self.network.connect_timeout != started.network.connect_timeout,
@@ -85,11 +86,36 @@ impl Config {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct VaultConfig {
-    /// Where the key is that protects a new store; a store keeps the key that it was made with. The environment's
+    /// Where the key is that protects a new store; `valetkey key rotate` changes that of a store. The environment's
     /// VALETKEY_KEY_PROVIDER goes before it.
     pub key: KeyName,
     /// A file that only you can read, whose first line is the passphrase; without it `valetkey unlock` asks for one.
     pub passphrase_file: Option<PathBuf>,
+    /// Seconds without a token after which the store is locked, until `valetkey unlock`; 0 is never.
+    pub lock_after_idle: u64,
+    /// When else it is locked: with the screen, and before the machine sleeps. systemd-logind tells of both.
+    pub lock_on: Vec<LockOn>,
+}
+
+/// What the store is locked with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum LockOn {
+    /// The screen of one of the user's sessions. It unlocks a store that needs no passphrase, too.
+    Screen,
+    /// The machine's sleep.
+    Sleep,
+}
+
+impl LockOn {
+    /// As the configuration calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Screen => "screen",
+            Self::Sleep => "sleep",
+        }
+    }
 }
 
 /// Where the key is that protects the store.
@@ -97,7 +123,7 @@ pub struct VaultConfig {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum KeyName {
-    /// The first that works, in the order below; a store keeps the one that it was made with.
+    /// The first that works, in the order below; or the one that the store has.
     #[default]
     Auto,
     /// The operating system's keyring.

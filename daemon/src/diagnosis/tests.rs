@@ -45,6 +45,12 @@ fn each_state_of_the_daemon_has_its_verdict() {
         (json!({"/locked": true}), vec![(About::Key, Verdict::Bad)]),
         (json!({"/protection/files": "part"}), vec![]),
         (json!({"/protection/keys_in_swap": 1}), vec![(About::Memory, Verdict::Warning)]),
+        (json!({"/key/provider": "file", "/locked": true}), vec![(About::Key, Verdict::Warning)]),
+        (json!({"/auto_lock": {"after_idle": 900, "on": ["screen"]}}), vec![]),
+        (
+            json!({"/auto_lock": {"on": ["sleep"], "problem": "no bus"}}),
+            vec![(About::Key, Verdict::Warning)],
+        ),
         (
             json!({"/store/problems": ["damage"], "/store/unsaved": 2}),
             vec![(About::Store, Verdict::Bad), (About::Store, Verdict::Bad)],
@@ -54,13 +60,25 @@ fn each_state_of_the_daemon_has_its_verdict() {
             vec![(About::Configuration, Verdict::Bad), (About::Configuration, Verdict::Warning)],
         ),
     ] {
-        let findings = of_daemon(&status(changes.clone()));
+        let findings = of_daemon(&status(changes.clone()), UnixTime::from_seconds(0));
         let expected: Vec<_> = expected.into_iter().chain(limits.clone()).collect();
         assert_eq!(complaints(&findings), expected, "{changes}");
         for finding in findings {
             assert_eq!(finding.hint.is_some(), finding.verdict != Verdict::Good, "{finding:?}");
         }
     }
+}
+
+#[test]
+fn the_age_of_a_key_and_when_it_locks_are_told() {
+    let changes = json!({
+        "/key/made_at": 1_700_000_000,
+        "/auto_lock": {"after_idle": 900, "on": ["screen", "sleep"]},
+    });
+    let now = UnixTime::from_seconds(1_700_000_000 + 3 * 86_400 + 5);
+    let told: Vec<_> = of_daemon(&status(changes), now).into_iter().map(|told| told.what).collect();
+    assert!(told[0].ends_with("; 3 days old"), "{told:?}");
+    assert_eq!(told[1], "locked on screen, on sleep, after 900 s without a token");
 }
 
 #[test]

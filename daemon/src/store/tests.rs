@@ -112,6 +112,18 @@ async fn a_second_wrong_passphrase_costs_a_pause() {
 }
 
 #[tokio::test]
+async fn of_many_unlocks_at_once_one_is_tried() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(open(folder.path(), KeyProvider::Passphrase, Some("correct horse")));
+    let store = open(folder.path(), KeyProvider::Passphrase, None);
+    let attempts = (0..20).map(|_| store.unlock(Secret::new("wrong".to_owned())));
+    let outcomes = futures_util::future::join_all(attempts).await;
+    let tried = outcomes.iter().filter(|outcome| is_code(outcome, ErrorCode::StoreLocked)).count();
+    let later = outcomes.iter().filter(|o| matches!(o, Err(Failure::Later { .. }))).count();
+    assert_eq!((tried, later), (1, 19));
+}
+
+#[tokio::test]
 async fn what_a_passphrase_protects_is_shown_to_whoever_knows_it() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path(), KeyProvider::Passphrase, Some("correct horse"));
@@ -132,12 +144,89 @@ async fn what_a_passphrase_protects_is_shown_to_whoever_knows_it() {
 }
 
 #[tokio::test]
-async fn a_store_that_opens_itself_says_that_locking_it_is_of_no_use() {
+async fn a_store_that_needs_nobody_stays_locked_until_it_is_asked_to_open() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path(), KeyProvider::File, None);
-    let refused = store.lock().await;
-    assert!(is_code(&refused, ErrorCode::BadRequest), "{refused:?}");
-    assert!(!store.report().locked);
+    let partition = Partition::of_uid(1);
+    TokenStore::save(&store, &partition, &[Change::Put(document(1))]).await.unwrap();
+    for unlock in [true, false] {
+        store.lock().await.unwrap();
+        let report = store.report();
+        assert_eq!((report.locked, report.key_provider.as_str()), (true, "file"));
+        assert!(!store.awaits_passphrase());
+        for _ in 0..2 {
+            let refused = TokenStore::load(&store, &partition).await;
+            assert!(matches!(refused, Err(StoreError::Locked(_))), "{refused:?}");
+        }
+        match unlock {
+            true => store.unlock(Secret::new(String::new())).await.unwrap(),
+            false => store.reopen().await.unwrap(),
+        }
+        assert_eq!(keys(&store, &partition).await.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn no_store_opens_without_its_passphrase() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), KeyProvider::Passphrase, Some("correct horse"));
+    store.lock().await.unwrap();
+    store.reopen().await.unwrap();
+    assert!(store.report().locked && store.awaits_passphrase());
+}
+
+/// As a request would say it.
+fn rotation(provider: Option<KeyProvider>, old: Option<&str>, new: Option<&str>) -> Rotation {
+    let secret = |text: Option<&str>| text.map(|text| Secret::new(text.to_owned()));
+    let (passphrase, new_passphrase) = (secret(old), secret(new));
+    Rotation { wrapping: true, provider, passphrase, new_passphrase, ..Rotation::default() }
+}
+
+#[tokio::test]
+async fn a_wrapping_key_is_replaced_by_who_may_and_knows() {
+    use KeyProvider::{File, Passphrase};
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), File, None);
+    let partition = Partition::of_uid(1);
+    TokenStore::save(&store, &partition, &[Change::Put(document(1))]).await.unwrap();
+    store.rotate(rotation(None, None, None)).await.unwrap();
+    for (old, new) in [(None, None), (None, Some(""))] {
+        let refused = store.rotate(rotation(Some(Passphrase), old, new)).await;
+        assert!(is_code(&refused, ErrorCode::BadRequest), "{refused:?}");
+    }
+    store.rotate(rotation(Some(Passphrase), None, Some("first"))).await.unwrap();
+    let refused = store.rotate(rotation(None, None, Some("second"))).await;
+    assert!(is_code(&refused, ErrorCode::AccessDenied), "{refused:?}");
+    let refused = store.rotate(rotation(None, Some("wrong"), Some("second"))).await;
+    assert!(is_code(&refused, ErrorCode::AccessDenied), "{refused:?}");
+    store.rotate(rotation(None, Some("first"), Some("second"))).await.unwrap();
+    let refused = store.rotate(rotation(Some(File), Some("second"), None)).await;
+    assert!(is_code(&refused, ErrorCode::BadRequest), "weaker: {refused:?}");
+    store.lock().await.unwrap();
+    assert!(store.awaits_passphrase());
+    store.unlock(Secret::new("second".to_owned())).await.unwrap();
+    let weaker = Rotation { accepts_weaker: true, ..rotation(Some(File), Some("second"), None) };
+    store.rotate(weaker).await.unwrap();
+    assert_eq!(store.report().key_provider, "file");
+    assert_eq!(keys(&store, &partition).await.len(), 1);
+}
+
+#[tokio::test]
+async fn records_are_sealed_anew_behind_what_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), KeyProvider::File, None);
+    let partition = Partition::of_uid(1);
+    let all: Vec<_> = (0..6000).map(|number| Change::Put(document(number))).collect();
+    TokenStore::save(&store, &partition, &all).await.unwrap();
+    store.rotate(Rotation { data: true, ..Rotation::default() }).await.unwrap();
+    let mut meanwhile = 0;
+    while store.report().sealing_anew {
+        let more = [Change::Put(document(10_000 + meanwhile))];
+        TokenStore::save(&store, &partition, &more).await.unwrap();
+        meanwhile += 1;
+    }
+    assert!(meanwhile > 1, "{meanwhile} saves meanwhile");
+    assert_eq!(keys(&store, &partition).await.len(), 6000 + meanwhile);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::PoisonError;
 
+use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 use valetkey_cache::{Entry, EntryDecoder};
 use valetkey_engine::ports::StoreError;
@@ -16,7 +17,8 @@ use zeroize::Zeroizing;
 
 use super::attempts::Attempt;
 use super::presented::{self, Presentation};
-use super::{Records, SharedReport, UnixSeconds};
+use super::protection::Upkeep;
+use super::{Records, Rotation, SharedReport, UnixSeconds};
 use crate::failure::Failure;
 
 /// What the thread is asked to do.
@@ -29,26 +31,31 @@ pub(super) enum Command {
     Mark { credential: Zeroizing<Vec<u8>>, answer: Answer<[u8; 32], StoreError> },
     Present { token: Zeroizing<Vec<u8>>, what: Presentation, answer: oneshot::Sender<bool> },
     Unlock { passphrase: Zeroizing<String>, attempt: Attempt, answer: Answer<(), Failure> },
+    Reopen { answer: Answer<(), Failure> },
+    Rotate { rotation: Box<Rotation>, attempt: Option<Attempt>, answer: Answer<(), Failure> },
     CheckPassphrase { passphrase: Zeroizing<String>, attempt: Attempt, answer: Answer<(), Failure> },
     Lock { answer: Answer<(), Failure> },
 }
 
-type Answer<T, E> = oneshot::Sender<Result<T, E>>;
+pub(super) type Answer<T, E> = oneshot::Sender<Result<T, E>>;
 
 /// A save that waits for its commit.
 type Waiting = (Partition, Vec<RecordChange>, Answer<(), StoreError>);
 
 pub(super) struct Worker {
-    options: OpenOptions,
-    now: UnixSeconds,
-    state: State,
-    report: SharedReport,
+    pub(super) options: OpenOptions,
+    pub(super) now: UnixSeconds,
+    pub(super) state: State,
+    pub(super) report: SharedReport,
+    pub(super) upkeep: Upkeep,
 }
 
-enum State {
+pub(super) enum State {
     Ready(Vault),
     /// Waits for its passphrase.
     Locked(LockedVault),
+    /// Was locked, and needs nothing but to be asked to open.
+    Closed(KeyProvider),
     /// Waits for its keyring: the next command tries again.
     Unavailable(String),
 }
@@ -59,7 +66,8 @@ impl Worker {
         now: UnixSeconds,
         report: SharedReport,
     ) -> Result<Self, VaultError> {
-        let mut worker = Self { options, now, state: State::Unavailable(String::new()), report };
+        let (state, upkeep) = (State::Unavailable(String::new()), Upkeep::default());
+        let mut worker = Self { options, now, state, report, upkeep };
         worker.state = worker.try_open()?;
         worker.publish();
         Ok(worker)
@@ -67,8 +75,17 @@ impl Worker {
 
     pub(super) fn run(mut self, mut queue: mpsc::UnboundedReceiver<Command>) {
         let mut batch = VecDeque::new();
-        while let Some(command) = queue.blocking_recv() {
-            batch.push_back(command);
+        loop {
+            // While a rotation has left something to do, nobody is waited for, and what comes goes first.
+            let next = match self.has_upkeep() {
+                true => queue.try_recv(),
+                false => queue.blocking_recv().ok_or(TryRecvError::Disconnected),
+            };
+            match next {
+                Ok(command) => batch.push_back(command),
+                Err(TryRecvError::Empty) => {}
+                Err(TryRecvError::Disconnected) => return,
+            }
             while let Ok(more) = queue.try_recv() {
                 batch.push_back(more);
             }
@@ -77,6 +94,7 @@ impl Worker {
             while let Some(command) = batch.pop_front() {
                 self.perform(command, &mut batch);
             }
+            self.keep_up();
         }
     }
 
@@ -114,6 +132,12 @@ impl Worker {
             }
             Command::CheckPassphrase { passphrase, attempt, answer } => {
                 let outcome = self.check_passphrase(passphrase, &attempt);
+                drop(attempt);
+                drop(answer.send(outcome));
+            }
+            Command::Reopen { answer } => drop(answer.send(self.reopen())),
+            Command::Rotate { rotation, attempt, answer } => {
+                let outcome = self.rotate(*rotation, attempt.as_ref());
                 drop(attempt);
                 drop(answer.send(outcome));
             }
@@ -181,6 +205,7 @@ impl Worker {
         if let Err(error) = &shared {
             tracing::warn!(%error, saves = batch.len(), "changes could not be saved");
         }
+        self.report.lock().unwrap_or_else(PoisonError::into_inner).records = vault.count().ok();
         let is_single = batch.len() == 1;
         for (partition, changes, answer) in waiting {
             let outcome = match &shared {
@@ -190,68 +215,6 @@ impl Worker {
             };
             drop(answer.send(outcome));
         }
-    }
-
-    fn unlock(&mut self, passphrase: Zeroizing<String>, attempt: &Attempt) -> Result<(), Failure> {
-        let locked = match &self.state {
-            State::Ready(_) => return Ok(()),
-            State::Unavailable(reason) => return Err(still_locked(reason)),
-            State::Locked(locked) => locked,
-        };
-        let vault = locked.unlock(passphrase, (self.now)()).map_err(|error| match error {
-            VaultError::WrongPassphrase => {
-                attempt.was_wrong((self.now)());
-                still_locked("wrong passphrase")
-            }
-            other => Failure::Engine(explain(&other).into()),
-        })?;
-        attempt.was_right();
-        self.state = State::Ready(vault);
-        self.publish();
-        Ok(())
-    }
-
-    fn check_passphrase(
-        &self,
-        passphrase: Zeroizing<String>,
-        attempt: &Attempt,
-    ) -> Result<(), Failure> {
-        self.vault().map_err(|refusal| Failure::Engine(refusal.into()))?;
-        match vault::is_passphrase(&self.options, passphrase) {
-            Ok(true) => {
-                attempt.was_right();
-                Ok(())
-            }
-            Ok(false) => {
-                attempt.was_wrong((self.now)());
-                Err(Failure::request(ErrorCode::AccessDenied, "wrong passphrase"))
-            }
-            Err(error) => Err(Failure::Engine(explain(&error).into())),
-        }
-    }
-
-    /// Closing the vault forgets its keys. Any provider but the passphrase would open it again by itself.
-    fn lock(&mut self) -> Result<(), Failure> {
-        let provider = match &self.state {
-            State::Ready(vault) => vault.key_report().provider,
-            State::Locked(_) | State::Unavailable(_) => return Ok(()),
-        };
-        if provider != KeyProvider::Passphrase {
-            let instead = match provider {
-                KeyProvider::Keyring => "; lock the keyring instead",
-                _ => "",
-            };
-            let text = format!(
-                "only a store with a passphrase can be locked, and the {provider} would open this one again{instead}"
-            );
-            return Err(Failure::request(ErrorCode::BadRequest, text));
-        }
-        self.options.passphrase = None;
-        // Dropped first: the store is opened by one at a time.
-        self.state = State::Unavailable("it is being locked".to_owned());
-        self.state = self.try_open().unwrap_or_else(|error| State::Unavailable(error.to_string()));
-        self.publish();
-        Ok(())
     }
 
     fn retry(&mut self) {
@@ -265,7 +228,7 @@ impl Worker {
     }
 
     /// Opens the store. What a person can put right without touching the store leaves it locked.
-    fn try_open(&self) -> Result<State, VaultError> {
+    pub(super) fn try_open(&self) -> Result<State, VaultError> {
         let mut options = self.options.clone();
         options.now = (self.now)();
         match vault::open(&options) {
@@ -280,22 +243,29 @@ impl Worker {
         }
     }
 
-    fn vault(&self) -> Result<&Vault, StoreError> {
+    pub(super) fn vault(&self) -> Result<&Vault, StoreError> {
         match &self.state {
             State::Ready(vault) => Ok(vault),
             State::Locked(_) => Err(StoreError::Locked("it waits for its passphrase".to_owned())),
+            State::Closed(_) => Err(StoreError::Locked("it was locked".to_owned())),
             State::Unavailable(reason) => Err(StoreError::Locked(reason.clone())),
         }
     }
 
-    fn publish(&self) {
+    pub(super) fn publish(&self) {
         let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
         report.path = self.options.state_dir.display().to_string();
         report.locked = !matches!(self.state, State::Ready(_));
         report.key_to_be_chosen = false;
+        (report.key_made_at, report.data_key_made_at, report.records) = (None, None, None);
+        report.sealing_anew = false;
         let incidents = match &self.state {
             State::Ready(vault) => {
                 (report.key_provider, report.key_protection) = describe(vault.key_report());
+                report.key_made_at = vault.key_report().made_at;
+                report.data_key_made_at = vault.data_key_made_at();
+                report.records = vault.count().ok();
+                report.sealing_anew = vault.is_sealing_anew();
                 vault.incidents()
             }
             State::Locked(locked) => {
@@ -306,6 +276,11 @@ impl Worker {
                     false => "it waits for the passphrase".to_owned(),
                 };
                 locked.incidents()
+            }
+            State::Closed(provider) => {
+                report.key_provider = provider.to_string();
+                report.key_protection = "it was locked, and opens when it is asked to".to_owned();
+                return;
             }
             State::Unavailable(reason) => {
                 report.key_protection.clone_from(reason);
@@ -336,11 +311,11 @@ fn needs_a_person(problem: &KeyProblem) -> bool {
     )
 }
 
-fn still_locked(reason: &str) -> Failure {
+pub(super) fn still_locked(reason: &str) -> Failure {
     Failure::request(ErrorCode::StoreLocked, format!("the store stays locked: {reason}"))
 }
 
-fn explain(error: &VaultError) -> StoreError {
+pub(super) fn explain(error: &VaultError) -> StoreError {
     match error {
         VaultError::KeyUnavailable { .. } | VaultError::WrongPassphrase => {
             StoreError::Locked(error.to_string())

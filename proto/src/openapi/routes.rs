@@ -8,7 +8,8 @@ use crate::v1::{
     Accounts, AnswerPromptRequest, App, Apps, Audit, Cache, CacheImport, CacheVersion,
     CompleteFlowRequest, Diagnosis, Event, ExportCacheRequest, ExportedCache, Flow, Grants,
     ImportCacheRequest, OpenAppRequest, Prompts, Proof, ProofRequest, PutSecretRequest,
-    ReplaceCacheRequest, StartFlowRequest, Status, TokenRequest, TokenResponse, UnlockRequest,
+    ReplaceCacheRequest, RotateKeysRequest, StartFlowRequest, Status, TokenRequest, TokenResponse,
+    UnlockRequest,
 };
 
 pub(super) type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
@@ -403,7 +404,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         path: route::LOCK,
         id: "lock",
         summary: "Drops keys and tokens from memory until the store is unlocked.",
-        description: "Only a store with a passphrase can be locked: any other would open itself again. Where several users are served, it drops what is the caller's own, until the caller unlocks it.",
+        description: "A store that has no passphrase is locked until it is asked to unlock, or the daemon starts anew. Where several users are served, it drops what is the caller's own, until the caller unlocks it.",
         query: &[Parameter {
             name: "everybody",
             kind: "boolean",
@@ -417,10 +418,21 @@ pub(super) const OPERATIONS: &[Operation] = &[
         method: "post",
         path: route::UNLOCK,
         id: "unlock",
-        summary: "Hands in the store's passphrase.",
+        summary: "Unlocks the store, with its passphrase if it has one.",
         request: Some(schema::<UnlockRequest>),
         answers: &[done("It is unlocked.")],
         errors: &[BadRequest, AccessDenied, StoreLocked, TooManyRequests],
+        ..NOTHING
+    },
+    Operation {
+        method: "post",
+        path: route::KEYS_ROTATE,
+        id: "rotateKeys",
+        summary: "Replaces keys of the store while it is in use.",
+        description: "Requests go on meanwhile. The status tells when all records are sealed anew.",
+        request: Some(schema::<RotateKeysRequest>),
+        answers: &[done("The keys are others.")],
+        errors: &[BadRequest, AccessDenied, StoreLocked, TooManyRequests, StoreUnavailable],
         ..NOTHING
     },
 ];

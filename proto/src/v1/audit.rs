@@ -41,6 +41,8 @@ pub enum AuditAct {
     Locked,
     /// The store was unlocked.
     Unlocked,
+    /// Keys of the store were replaced.
+    KeysRotated,
     /// As many records as `count` were not written: they came faster than they are kept.
     Lost,
 }
@@ -62,6 +64,7 @@ impl AuditAct {
             Self::SecretChanged => "secret changed",
             Self::Locked => "locked",
             Self::Unlocked => "unlocked",
+            Self::KeysRotated => "keys rotated",
             Self::Lost => "not recorded",
         }
     }

@@ -36,7 +36,7 @@ pub use grant::{AnswerPromptRequest, Grants, ProgramGrant, Prompt, PromptAnswer,
 pub use proof::{Proof, ProofRequest};
 pub use secret::PutSecretRequest;
 pub use status::{
-    ConfigurationStatus, Counts, Held, KeyStatus, ProtectionStatus, ServiceStatus, Status,
-    StoreStatus, UnlockRequest,
+    AutoLock, ConfigurationStatus, Counts, Held, KeyStatus, ProtectionStatus, RotateKeysRequest,
+    ServiceStatus, Status, StoreStatus, UnlockRequest,
 };
 pub use token::{Grant, PopScheme, TokenRequest, TokenResponse, TokenSource};

@@ -71,6 +71,8 @@ pub mod route {
     pub const LOCK: &str = "/v1/lock";
     /// `POST`
     pub const UNLOCK: &str = "/v1/unlock";
+    /// `POST`
+    pub const KEYS_ROTATE: &str = "/v1/keys/rotate";
     /// `PUT`, `DELETE`
     pub const SECRET: &str = "/v1/secrets/{name}";
 }

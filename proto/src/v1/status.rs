@@ -1,4 +1,4 @@
-//! `GET /v1/status`: what runs, and how safely it keeps what it holds.
+//! `GET /v1/status`: what runs, and how safely it keeps what it holds; and the verbs that change how.
 
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +20,9 @@ pub struct Status {
     pub key: KeyStatus,
     /// Where the tokens are.
     pub store: StoreStatus,
+    /// When the store is locked by itself.
+    #[serde(default)]
+    pub auto_lock: AutoLock,
     /// What the daemon was told by its administrator or user.
     #[serde(default)]
     pub configuration: ConfigurationStatus,
@@ -99,6 +102,33 @@ pub struct KeyStatus {
     /// True when the store is new and its passphrase is yet to be chosen: what `POST /v1/unlock` brings will be the one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub to_be_chosen: bool,
+    /// When the wrapping key was made, in seconds since the epoch; absent when an older version made it, or it is not at hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_at: Option<i64>,
+    /// The same of the oldest key that seals records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_made_at: Option<i64>,
+    /// How many records the keys protect, those of other users included; absent while the store is locked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records: Option<u64>,
+    /// True while records are sealed anew, after a rotation or by a newer version.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sealing_anew: bool,
+}
+
+/// When the store is locked by itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct AutoLock {
+    /// After so many seconds without a token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_idle: Option<u64>,
+    /// With `screen`, `sleep` or both.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub on: Vec<String>,
+    /// Why these are not noticed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
 }
 
 /// The store.
@@ -135,6 +165,32 @@ pub struct Counts {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct UnlockRequest {
-    /// The store's passphrase.
+    /// The store's passphrase; empty for a store that has none and was locked.
+    #[serde(default)]
     pub passphrase: String,
+}
+
+/// `POST /v1/keys/rotate`
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct RotateKeysRequest {
+    /// Have the data keys wrapped by another key. `provider` and `new_passphrase` ask for this as well.
+    #[serde(default)]
+    pub wrapping: bool,
+    /// Have other data keys, and all records sealed anew.
+    #[serde(default)]
+    pub data: bool,
+    /// Who is to keep the wrapping key: `keyring`, `credential`, `passphrase` or `file`; absent: who keeps it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    /// Know that a stolen disk will give more than before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub weaker: bool,
+    /// The passphrase that the store has, if it has one and another wrapping key is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passphrase: Option<String>,
+    /// The passphrase that it will have; absent: the one that it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new_passphrase: Option<String>,
 }

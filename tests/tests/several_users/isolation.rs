@@ -185,12 +185,20 @@ async fn a_users_lock_is_that_users_alone() {
     let mut again = Caller::open(machine.connect_as(ANN), &definition(&entra)).await;
     assert_eq!(again.token(json!({})).await.success()["access_token"], ann.token.as_str());
 
-    let everybody = async |uid| {
-        machine.connect_as(uid).post("/v1/lock?everybody=true", &json!({})).await.refusal()
-    };
-    assert_eq!(everybody(ANN).await, (403, "access_denied".to_owned()));
-    // A key in a file would open the store again at once, which is said to whoever may ask.
-    assert_eq!(everybody(ROOT).await, (400, "bad_request".to_owned()));
+    let denied = || (403, "access_denied".to_owned());
+    let post = async |uid, path| machine.connect_as(uid).post(path, &json!({})).await;
+    assert_eq!(post(ANN, "/v1/lock?everybody=true").await.refusal(), denied());
+    let rotation = json!({"wrapping": true});
+    let rotated = machine.connect_as(ANN).post("/v1/keys/rotate", &rotation).await;
+    assert_eq!(rotated.refusal(), denied());
+    assert_eq!(post(ROOT, "/v1/lock?everybody=true").await.status, 204);
+    assert_eq!(ben.token(json!({})).await.refusal(), (423, "store_locked".to_owned()));
+    assert_eq!(post(ANN, "/v1/unlock").await.refusal(), denied());
+    assert_eq!(post(ROOT, "/v1/unlock").await.status, 204);
+    let rotated = machine.connect_as(ROOT).post("/v1/keys/rotate", &rotation).await;
+    assert_eq!(rotated.status, 204);
+    let mut again = Caller::open(machine.connect_as(BEN), &definition(&entra)).await;
+    assert_eq!(again.token(json!({})).await.success()["token_source"], "cache");
 }
 
 #[tokio::test]

@@ -1,20 +1,16 @@
-//! `valetkey lock` and `valetkey unlock`: for a store with a passphrase.
+//! `valetkey lock` and `valetkey unlock`.
 
 use std::io::{self, IsTerminal};
 
 use serde_json::json;
 use valetkey_client::blocking::Client;
-use valetkey_client::v1::{ErrorCode, UnlockRequest};
+use valetkey_client::v1::UnlockRequest;
 
 use crate::console::Console;
 use crate::failure::{FAILED, Failure};
 
 pub(super) fn lock(client: &Client, everybody: bool, console: &Console) -> Result<(), Failure> {
-    let locked = if everybody { client.lock_everybody() } else { client.lock() };
-    locked.map_err(|error| match error.is(ErrorCode::BadRequest) {
-        true => Failure::from(error).advise(ONLY_A_PASSPHRASE.to_owned()),
-        false => error.into(),
-    })?;
+    if everybody { client.lock_everybody() } else { client.lock() }?;
     confirm(console, true)
 }
 
@@ -24,7 +20,11 @@ pub(super) fn unlock(client: &Client, console: &Console) -> Result<(), Failure> 
         Some(status) if !status.locked && status.service.is_some_and(|it| it.locked_by_you) => {
             String::new()
         }
-        Some(status) if status.key.to_be_chosen => choose_passphrase()?,
+        // So is a store that has no passphrase.
+        Some(status) if status.key.provider != "passphrase" => String::new(),
+        Some(status) if status.key.to_be_chosen => {
+            choose_passphrase("Choose a passphrase for the new store: ")?
+        }
         _ => read_passphrase()?,
     };
     client.unlock(&UnlockRequest { passphrase })?;
@@ -39,15 +39,15 @@ fn confirm(console: &Console, locked: bool) -> Result<(), Failure> {
 }
 
 /// Typed twice: what was mistyped once would keep its owner out for good.
-fn choose_passphrase() -> Result<String, Failure> {
+pub(super) fn choose_passphrase(prompt: &str) -> Result<String, Failure> {
     let type_twice = || {
-        let chosen = rpassword::prompt_password("Choose a passphrase for the new store: ")?;
+        let chosen = rpassword::prompt_password(prompt)?;
         Ok((rpassword::prompt_password("Once more: ")? == chosen).then_some(chosen))
     };
     let chosen = type_twice().map_err(unread)?;
     chosen.ok_or_else(|| {
         let text = "the two are not the same; the store is as it was".to_owned();
-        Failure::own("no_passphrase", FAILED, text, "run `valetkey unlock` again")
+        Failure::own("no_passphrase", FAILED, text, "run the command again")
     })
 }
 
@@ -69,6 +69,3 @@ fn type_or_read() -> io::Result<String> {
     let passphrase = line.strip_suffix('\n').unwrap_or(&line);
     Ok(passphrase.strip_suffix('\r').unwrap_or(passphrase).to_owned())
 }
-
-const ONLY_A_PASSPHRASE: &str = "to be able to, end valetkeyd, move away the store's folder that `valetkey status` names, and begin a \
-    new one with `key = \"passphrase\"` under `[vault]` in the configuration";

@@ -3,6 +3,7 @@
 use valetkey_client::blocking::Client;
 use valetkey_client::v1::{ConfigurationStatus, Counts, KeyStatus, Status};
 
+use super::key::describe_auto_lock;
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::text::{clean, wrap};
@@ -23,19 +24,8 @@ pub(super) fn run(client: &Client, console: &Console) -> Result<(), Failure> {
 }
 
 fn describe(status: &Status, columns: usize) -> Vec<(&'static str, String)> {
-    let Status {
-        version,
-        pid,
-        uptime_seconds,
-        socket,
-        locked,
-        key,
-        store,
-        configuration,
-        protection,
-        counts,
-        service,
-    } = status;
+    let Status { version, pid, uptime_seconds, socket, locked, key, store, .. } = status;
+    let Status { auto_lock, configuration, protection, counts, service, .. } = status;
     let mut lines = vec![
         ("daemon", format!("valetkeyd {version}, process {pid}, up for {}", span(*uptime_seconds))),
         ("socket", socket.clone()),
@@ -47,9 +37,13 @@ fn describe(status: &Status, columns: usize) -> Vec<(&'static str, String)> {
     if *locked {
         let text = match key.provider.as_str() {
             "passphrase" => "the store waits for its passphrase: run `valetkey unlock`",
+            "file" | "credential" => "the store was locked: run `valetkey unlock`",
             _ => "the store waits for its key: see above what is in the way",
         };
         lines.push(("locked", text.to_owned()));
+    }
+    if auto_lock.after_idle.is_some() || !auto_lock.on.is_empty() {
+        lines.push(("locks", describe_auto_lock(auto_lock)));
     }
     if let Some(service) = service {
         let whom = if service.administrator { "; you administer it" } else { "" };
@@ -118,9 +112,8 @@ fn count(number: usize, what: &str) -> String {
 }
 
 const FILE_KEY: &str = "file: beside the store, with nothing but its permissions to protect it. \
-    That is weaker than a keyring: whoever can read the folder, or a backup of it, can read the tokens. \
-    A store keeps the key that it was made with. For more, end valetkeyd, move the store's folder away, and begin a new one \
-    where a keyring runs, or with `key = \"passphrase\"` under `[vault]`; everybody signs in again.";
+    That is the last resort, and weaker than a keyring: whoever can read the folder, or a backup of it, can read the tokens. \
+    For more, run `valetkey key rotate --provider keyring` where a keyring runs, or `--provider passphrase`.";
 
 /// The width of a name and the gap behind it.
 const MARGIN: usize = 9;

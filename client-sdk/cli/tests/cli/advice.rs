@@ -16,12 +16,6 @@ fn what_to_do_next_is_told_in_the_words_of_the_command_line() {
         (&["token", "graph"], "flow_cancelled", "run `valetkey login` again"),
         (&["token", "graph"], "internal", "report it with the correlation id 7"),
         (&["login", "graph"], "invalid_grant", "run `valetkey login`"),
-        (
-            &["lock"],
-            "bad_request",
-            "to be able to, end valetkeyd, move away the store's folder that `valetkey status` names, and begin a \
-             new one with `key = \"passphrase\"` under `[vault]` in the configuration",
-        ),
     ] {
         let told = format!("valetkey: it says ({code})\n{next}\n");
         let daemon = daemon(move |_| (400, error(code, "it says", "Fix the call.")));
@@ -139,7 +133,7 @@ fn a_key_in_a_file_is_told_in_lines_that_fit_and_whole_in_json() {
         let mut lines = text.lines().take_while(|line| !line.starts_with("holds"));
         assert!(lines.all(|line| line.chars().count() <= 80), "{text}");
         assert!(text.contains(told) && !text.contains("passphrase: run"), "{text}");
-        assert_eq!(text.contains("move the"), key == "file", "a store keeps its key: {text}");
+        assert_eq!(text.contains("key rotate"), key == "file", "{text}");
         let whole =
             run(&mut valetkey(&daemon.endpoint, &["status", "--output", "json"]), "").stdout;
         assert_eq!(serde_json::from_str::<Value>(&whole).unwrap()["key"], status["key"]);

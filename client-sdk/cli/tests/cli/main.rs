@@ -3,6 +3,7 @@
 
 mod advice;
 mod help;
+mod keys;
 mod login;
 #[path = "../../../rust/tests/client/support.rs"]
 mod support;

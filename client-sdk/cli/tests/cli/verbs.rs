@@ -361,17 +361,6 @@ fn logout_signs_out_the_one_who_is_meant() {
 }
 
 #[test]
-fn the_passphrase_comes_through_standard_input() {
-    let daemon = daemon(|_| (204, Value::Null));
-    let result = run(&mut valetkey(&daemon.endpoint, &["unlock"]), "open sesame\r\nmore\n");
-    assert_eq!(result, outcome("Unlocked.\n", "", 0));
-    assert_eq!(daemon.requests()[0].body, Some(json!({"passphrase": "open sesame"})));
-    let result = run(&mut valetkey(&daemon.endpoint, &["lock", "--output", "json"]), "");
-    assert_eq!(result, outcome("{\n  \"locked\": true\n}\n", "", 0));
-    assert_eq!(daemon.requests()[1].target, "/v1/lock");
-}
-
-#[test]
 fn events_are_lines() {
     let event = json!({
         "event": "sign_in_needed", "at": 1_700_001_800, "client_id": "c-1", "scope": "User.Read Mail.Read",

@@ -29,12 +29,12 @@ fn the_next_partition_begins_after_every_row_of_this_one() {
 
 const RECORDS_SAVED: usize = 60;
 
-fn keys() -> RecordKeys {
-    RecordKeys::derive(&Zeroizing::new([1; 32]).into())
+fn keys() -> DataKeys {
+    DataKeys::of_format_1(Zeroizing::new([1; 32]).into())
 }
 
 fn open(dir: &StateDir) -> Option<Database> {
-    match Database::open(dir, keys()).unwrap() {
+    match Database::open(dir, &keys().proof()).unwrap() {
         Found::Sound { database, .. } => Some(database),
         Found::Damaged(_) | Found::Missing => None,
     }
@@ -45,10 +45,11 @@ fn save(
     numbers: impl Iterator<Item = usize>,
     value: impl Fn(usize) -> Vec<u8>,
 ) {
+    let keys = &keys().opening("p")[0].records;
     let seal = |n: usize| {
         let key = format!("record {n}");
-        let row = keys().row("p", &key);
-        (row, Some(keys().seal(&row, ("p", &key), &value(n), &[n as u8; 32]).unwrap()))
+        let row = keys.row("p", &key);
+        (row, Some(keys.seal(&row, ("p", &key), &value(n), &[n as u8; 32]).unwrap()))
     };
     database.save(numbers.map(seal).collect()).unwrap();
 }
@@ -65,7 +66,7 @@ fn closed_store() -> (TempDir, StateDir, Vec<u8>) {
     // In memory where the system has such a folder: the test opens the store 400 times.
     let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
     let state = StateDir::prepare(dir.path()).unwrap();
-    Database::create(&state, &keys()).unwrap();
+    Database::create(&state, &keys().proof()).unwrap();
     let database = open(&state).unwrap();
     save(&database, 0..RECORDS_SAVED, |_| vec![0; 900]);
     (0..RECORDS_SAVED).for_each(|n| save(&database, n..=n, value));
@@ -102,7 +103,7 @@ fn a_bit_that_rots_unnoticed_by_the_kernel_is_noticed_all_the_same() {
         let mut rotten = sound.clone();
         rotten[bit / 8] ^= 1 << (bit % 8);
         put_back(&state, &rotten);
-        match open(&state).map(|database| database.load("p", &owned)) {
+        match open(&state).map(|database| database.load(&keys().opening("p"), "p", &owned)) {
             None | Some(Err(VaultError::Damaged { .. })) => refused += 1,
             Some(Err(other)) => panic!("bit {bit}: {other}"),
             Some(Ok(Loaded { records, damaged })) => {

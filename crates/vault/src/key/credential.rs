@@ -10,6 +10,7 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
+use super::Generation;
 use crate::error::KeyProblem;
 use crate::locked::Key;
 use crate::seal::{digest, keyed_hash};
@@ -17,7 +18,11 @@ use crate::seal::{digest, keyed_hash};
 const CREDENTIAL_NAME: &str = "valetkey-key";
 const LEAST_LENGTH: usize = 32;
 
-pub(super) fn derive(directory: Option<&Path>, store_id: &str) -> Result<Key, KeyProblem> {
+pub(super) fn derive(
+    directory: Option<&Path>,
+    store_id: &str,
+    generation: &Generation,
+) -> Result<Key, KeyProblem> {
     let path = directory.ok_or(KeyProblem::NoCredential)?.join(CREDENTIAL_NAME);
     let mut content = Zeroizing::new(Vec::with_capacity(4096));
     match File::open(&path).and_then(|mut file| file.read_to_end(&mut content)) {
@@ -29,5 +34,6 @@ pub(super) fn derive(directory: Option<&Path>, store_id: &str) -> Result<Key, Ke
         return Err(KeyProblem::TooShort { found: content.len(), needed: LEAST_LENGTH });
     }
     let master = Zeroizing::new(digest(&content));
-    Ok(keyed_hash(&master, &[b"valetkey wrapping key", store_id.as_bytes()]).into())
+    let name = format!("{store_id}{}", generation.suffix());
+    Ok(keyed_hash(&master, &[b"valetkey wrapping key", name.as_bytes()]).into())
 }

@@ -6,17 +6,22 @@ use std::io::Write;
 
 use zeroize::Zeroizing;
 
+use super::Generation;
 use crate::error::{KeyProblem, VaultError};
 use crate::locked::Key;
 use crate::state_dir::StateDir;
 
 /// The name carries the store's id, so that a fresh store never overwrites an older one's key.
-pub(crate) fn name(store_id: &str) -> String {
-    format!("key-{store_id}")
+pub(crate) fn name(store_id: &str, generation: &Generation) -> String {
+    format!("key-{store_id}{}", generation.suffix())
 }
 
-pub(super) fn fetch(dir: &StateDir, store_id: &str) -> Result<Key, KeyProblem> {
-    match dir.read(&name(store_id)) {
+pub(super) fn fetch(
+    dir: &StateDir,
+    store_id: &str,
+    generation: &Generation,
+) -> Result<Key, KeyProblem> {
+    match dir.read(&name(store_id, generation)) {
         Ok(Some(content)) => Key::from_slice(&Zeroizing::new(content)).ok_or(KeyProblem::WrongKey),
         Ok(None) => Err(KeyProblem::Missing),
         Err(error) => Err(KeyProblem::File(error.to_string())),
@@ -24,8 +29,13 @@ pub(super) fn fetch(dir: &StateDir, store_id: &str) -> Result<Key, KeyProblem> {
 }
 
 /// The header is written after this, and its rename makes the folder's entry of this file durable.
-pub(super) fn store(dir: &StateDir, store_id: &str, key: &Key) -> Result<(), VaultError> {
-    let name = name(store_id);
+pub(super) fn store(
+    dir: &StateDir,
+    store_id: &str,
+    generation: &Generation,
+    key: &Key,
+) -> Result<(), VaultError> {
+    let name = name(store_id, generation);
     let mut file = dir.create(&name)?;
     file.write_all(key.as_slice())
         .and_then(|()| file.sync_all())

@@ -1,7 +1,7 @@
 //! The wrapping key in the operating system's keyring.
 //!
 //! One item of 32 bytes for each store: service `valetkey`, account `store-<store id>`, so that two
-//! state folders of one user do not clash. The records stay out of it, since Windows takes 2560
+//! state folders of one user do not clash; a key that took the place of another has a generation behind it. The records stay out of it, since Windows takes 2560
 //! bytes for an item, and since any program in the session can list what a keyring holds.
 
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use super::Generation;
 use crate::error::KeyProblem;
 use crate::locked::Key;
 
@@ -119,20 +120,20 @@ fn classify(error: keyring::Error) -> KeyringRefusal {
 }
 
 /// The account under which the key of a store is kept.
-pub(crate) fn account(store_id: &str) -> String {
-    format!("store-{store_id}")
+pub(crate) fn account(store_id: &str, generation: &Generation) -> String {
+    format!("store-{store_id}{}", generation.suffix())
 }
 
-pub(super) fn fetch(keyring: &dyn Keyring, store_id: &str) -> Result<Key, KeyProblem> {
-    let secret = keyring.get(&account(store_id))?;
+pub(super) fn fetch(keyring: &dyn Keyring, account: &str) -> Result<Key, KeyProblem> {
+    let secret = keyring.get(account)?;
     Key::from_slice(&secret).ok_or(KeyProblem::WrongKey)
 }
 
 /// Stores the key and reads it back: a keyring that takes a secret and forgets it must not become
 /// the only place of a key.
-pub(super) fn store(keyring: &dyn Keyring, store_id: &str, key: &Key) -> Result<(), KeyProblem> {
-    keyring.set(&account(store_id), &Zeroizing::new(key.to_vec()))?;
-    match *fetch(keyring, store_id)? == **key {
+pub(super) fn store(keyring: &dyn Keyring, account: &str, key: &Key) -> Result<(), KeyProblem> {
+    keyring.set(account, &Zeroizing::new(key.to_vec()))?;
+    match *fetch(keyring, account)? == **key {
         true => Ok(()),
         false => Err(KeyProblem::WrongKey),
     }

@@ -2,7 +2,8 @@
 //!
 //! A new store takes the first provider that works, in the order of [`KeyProvider::ALL`]; from then
 //! on its header names that provider and no other is tried, since another one could only bring
-//! another key. Each provider yields one key of 32 bytes that wraps the store's data key.
+//! another key. Each provider yields one key of 32 bytes that wraps the store's data keys. A rotation
+//! makes another one, at the same provider or at another (module `rotate`).
 
 pub(crate) mod credential;
 pub(crate) mod file;
@@ -15,9 +16,11 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use self::keyring::KeyringRefusal;
 use crate::error::{KeyProblem, VaultError};
+use crate::header::hex;
 use crate::locked::Key;
-use crate::options::{OpenOptions, random};
+use crate::options::{OpenOptions, Randomness, RandomnessUnavailable, random};
 use crate::state_dir::StateDir;
 
 /// Who keeps the wrapping key.
@@ -37,6 +40,12 @@ pub enum KeyProvider {
 impl KeyProvider {
     /// All of them, the best first.
     pub const ALL: [Self; 4] = [Self::Keyring, Self::Credential, Self::Passphrase, Self::File];
+
+    /// Whether a stolen disk gives more with this one than with the other: with a file all there is.
+    pub fn is_weaker_than(self, other: Self) -> bool {
+        let rank = |provider| Self::ALL.iter().position(|known| *known == provider);
+        rank(self) > rank(other)
+    }
 }
 
 impl fmt::Display for KeyProvider {
@@ -85,6 +94,8 @@ pub struct UnknownKeyChoice(String);
 pub struct KeyReport {
     /// The provider.
     pub provider: KeyProvider,
+    /// When the wrapping key was made, in Unix seconds; `None` if an older version made it.
+    pub made_at: Option<u64>,
     /// Where the wrapping key is.
     pub location: String,
     /// Who can get at it.
@@ -98,20 +109,52 @@ pub struct KeyReport {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "provider", rename_all = "lowercase")]
 pub(crate) enum KeyRecord {
-    Keyring,
-    Credential,
+    Keyring(Generation),
+    Credential(Generation),
     Passphrase(passphrase::Derivation),
-    File,
+    File(Generation),
+}
+
+/// Tells the keys apart that one store has had at one provider. The first has none.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Generation {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    generation: Option<String>,
+}
+
+impl Generation {
+    /// At random: no number has to be remembered for it to be another one each time.
+    pub(crate) fn create(randomness: &dyn Randomness) -> Result<Self, RandomnessUnavailable> {
+        Ok(Self { generation: Some(hex(&random::<8>(randomness)?)) })
+    }
+
+    fn suffix(&self) -> String {
+        self.generation.as_ref().map_or_else(String::new, |generation| format!("-{generation}"))
+    }
 }
 
 impl KeyRecord {
     pub(crate) fn provider(&self) -> KeyProvider {
         match self {
-            Self::Keyring => KeyProvider::Keyring,
-            Self::Credential => KeyProvider::Credential,
+            Self::Keyring(_) => KeyProvider::Keyring,
+            Self::Credential(_) => KeyProvider::Credential,
             Self::Passphrase(_) => KeyProvider::Passphrase,
-            Self::File => KeyProvider::File,
+            Self::File(_) => KeyProvider::File,
         }
+    }
+
+    /// Where a provider keeps the key of this generation; `None` if it keeps none of ours.
+    pub(crate) fn kept_by(provider: KeyProvider, generation: &Generation) -> Option<Self> {
+        match provider {
+            KeyProvider::Keyring => Some(Self::Keyring(generation.clone())),
+            KeyProvider::File => Some(Self::File(generation.clone())),
+            KeyProvider::Credential | KeyProvider::Passphrase => None,
+        }
+    }
+
+    /// Whether the provider keeps the key, so that it is still there when nobody uses it any more.
+    pub(crate) fn is_kept(&self) -> bool {
+        matches!(self, Self::Keyring(_) | Self::File(_))
     }
 }
 
@@ -126,29 +169,40 @@ impl KeySource<'_> {
     /// Fetches the wrapping key of an existing store.
     pub(crate) fn fetch(&self, record: &KeyRecord) -> Result<Key, KeyProblem> {
         match record {
-            KeyRecord::Keyring => keyring::fetch(&*self.options.keyring, self.store_id),
-            KeyRecord::Credential => self.derive_from_credential(),
+            KeyRecord::Keyring(generation) => {
+                let account = keyring::account(self.store_id, generation);
+                keyring::fetch(&*self.options.keyring, &account)
+            }
+            KeyRecord::Credential(generation) => self.derive_from_credential(generation),
             KeyRecord::Passphrase(derivation) => {
                 let passphrase =
                     self.options.passphrase.as_ref().ok_or(KeyProblem::NoPassphrase)?;
                 Ok(derivation.derive(passphrase))
             }
-            KeyRecord::File => file::fetch(self.dir, self.store_id),
+            KeyRecord::File(generation) => file::fetch(self.dir, self.store_id, generation),
         }
     }
 
-    /// Makes the wrapping key of a new store, and keeps it where the provider keeps keys.
-    pub(crate) fn create(&self, provider: KeyProvider) -> Result<(KeyRecord, Key), CreateKeyError> {
+    /// Makes a wrapping key, and keeps it where the provider keeps keys.
+    pub(crate) fn create(
+        &self,
+        provider: KeyProvider,
+        generation: Generation,
+    ) -> Result<(KeyRecord, Key), CreateKeyError> {
         let randomness = &*self.options.randomness;
         let fresh =
             || random(randomness).map(Zeroizing::new).map(Key::from).map_err(VaultError::from);
         match provider {
             KeyProvider::Keyring => {
                 let key = fresh()?;
-                keyring::store(&*self.options.keyring, self.store_id, &key)?;
-                Ok((KeyRecord::Keyring, key))
+                let account = keyring::account(self.store_id, &generation);
+                keyring::store(&*self.options.keyring, &account, &key)?;
+                Ok((KeyRecord::Keyring(generation), key))
             }
-            KeyProvider::Credential => Ok((KeyRecord::Credential, self.derive_from_credential()?)),
+            KeyProvider::Credential => {
+                let key = self.derive_from_credential(&generation)?;
+                Ok((KeyRecord::Credential(generation), key))
+            }
             KeyProvider::Passphrase => {
                 let passphrase =
                     self.options.passphrase.as_ref().ok_or(KeyProblem::NoPassphrase)?;
@@ -162,36 +216,40 @@ impl KeySource<'_> {
             }
             KeyProvider::File => {
                 let key = fresh()?;
-                file::store(self.dir, self.store_id, &key)?;
-                Ok((KeyRecord::File, key))
+                file::store(self.dir, self.store_id, &generation, &key)?;
+                Ok((KeyRecord::File(generation), key))
             }
         }
     }
 
-    /// Takes back what [`KeySource::create`] kept for a store that then could not be made. A key
-    /// that stays behind opens nothing, so a failure is of no consequence.
-    pub(crate) fn discard(&self, record: &KeyRecord) {
+    /// Takes away a key that the provider keeps and that opens nothing.
+    pub(crate) fn discard(&self, record: &KeyRecord) -> Result<(), KeyProblem> {
         match record {
-            KeyRecord::Keyring => {
-                let _ = self.options.keyring.remove(&keyring::account(self.store_id));
+            KeyRecord::Keyring(generation) => {
+                let account = keyring::account(self.store_id, generation);
+                match self.options.keyring.remove(&account) {
+                    Ok(()) | Err(KeyringRefusal::NoEntry) => Ok(()),
+                    Err(refusal) => Err(refusal.into()),
+                }
             }
-            KeyRecord::File => {
-                let _ = self.dir.remove(&file::name(self.store_id));
+            KeyRecord::File(generation) => {
+                let removed = self.dir.remove(&file::name(self.store_id, generation));
+                removed.map_err(|error| KeyProblem::File(error.to_string()))
             }
-            KeyRecord::Credential | KeyRecord::Passphrase(_) => {}
+            KeyRecord::Credential(_) | KeyRecord::Passphrase(_) => Ok(()),
         }
     }
 
-    pub(crate) fn report(&self, record: &KeyRecord) -> KeyReport {
+    pub(crate) fn report(&self, record: &KeyRecord, made_at: Option<u64>) -> KeyReport {
         let (location, protection) = match record {
-            KeyRecord::Keyring => (
+            KeyRecord::Keyring(generation) => (
                 format!(
                     "entry `{}` of `valetkey` in your keyring",
-                    keyring::account(self.store_id)
+                    keyring::account(self.store_id, generation)
                 ),
                 "whoever can use your unlocked keyring can read the tokens",
             ),
-            KeyRecord::Credential => (
+            KeyRecord::Credential(_) => (
                 "credential `valetkey-key` that systemd hands to the service".to_owned(),
                 "as systemd protects the credential: by the machine's key or TPM if it is loaded encrypted",
             ),
@@ -199,16 +257,18 @@ impl KeySource<'_> {
                 format!("derived from your passphrase ({derivation}); kept nowhere"),
                 "whoever knows or guesses the passphrase can read the tokens",
             ),
-            KeyRecord::File => (
-                self.dir.path(&file::name(self.store_id)).display().to_string(),
+            KeyRecord::File(generation) => (
+                self.dir.path(&file::name(self.store_id, generation)).display().to_string(),
                 "file permissions alone: whoever can read this folder, or a backup of it, can read the tokens",
             ),
         };
-        KeyReport { provider: record.provider(), location, protection, passed_over: Vec::new() }
+        let (provider, passed_over) = (record.provider(), Vec::new());
+        KeyReport { provider, made_at, location, protection, passed_over }
     }
 
-    fn derive_from_credential(&self) -> Result<Key, KeyProblem> {
-        credential::derive(self.options.credentials_directory.as_deref(), self.store_id)
+    fn derive_from_credential(&self, generation: &Generation) -> Result<Key, KeyProblem> {
+        let directory = self.options.credentials_directory.as_deref();
+        credential::derive(directory, self.store_id, generation)
     }
 }
 

@@ -2,19 +2,22 @@
 
 #![expect(dead_code, reason = "each test binary uses its own part")]
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use redb::{ReadableDatabase, ReadableTable, TableDefinition};
 use tempfile::TempDir;
 use valetkey_vault::{
     KeyChoice, KeyProvider, Keyring, KeyringRefusal, Loaded, OpenOptions, Opened, PassphraseCost,
-    Randomness, RandomnessUnavailable, RecordChange, Vault, VaultError, open,
+    Randomness, RandomnessUnavailable, RecordChange, Upkeep, Vault, VaultError, open,
 };
 use zeroize::Zeroizing;
 
 pub const NOW: u64 = 1_700_000_000;
+
+const RECORDS: TableDefinition<'_, [u8; 32], &[u8]> = TableDefinition::new("records");
 
 /// Random-looking bytes that are the same in every run (SplitMix64).
 pub struct Seeded(pub Mutex<u64>);
@@ -167,4 +170,27 @@ pub fn is_listing(name: &str) -> bool {
         println!("{name}: test");
     }
     asks("--list")
+}
+
+/// In the place of what is there, if anything is, whose mode it keeps.
+pub fn write_file(path: &Path, content: &[u8]) {
+    std::io::Write::write_all(&mut std::fs::File::create(path).unwrap(), content).unwrap();
+}
+
+/// Options of a store whose key is in a file.
+pub fn file_options(dir: &Path) -> OpenOptions {
+    options(dir, only(KeyProvider::File))
+}
+
+/// Does all that a rotation has left to do, and answers in how many pieces.
+pub fn finish(vault: &mut Vault, options: &OpenOptions) -> usize {
+    (1..).find(|_| vault.upkeep(options).unwrap() == Upkeep::Done).unwrap()
+}
+
+/// The ids of the data keys that have sealed something, as the stored records tell; of a closed store.
+pub fn sealed_by(dir: &Path) -> BTreeSet<[u8; 4]> {
+    let database = redb::Database::open(dir.join("vault.redb")).unwrap();
+    let table = database.begin_read().unwrap().open_table(RECORDS).unwrap();
+    let stored = table.iter().unwrap().map(|entry| entry.unwrap().1.value().to_vec());
+    stored.map(|stored| stored[1..5].try_into().unwrap()).collect()
 }

@@ -1,0 +1,137 @@
+//! `valetkey key` and `valetkey key rotate`: where the key is that protects the store, and another one in its place.
+
+use std::io::{self, IsTerminal};
+
+use serde_json::json;
+use valetkey_client::blocking::Client;
+use valetkey_client::v1::{AutoLock, KeyStatus, RotateKeysRequest, Status};
+
+use super::lock::{choose_passphrase, read_passphrase};
+use crate::args::{KeyCommand, KeyRotateArgs};
+use crate::console::Console;
+use crate::failure::{FAILED, Failure};
+use crate::text::{clean, wrap};
+use crate::time::timestamp;
+
+pub(super) fn run(
+    client: &Client,
+    command: Option<&KeyCommand>,
+    console: &Console,
+) -> Result<(), Failure> {
+    match command {
+        None => show(client, console),
+        Some(KeyCommand::Rotate(arguments)) => rotate(client, arguments, console),
+    }
+}
+
+fn show(client: &Client, console: &Console) -> Result<(), Failure> {
+    let Status { key, auto_lock, locked, .. } = client.status()?;
+    if console.is_json() {
+        return console
+            .print_json(&json!({ "locked": locked, "key": key, "auto_lock": auto_lock }));
+    }
+    let columns = console.width.unwrap_or(COLUMNS).saturating_sub(MARGIN);
+    let lines = describe(&key, &auto_lock, locked);
+    let mut text = String::new();
+    for (name, value) in lines {
+        let names = std::iter::once(name).chain(std::iter::repeat(""));
+        for (name, line) in names.zip(wrap(&clean(&value), columns)) {
+            text += &format!("{}  {line}\n", console.bold(&format!("{name:<7}")));
+        }
+    }
+    console.print(&text)
+}
+
+fn describe(key: &KeyStatus, auto: &AutoLock, locked: bool) -> Vec<(&'static str, String)> {
+    let mut lines = vec![("key", format!("{}: {}", key.provider, key.protection))];
+    let made = |at: Option<i64>| at.map_or_else(|| UNKNOWN.to_owned(), timestamp);
+    if !locked {
+        lines.push(("made", made(key.made_at)));
+        let records = key.records.unwrap_or_default();
+        let sealing = if key.sealing_anew { "; being sealed anew" } else { "" };
+        let oldest = made(key.data_made_at);
+        lines.push(("records", format!("{records}; oldest data key: {oldest}{sealing}")));
+    }
+    lines.push(("locks", describe_auto_lock(auto)));
+    if locked {
+        lines.push(("locked", "run `valetkey unlock`".to_owned()));
+    }
+    lines
+}
+
+/// When the store is locked by itself.
+pub(super) fn describe_auto_lock(auto: &AutoLock) -> String {
+    let mut when: Vec<String> = auto.on.iter().map(|on| format!("on {on}")).collect();
+    when.extend(auto.after_idle.map(|seconds| format!("after {seconds} s without a token")));
+    match (when.is_empty(), &auto.problem) {
+        (true, _) => {
+            "never by itself; see `lock_after_idle` and `lock_on` under `[vault]`".to_owned()
+        }
+        (_, None) => when.join(", "),
+        (_, Some(problem)) => format!("{}; but {problem}", when.join(", ")),
+    }
+}
+
+fn rotate(client: &Client, arguments: &KeyRotateArgs, console: &Console) -> Result<(), Failure> {
+    let Status { key, .. } = client.status()?;
+    let provider = arguments.provider.map(|provider| provider.name().to_owned());
+    let wrapping = !arguments.data || provider.is_some() || arguments.new_passphrase;
+    let (mut passphrase, mut new_passphrase) = (None, None);
+    if wrapping && key.provider == "passphrase" {
+        passphrase = Some(read_passphrase()?);
+    }
+    let becomes = provider.as_deref().unwrap_or(&key.provider);
+    if becomes == "passphrase" && (key.provider != "passphrase" || arguments.new_passphrase) {
+        new_passphrase = Some(match io::stdin().is_terminal() {
+            true => choose_passphrase("Choose a new passphrase: ")?,
+            false => read_passphrase()?,
+        });
+    }
+    if becomes != "passphrase" && arguments.new_passphrase {
+        let text = format!("a key of the {becomes} needs no passphrase");
+        return Err(Failure::own("no_passphrase", FAILED, text, "leave out `--new-passphrase`"));
+    }
+    client.rotate_keys(&RotateKeysRequest {
+        wrapping,
+        data: arguments.data,
+        provider,
+        weaker: arguments.weaker,
+        passphrase,
+        new_passphrase,
+    })?;
+    confirm(client, arguments, wrapping, console)
+}
+
+fn confirm(
+    client: &Client,
+    arguments: &KeyRotateArgs,
+    wrapping: bool,
+    console: &Console,
+) -> Result<(), Failure> {
+    let Status { key, .. } = client.status()?;
+    if console.is_json() {
+        return console.print_json(&json!({ "key": key }));
+    }
+    let mut text = String::new();
+    if wrapping {
+        text += &format!("The key is now another one: {}: {}.\n", key.provider, key.protection);
+    }
+    if arguments.data {
+        text += "Records are sealed anew, while the daemon goes on; `valetkey key` tells when that is done.\n";
+    }
+    if arguments.weaker && key.provider == "file" {
+        text += "It is in a file beside the store: whoever can read the folder, or a backup of it, can read the tokens.\n";
+    }
+    console.print(&clean_lines(&text))
+}
+
+fn clean_lines(text: &str) -> String {
+    text.lines().map(|line| format!("{}\n", clean(line))).collect()
+}
+
+const UNKNOWN: &str = "before this was noted";
+
+/// The width of a name and the gap behind it.
+const MARGIN: usize = 9;
+/// Of what is no terminal.
+const COLUMNS: usize = 80;

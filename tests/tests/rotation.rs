@@ -1,0 +1,119 @@
+//! Keys are replaced while programs go on: nothing fails, nothing is lost, and the old keys open nothing.
+#![expect(clippy::unwrap_used, reason = "a test says what failed by panicking")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use valetkey_testkit::entra::Options;
+use valetkey_tests::{ALICE, Machine, World, patiently};
+
+async fn rotate(world: &World, request: Value) -> valetkey_tests::Answer {
+    world.machine.connect().await.post("/v1/keys/rotate", &request).await
+}
+
+/// Waits until all records are sealed anew, and answers what the status says of the key.
+async fn sealed_anew(world: &World) -> Value {
+    let done = async {
+        loop {
+            let key = world.machine.status().await["key"].clone();
+            if key["sealing_anew"].is_null() {
+                return key;
+            }
+            // sleep: nothing tells when the daemon is done but the status.
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    patiently("the end of a rotation", done).await
+}
+
+#[tokio::test]
+async fn programs_go_on_while_keys_are_replaced() {
+    let mut world = World::start().await;
+    let users: Vec<_> = (0..8).map(|_| world.new_user()).collect();
+    for user in &users {
+        world.signed_in(user).await;
+    }
+    let is_over = Arc::new(AtomicBool::new(false));
+    let mut callers = Vec::new();
+    for _ in 0..4 {
+        let mut caller = world.caller().await;
+        let is_over = Arc::clone(&is_over);
+        let users = users.clone();
+        callers.push(tokio::spawn(async move {
+            let mut asked = 0;
+            while !is_over.load(Ordering::Relaxed) {
+                let user = &users[asked % users.len()];
+                let request = json!({"account": user, "force_refresh": true});
+                caller.token(request).await.success();
+                asked += 1;
+            }
+            asked
+        }));
+    }
+    for _ in 0..5 {
+        rotate(&world, json!({"wrapping": true, "data": true})).await.success();
+        let key = sealed_anew(&world).await;
+        assert_eq!(key["provider"], "file");
+    }
+    is_over.store(true, Ordering::Relaxed);
+    for caller in callers {
+        assert!(caller.await.unwrap() > 0);
+    }
+    world.machine.restart().await;
+    let mut caller = world.caller().await;
+    assert_eq!(caller.accounts().await.len(), users.len());
+    for user in &users {
+        caller.token(json!({"account": user, "force_refresh": true})).await.success();
+    }
+    assert_eq!(world.machine.status().await["store"]["problems"], json!([]));
+    let key_files = std::fs::read_dir(world.machine.state_dir()).unwrap();
+    let names = key_files.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
+    assert_eq!(names.filter(|name| name.starts_with("key-")).count(), 1);
+}
+
+/// What is on record of rotations.
+async fn rotations(world: &World) -> Vec<String> {
+    let audit = world.machine.get("/v1/audit").await.success();
+    let records = audit["records"].as_array().unwrap().iter();
+    let rotated = records.filter(|record| record["act"] == "keys_rotated");
+    rotated.map(|record| record["detail"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn a_key_moves_from_a_file_to_a_passphrase_and_back_when_that_is_asked_for() {
+    let machine = Machine::new().with("VALETKEY_KEY_PROVIDER", "auto");
+    machine.write("config/valetkey/config.toml", "[vault]\nkey = \"auto\"\n");
+    let mut world = World::with(machine, Options::default()).await;
+    if world.machine.status().await["key"]["provider"] != "file" {
+        println!("skipped: this machine has a keyring");
+        return;
+    }
+    let token = world.caller().await.sign_in(world.control(), ALICE).await;
+    let nothing = rotate(&world, json!({})).await;
+    assert_eq!(nothing.refusal(), (400, "bad_request".to_owned()));
+    let unknown = rotate(&world, json!({"provider": "auto"})).await;
+    assert_eq!(unknown.refusal(), (400, "bad_request".to_owned()));
+    let first = json!({"provider": "passphrase", "new_passphrase": "first"});
+    rotate(&world, first).await.success();
+    assert_eq!(rotations(&world).await, ["the wrapping key; its provider is now `passphrase`"]);
+    world.machine.restart().await;
+    let mut connection = world.machine.connect().await;
+    assert_eq!(world.machine.status().await["locked"], true);
+    connection.post("/v1/unlock", &json!({"passphrase": "first"})).await.success();
+    let weaker = json!({"provider": "file", "passphrase": "first"});
+    let refused = rotate(&world, weaker).await;
+    assert_eq!(refused.refusal(), (400, "bad_request".to_owned()));
+    let said = refused.json()["error_description"].as_str().unwrap().to_owned();
+    assert!(said.contains("protects less"), "{said}");
+    let wrong = json!({"provider": "file", "weaker": true, "passphrase": "second"});
+    assert_eq!(rotate(&world, wrong).await.refusal(), (403, "access_denied".to_owned()));
+    let asked = json!({"provider": "file", "weaker": true, "passphrase": "first"});
+    rotate(&world, asked).await.success();
+    assert_eq!(rotations(&world).await.len(), 2);
+    world.machine.restart().await;
+    let kept = world.caller().await.token(json!({})).await.success();
+    assert_eq!(kept["access_token"], token["access_token"]);
+    assert!(!world.machine.logs().contains("first"));
+}

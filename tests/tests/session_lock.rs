@@ -1,0 +1,259 @@
+//! The store is locked with the screen and before sleep, as a stand-in for systemd-logind tells on a bus of its own.
+#![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "a test says what failed by panicking")]
+#![expect(missing_docs, reason = "what `zbus::interface` makes has none")]
+
+use std::io::Read as _;
+use std::os::fd::OwnedFd;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::json;
+use tempfile::TempDir;
+use valetkey_testkit::entra::Options;
+use valetkey_tests::{ALICE, Machine, World, patiently};
+use zbus::object_server::SignalEmitter;
+use zbus::zvariant::{Fd, OwnedObjectPath};
+
+const SESSION: &str = "/org/freedesktop/login1/session/_31";
+const OF_ANOTHER: &str = "/org/freedesktop/login1/session/_32";
+
+/// A bus that ends with the test.
+struct Bus {
+    daemon: Child,
+    folder: TempDir,
+}
+
+impl Bus {
+    /// None where there is no dbus-daemon.
+    fn start() -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let listen = format!("<listen>unix:path={}/bus</listen>", folder.path().display());
+        let all = "<allow send_destination=\"*\" eavesdrop=\"true\"/><allow eavesdrop=\"true\"/><allow own=\"*\"/>";
+        let policy = format!("<policy context=\"default\">{all}</policy>");
+        let config = format!(
+            "<busconfig><type>custom</type>{listen}<auth>EXTERNAL</auth>{policy}</busconfig>"
+        );
+        let file = folder.path().join("bus.conf");
+        std::io::Write::write_all(&mut std::fs::File::create(&file).unwrap(), config.as_bytes())
+            .unwrap();
+        let daemon = Command::new("dbus-daemon")
+            .args(["--nofork", "--print-address=1", "--config-file"])
+            .arg(&file)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn();
+        let Ok(mut daemon) = daemon else {
+            println!("skipped: there is no dbus-daemon");
+            return None;
+        };
+        // It says where it is as soon as it listens.
+        daemon.stdout.as_mut().unwrap().read_exact(&mut [0; 4]).unwrap();
+        Some(Self { daemon, folder })
+    }
+
+    fn address(&self) -> String {
+        format!("unix:path={}/bus", self.folder.path().display())
+    }
+}
+
+impl Drop for Bus {
+    fn drop(&mut self) {
+        let _ = self.daemon.kill();
+        let _ = self.daemon.wait();
+    }
+}
+
+/// The other ends of the inhibitors that were given out: each tells when its inhibitor is gone.
+type Inhibitors = Arc<Mutex<Vec<OwnedFd>>>;
+
+struct Manager(Inhibitors);
+
+#[zbus::interface(name = "org.freedesktop.login1.Manager")]
+impl Manager {
+    fn inhibit(&self, what: &str, _who: &str, _why: &str, mode: &str) -> Fd<'static> {
+        assert_eq!((what, mode), ("sleep", "delay"));
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+        self.0.lock().unwrap().push(ours.into());
+        Fd::from(OwnedFd::from(theirs))
+    }
+
+    #[zbus(signal)]
+    async fn prepare_for_sleep(emitter: &SignalEmitter<'_>, starts: bool) -> zbus::Result<()>;
+}
+
+struct Session {
+    user: u32,
+    locked_hint: bool,
+}
+
+#[zbus::interface(name = "org.freedesktop.login1.Session")]
+impl Session {
+    #[zbus(property)]
+    fn user(&self) -> (u32, OwnedObjectPath) {
+        (self.user, OwnedObjectPath::try_from("/org/freedesktop/login1/user/x").unwrap())
+    }
+
+    #[zbus(property)]
+    fn locked_hint(&self) -> bool {
+        self.locked_hint
+    }
+
+    #[zbus(signal)]
+    async fn lock(emitter: &SignalEmitter<'_>) -> zbus::Result<()>;
+
+    #[zbus(signal)]
+    async fn unlock(emitter: &SignalEmitter<'_>) -> zbus::Result<()>;
+}
+
+/// logind, as far as the daemon sees it.
+struct Logind {
+    connection: zbus::Connection,
+    inhibitors: Inhibitors,
+}
+
+impl Logind {
+    async fn start(bus: &Bus) -> Self {
+        let inhibitors = Inhibitors::default();
+        let own = rustix::process::geteuid().as_raw();
+        let connection = zbus::connection::Builder::address(bus.address().as_str())
+            .unwrap()
+            .name("org.freedesktop.login1")
+            .unwrap()
+            .serve_at("/org/freedesktop/login1", Manager(Arc::clone(&inhibitors)))
+            .unwrap()
+            .serve_at(SESSION, Session { user: own, locked_hint: false })
+            .unwrap()
+            .serve_at(OF_ANOTHER, Session { user: own + 1, locked_hint: false })
+            .unwrap()
+            .build()
+            .await
+            .unwrap();
+        Self { connection, inhibitors }
+    }
+
+    fn emitter(&self, path: &'static str) -> SignalEmitter<'static> {
+        SignalEmitter::new(&self.connection, path).unwrap()
+    }
+
+    async fn prepare_for_sleep(&self, starts: bool) {
+        let emitter = self.emitter("/org/freedesktop/login1");
+        Manager::prepare_for_sleep(&emitter, starts).await.unwrap();
+    }
+
+    async fn set_hint(&self, locked: bool) {
+        let server = self.connection.object_server();
+        let session = server.interface::<_, Session>(SESSION).await.unwrap();
+        session.get_mut().await.locked_hint = locked;
+        session.get().await.locked_hint_changed(session.signal_emitter()).await.unwrap();
+    }
+
+    /// Waits for this many inhibitors, and takes them.
+    async fn given(&self) -> OwnedFd {
+        let given = async {
+            loop {
+                if let Some(ours) = self.inhibitors.lock().unwrap().pop() {
+                    return ours;
+                }
+                // sleep: nothing tells when the daemon has asked but that it has.
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        patiently("an inhibitor", given).await
+    }
+}
+
+async fn locked(world: &World, expected: bool) {
+    let reached = async {
+        while world.machine.status().await["locked"] != expected {
+            // sleep: nothing tells when the daemon has heard the signal but its status.
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    patiently("the lock", reached).await;
+}
+
+async fn world(bus: &Bus, lock_on: &str) -> World {
+    let machine = Machine::new().with("DBUS_SYSTEM_BUS_ADDRESS", bus.address());
+    machine.write("config/valetkey/config.toml", format!("[vault]\nlock_on = {lock_on}\n"));
+    World::with(machine, Options::default()).await
+}
+
+#[tokio::test]
+async fn the_store_is_locked_and_unlocked_with_the_screen() {
+    let Some(bus) = Bus::start() else { return };
+    let logind = Logind::start(&bus).await;
+    let world = world(&bus, "[\"screen\"]").await;
+    let token = world.caller().await.sign_in(world.control(), ALICE).await;
+    let _inhibitor = logind.given().await;
+    // Another user's screen comes first, and would have locked it.
+    Session::lock(&logind.emitter(OF_ANOTHER)).await.unwrap();
+    logind.prepare_for_sleep(true).await;
+    logind.prepare_for_sleep(false).await;
+    let _next = logind.given().await;
+    assert_eq!(world.machine.status().await["locked"], false);
+
+    Session::lock(&logind.emitter(SESSION)).await.unwrap();
+    locked(&world, true).await;
+    Session::unlock(&logind.emitter(SESSION)).await.unwrap();
+    locked(&world, false).await;
+    logind.set_hint(true).await;
+    locked(&world, true).await;
+    logind.set_hint(false).await;
+    locked(&world, false).await;
+    let kept = world.caller().await.token(json!({})).await.success();
+    assert_eq!(kept["access_token"], token["access_token"]);
+
+    // What somebody locked stays locked when the screen is unlocked: the lock of the screen after it shows that this was heard.
+    world.machine.connect().await.post("/v1/lock", &json!({})).await.success();
+    Session::unlock(&logind.emitter(SESSION)).await.unwrap();
+    logind.prepare_for_sleep(true).await;
+    logind.prepare_for_sleep(false).await;
+    let _last = logind.given().await;
+    assert_eq!(world.machine.status().await["locked"], true);
+    let audit = world.machine.get("/v1/audit").await.success();
+    let acts: Vec<_> =
+        audit["records"].as_array().unwrap().iter().map(|r| r["act"].clone()).collect();
+    let count = |act: &str| acts.iter().filter(|known| **known == act).count();
+    assert_eq!((count("locked"), count("unlocked")), (3, 2), "{acts:?}");
+}
+
+#[tokio::test]
+async fn the_machine_sleeps_when_the_keys_are_dropped_and_not_before() {
+    let Some(bus) = Bus::start() else { return };
+    let logind = Logind::start(&bus).await;
+    let world = world(&bus, "[\"sleep\"]").await;
+    let ours = std::os::unix::net::UnixStream::from(logind.given().await);
+    ours.set_nonblocking(true).unwrap();
+    let mut ours = tokio::net::UnixStream::from_std(ours).unwrap();
+    logind.prepare_for_sleep(true).await;
+    let mut byte = [0; 1];
+    let end = tokio::io::AsyncReadExt::read(&mut ours, &mut byte);
+    assert_eq!(patiently("the end of the inhibitor", end).await.unwrap(), 0);
+    assert_eq!(world.machine.status().await["locked"], true);
+    logind.prepare_for_sleep(false).await;
+    let _next = logind.given().await;
+    assert_eq!(world.machine.status().await["locked"], true);
+    Session::unlock(&logind.emitter(SESSION)).await.unwrap();
+    locked(&world, false).await;
+}
+
+#[tokio::test]
+async fn a_missing_logind_is_told() {
+    let Some(bus) = Bus::start() else { return };
+    let world = world(&bus, "[\"screen\", \"sleep\"]").await;
+    let told = async {
+        loop {
+            let auto = world.machine.status().await["auto_lock"].clone();
+            if let Some(problem) = auto["problem"].as_str() {
+                assert_eq!(auto["on"], json!(["screen", "sleep"]));
+                return problem.to_owned();
+            }
+            // sleep: nothing tells when the daemon has looked but its status.
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let problem = patiently("the problem", told).await;
+    assert!(problem.contains("logind"), "{problem}");
+}
