@@ -14,9 +14,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use valetkey_vault::{KeyChoice, KeyProblem, KeyProvider, OpenOptions, SystemKeyring, VaultError};
+use valetkey_vault::{
+    KeyChoice, KeyProblem, KeyProvider, KeyringRefusal, OpenOptions, SystemKeyring, Vault,
+    VaultError,
+};
 
-use common::{map, only, options, put, ready, records};
+use common::{finish, map, only, options, put, ready, records};
 
 /// The folder of the store, if the keyring is in this state.
 fn state_dir(state: &str) -> Option<PathBuf> {
@@ -49,6 +52,28 @@ fn an_unlocked_keyring_keeps_the_key() {
         let vault = ready(&with_system_keyring(&dir, key)).unwrap();
         assert_eq!(records(&vault, "p"), map([("a", "1")]));
     }
+}
+
+#[test]
+fn an_unlocked_keyring_keeps_the_next_key_and_forgets_the_one_before() {
+    let Some(dir) = state_dir("unlocked") else { return };
+    let options = with_system_keyring(&dir.with_extension("rotated"), KeyChoice::Auto);
+    let entry = |vault: &Vault| {
+        let location = vault.key_report().location.clone();
+        location.split('`').nth(1).unwrap().to_owned()
+    };
+    let mut vault = ready(&options).unwrap();
+    vault.save("p", &[put("a", "1")]).unwrap();
+    let before = entry(&vault);
+    vault.rotate_wrapping_key(KeyProvider::Keyring, &options).unwrap();
+    finish(&mut vault, &options);
+    let after = entry(&vault);
+    drop(vault);
+    assert_eq!(options.keyring.get(&before).err(), Some(KeyringRefusal::NoEntry));
+    assert_eq!(options.keyring.get(&after).unwrap().len(), 32);
+    assert_eq!(records(&ready(&options).unwrap(), "p"), map([("a", "1")]));
+    options.keyring.remove(&after).unwrap();
+    std::fs::remove_dir_all(&options.state_dir).unwrap();
 }
 
 #[test]
