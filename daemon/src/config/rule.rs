@@ -41,7 +41,7 @@ pub struct RuleConfig {
     /// Whether it may list, answer and revoke grants, set secrets, lock, rotate keys, and move caches in and out; true by
     /// default.
     pub may_administer: Option<bool>,
-    /// Whether the person is asked before an account is used that another program has signed in; as [policy] says by default.
+    /// Whether the person is asked before an account is used that another program has signed in; as `[policy]` says by default.
     pub consent: Option<ConsentName>,
 }
 
