@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use valetkey_model::{Partition, UnixTime};
-use valetkey_proto::v1::{AuditAct, AuditRecord, AuditedProgram};
+use valetkey_proto::v1::{self, AuditRecord, AuditedProgram};
 
 pub use deed::Deed;
 use writer::Writer;
@@ -63,7 +63,7 @@ impl Audit {
 
     /// Notes what the daemon did by itself, for its own user.
     #[cfg(unix)]
-    pub fn note_own(&self, act: AuditAct, why: &str, now: UnixTime) {
+    pub fn note_own(&self, act: v1::AuditAct, why: &str, now: UnixTime) {
         let user = Partition::of_uid(rustix::process::geteuid().as_raw());
         let record =
             AuditRecord { detail: Some(why.to_owned()), ..AuditRecord::new(now.seconds(), act) };
