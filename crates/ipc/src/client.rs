@@ -2,8 +2,8 @@
 
 use std::io;
 
+use interprocess::local_socket::traits::Stream as _;
 use interprocess::local_socket::traits::tokio::Stream as _;
-use interprocess::local_socket::traits::{Stream as _, StreamCommon};
 use interprocess::local_socket::{self, GenericFilePath, Name, ToFsName};
 
 use crate::error::ConnectError;
@@ -46,19 +46,18 @@ fn refused(endpoint: &Endpoint, source: io::Error) -> ConnectError {
     }
 }
 
-fn verify_server(stream: &impl StreamCommon, endpoint: &Endpoint) -> Result<(), ConnectError> {
+fn verify_server(stream: &impl platform::Socket, endpoint: &Endpoint) -> Result<(), ConnectError> {
     let path = endpoint;
     let endpoint = || path.clone();
-    let creds = stream.peer_creds().map_err(|source| match source.kind() {
-        // A Unix socket whose queue is full answers EAGAIN, which leaves it unconnected and without a peer.
-        io::ErrorKind::ConnectionReset | io::ErrorKind::NotConnected => {
-            ConnectError::Busy { endpoint: endpoint() }
-        }
-        _ => ConnectError::Io { endpoint: endpoint(), source },
-    })?;
-    match platform::untrusted_server(&creds, path) {
+    match platform::untrusted_server(stream, path) {
         Ok(None) => Ok(()),
         Ok(Some(user)) => Err(ConnectError::Impostor { endpoint: endpoint(), user }),
-        Err(source) => Err(ConnectError::Io { endpoint: endpoint(), source }),
+        Err(source) => Err(match source.kind() {
+            // A Unix socket whose queue is full answers EAGAIN, which leaves it unconnected and without a peer.
+            io::ErrorKind::ConnectionReset | io::ErrorKind::NotConnected => {
+                ConnectError::Busy { endpoint: endpoint() }
+            }
+            _ => ConnectError::Io { endpoint: endpoint(), source },
+        }),
     }
 }

@@ -3,11 +3,11 @@
 use std::io;
 use std::os::fd::BorrowedFd;
 
-use interprocess::local_socket::PeerCreds;
+use super::credentials::Credentials;
 
 /// All of them (`SO_PEERGROUPS`, Linux 4.13): what `/etc/group` says of the user at this moment is another matter.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(super) fn of_peer(socket: BorrowedFd<'_>, creds: &PeerCreds) -> io::Result<Vec<u32>> {
+pub(super) fn of_peer(socket: BorrowedFd<'_>, creds: &Credentials) -> io::Result<Vec<u32>> {
     use std::os::fd::AsRawFd as _;
 
     // More than the kernel lets a process have (NGROUPS_MAX).
@@ -30,7 +30,7 @@ pub(super) fn of_peer(socket: BorrowedFd<'_>, creds: &PeerCreds) -> io::Result<V
         match outcome {
             0 => {
                 groups.truncate(count);
-                groups.extend(creds.egid());
+                groups.extend(&creds.groups);
                 return Ok(groups);
             }
             _ => match io::Error::last_os_error() {
@@ -46,8 +46,6 @@ pub(super) fn of_peer(socket: BorrowedFd<'_>, creds: &PeerCreds) -> io::Result<V
 
 /// As many as the platform tells.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(super) fn of_peer(_socket: BorrowedFd<'_>, creds: &PeerCreds) -> io::Result<Vec<u32>> {
-    let mut groups: Vec<u32> = creds.groups().unwrap_or_default().to_vec();
-    groups.extend(creds.egid());
-    Ok(groups)
+pub(super) fn of_peer(_socket: BorrowedFd<'_>, creds: &Credentials) -> io::Result<Vec<u32>> {
+    Ok(creds.groups.clone())
 }

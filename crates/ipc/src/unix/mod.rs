@@ -1,6 +1,7 @@
 //! Unix sockets.
 
 mod claim;
+mod credentials;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 mod elsewhere;
 mod folder;
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 use crate::{BindError, Endpoint, EndpointError, PathTooLong};
 
 pub(crate) use claim::{Claim, bind};
+pub(crate) use credentials::Socket;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(crate) use elsewhere::Process;
 #[cfg(any(target_os = "linux", target_os = "android"))]

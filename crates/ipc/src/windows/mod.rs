@@ -10,6 +10,8 @@ use std::path::PathBuf;
 use crate::{BindError, Endpoint, EndpointError, PathTooLong};
 
 pub(crate) use claim::{Claim, bind};
+/// A connected pipe, whoever waits for it.
+pub(crate) use interprocess::local_socket::traits::StreamCommon as Socket;
 pub(crate) use peer::{identify_client, untrusted_server};
 pub(crate) use process::Process;
 

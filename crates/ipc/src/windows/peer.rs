@@ -3,11 +3,10 @@
 
 use std::io;
 
-use interprocess::local_socket::PeerCreds;
 use interprocess::local_socket::tokio::Stream;
-use interprocess::local_socket::traits::StreamCommon as _;
 use valetkey_model::{Caller, Partition};
 
+use super::Socket;
 use super::process::{self, Process};
 use crate::error::AcceptError;
 use crate::{Audience, Endpoint, Peer};
@@ -35,10 +34,10 @@ pub(crate) fn identify_client(stream: &Stream, _audience: Audience) -> Result<Pe
 
 /// The listening user's SID if it is neither this one nor the system.
 pub(crate) fn untrusted_server(
-    creds: &PeerCreds,
+    stream: &impl Socket,
     _endpoint: &Endpoint,
 ) -> io::Result<Option<String>> {
-    let id = creds.pid().ok_or(io::ErrorKind::Unsupported)?;
+    let id = stream.peer_creds()?.pid().ok_or(io::ErrorKind::Unsupported)?;
     let sid = process::sid_of(id)?;
     let is_trusted = sid == process::own_sid()? || SYSTEM_SIDS.contains(&sid.as_str());
     Ok((!is_trusted).then_some(sid))

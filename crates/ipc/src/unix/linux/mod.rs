@@ -21,10 +21,14 @@ use valetkey_model::{
 use self::sight::{Sight, file_at, see};
 use self::stat::Stat;
 
-/// The process that connected; nothing if it ended before it was looked at, or is in a namespace that shows it no number.
-pub(crate) struct Process(Option<Known>);
+/// The process that connected.
+pub(crate) enum Process {
+    Known(Known),
+    /// Why nothing is known of it: it ended before it was looked at, or has no number here.
+    Unknown(Unidentified),
+}
 
-struct Known {
+pub(crate) struct Known {
     id: ProcessId,
     handle: OwnedFd,
 }
@@ -33,11 +37,15 @@ impl Process {
     /// By the handle that the socket has kept since it was connected (`SO_PEERPIDFD`, Linux 6.5). Older kernels give one for a
     /// number, which may be another process's by then; that it belongs to the same user, the next look shows.
     pub(crate) fn of_peer(socket: BorrowedFd<'_>, number: Option<i32>) -> Self {
-        Self::find(socket, number).map_or(Self(None), |known| Self(Some(known)))
+        match number.and_then(Pid::from_raw) {
+            Some(pid) => {
+                Self::find(socket, pid).map_or(Self::Unknown(Unidentified::Ended), Self::Known)
+            }
+            None => Self::Unknown(Unidentified::Hidden),
+        }
     }
 
-    fn find(socket: BorrowedFd<'_>, number: Option<i32>) -> Option<Known> {
-        let pid = Pid::from_raw(number?)?;
+    fn find(socket: BorrowedFd<'_>, pid: Pid) -> Option<Known> {
         let handle = match getsockopt(&socket, sockopt::PeerPidfd) {
             Ok(handle) => handle,
             Err(Errno::ENOPROTOOPT) => pidfd_open(pid, PidfdFlags::empty()).ok()?,
@@ -49,15 +57,17 @@ impl Process {
     }
 
     pub(crate) fn id(&self) -> Option<ProcessId> {
-        self.0.as_ref().map(|known| known.id)
+        match self {
+            Self::Known(known) => Some(known.id),
+            Self::Unknown(_) => None,
+        }
     }
 
     /// A pidfd is readable once its process has ended.
     pub(crate) fn is_running(&self) -> bool {
-        self.0.as_ref().is_some_and(|known| {
-            let mut handles = [PollFd::new(&known.handle, PollFlags::IN)];
-            poll(&mut handles, Some(&Timespec::default())) == Ok(0)
-        })
+        let Self::Known(known) = self else { return false };
+        let mut handles = [PollFd::new(&known.handle, PollFlags::IN)];
+        poll(&mut handles, Some(&Timespec::default())) == Ok(0)
     }
 
     /// The path by which the process runs its program, and the file.
@@ -66,10 +76,14 @@ impl Process {
     }
 
     pub(crate) fn describe(&self, caller: &Caller) -> Program {
-        let ended = || Program::unidentified(caller.program.clone(), Unidentified::Ended);
-        let Some(known) = &self.0 else { return ended() };
-        let program = look(known.id.number, caller.program_file);
-        if self.is_running() { program } else { ended() }
+        let unidentified = |why| Program::unidentified(caller.program.clone(), why);
+        match self {
+            Self::Known(known) => {
+                let program = look(known.id.number, caller.program_file);
+                if self.is_running() { program } else { unidentified(Unidentified::Ended) }
+            }
+            Self::Unknown(why) => unidentified(*why),
+        }
     }
 
     pub(crate) fn parents(&self) -> Vec<Parent> {
