@@ -5,15 +5,17 @@ use std::process::ExitCode;
 use valetkeyd::allocator::{self, Zeroing};
 use valetkeyd::endpoint::Inherited;
 use valetkeyd::program;
+use valetkeyd::shutdown::HeldSignals;
 
 #[global_allocator]
 static ALLOCATOR: Zeroing = Zeroing::new();
 
 fn main() -> ExitCode {
+    let held_signals = HeldSignals::hold();
     allocator::share_heaps();
-    // SAFETY: the first line of the process: there is no other thread, and no descriptor but what it was started with.
+    // SAFETY: the first lines of the process: there is no other thread, and no descriptor but what it was started with.
     match unsafe { take_inherited() } {
-        Ok(inherited) => program::main(std::env::args_os(), inherited),
+        Ok(inherited) => program::main(std::env::args_os(), inherited, held_signals),
         Err(message) => program::fail(&message),
     }
 }

@@ -12,6 +12,7 @@ use valetkey_model::steers_display;
 
 use crate::endpoint::Inherited;
 use crate::paths::process_environment;
+use crate::shutdown::HeldSignals;
 use crate::{Options, hardening, logging, run};
 
 /// The token broker of this computer. It runs in the foreground; programs reach it over its socket.
@@ -36,6 +37,7 @@ struct Arguments {
 pub fn main(
     arguments: impl IntoIterator<Item = OsString>,
     inherited: Option<Inherited>,
+    held_signals: HeldSignals,
 ) -> ExitCode {
     let arguments = Arguments::parse_from(arguments);
     if let Err(error) = logging::start(&process_environment) {
@@ -56,6 +58,7 @@ pub fn main(
         config: arguments.config,
         is_systems: arguments.system,
         inherited,
+        held_signals: Some(held_signals),
         lookout,
     };
     let ended = runtime.block_on(run(options, &process_environment));

@@ -32,7 +32,7 @@ use crate::secrets::Secrets;
 use crate::serve::{Limits, serve};
 use crate::service::Service;
 use crate::shutdown::{
-    Reloads, Shutdown, ShutdownSignal, watch_for_reloads, watch_for_termination,
+    HeldSignals, Reloads, Shutdown, ShutdownSignal, watch_for_reloads, watch_for_termination,
 };
 use crate::store::VaultStore;
 
@@ -49,6 +49,8 @@ pub struct Options {
     pub is_systems: bool,
     /// The socket that systemd passed on.
     pub inherited: Option<Inherited>,
+    /// Let go of as soon as they can be heard.
+    pub held_signals: Option<HeldSignals>,
     /// Looks at callers for a process that is to be confined; without it, as where the daemon is a part of another program,
     /// the process stays as it is.
     pub lookout: Option<Lookout>,
@@ -96,6 +98,10 @@ impl RunError {
 /// # Errors
 /// When it cannot start.
 pub async fn run(options: Options, lookup: Lookup<'_>) -> Result<(), RunError> {
+    // Who may start us may stop us at once, and what is asked for before the configuration is read is asked for still.
+    let termination = watch_for_termination().map_err(RunError::Signals)?;
+    let reloads = watch_for_reloads().map_err(RunError::Signals)?;
+    drop(options.held_signals);
     let source = Source::new(options.config.as_deref(), lookup).for_system(options.is_systems);
     let configuration = Arc::new(Configuration::load(source, SystemClock.now())?);
     let in_force = configuration.in_force();
@@ -130,9 +136,6 @@ pub async fn run(options: Options, lookup: Lookup<'_>) -> Result<(), RunError> {
     ));
     let engine = Arc::clone(api.broker.engine());
 
-    // Before anybody is told that we are here: who may start us may stop us at once.
-    let termination = watch_for_termination().map_err(RunError::Signals)?;
-    let reloads = watch_for_reloads().map_err(RunError::Signals)?;
     tell_service_manager(Stage::Ready);
     tracing::info!(endpoint = %listener.endpoint(), "ready");
     let limits = Limits::within(hardening::descriptor_limit());

@@ -5,6 +5,42 @@ use std::io;
 
 use tokio::sync::watch;
 
+/// What the process is told by a signal waits for as long as this is there. Until it can hear, each of them would end it: a
+/// request to read the configuration anew, too.
+#[derive(Debug)]
+pub struct HeldSignals(());
+
+impl HeldSignals {
+    /// Holds them back from the call on, in this thread and in those and the processes that it starts. The first line of `main` is
+    /// the place.
+    pub fn hold() -> Self {
+        #[cfg(unix)]
+        // Fails for no set of signals that there are.
+        let _ = held().thread_block();
+        Self(())
+    }
+
+    /// Lets go of those that a process has inherited from a thread that holds them.
+    #[cfg(unix)]
+    pub fn release() {
+        let _ = held().thread_unblock();
+    }
+}
+
+impl Drop for HeldSignals {
+    fn drop(&mut self) {
+        #[cfg(unix)]
+        Self::release();
+    }
+}
+
+#[cfg(unix)]
+fn held() -> nix::sys::signal::SigSet {
+    use nix::sys::signal::Signal;
+
+    [Signal::SIGHUP, Signal::SIGINT, Signal::SIGTERM].into_iter().collect()
+}
+
 /// Asks everything to stop.
 #[derive(Debug)]
 pub struct Shutdown(watch::Sender<bool>);

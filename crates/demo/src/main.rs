@@ -23,7 +23,8 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
     match arguments.next() {
         Some(role) if role == AS_DAEMON => {
-            valetkeyd::program::main(["valetkeyd".into()].into_iter().chain(arguments), None)
+            let arguments = ["valetkeyd".into()].into_iter().chain(arguments);
+            valetkeyd::program::main(arguments, None, valetkeyd::shutdown::HeldSignals::hold())
         }
         Some(role) if role == AS_SECOND_APP => finish(apps::run_second_app(arguments)),
         Some(option) if option == "--browser" => finish(story::tell(true)),

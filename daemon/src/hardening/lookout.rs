@@ -25,6 +25,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use valetkey_ipc::Sight;
 
 use self::socket::Socket;
+use crate::shutdown::HeldSignals;
 
 /// The daemon's end.
 #[derive(Clone)]
@@ -116,6 +117,8 @@ fn keep_watch(socket: Socket) -> ! {
         // started.
         unsafe { libc::signal(signal, unmoved as *const () as libc::sighandler_t) };
     }
+    // It was forked off by a thread that holds them back, and so would be what it starts.
+    HeldSignals::release();
     let mut watch = Watch { prompt: None, started: Vec::new() };
     while let Ok((question, _)) = socket.receive() {
         let Ok((number, what, rest)) = wire::parts(&question) else { break };
