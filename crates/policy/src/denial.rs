@@ -95,7 +95,9 @@ impl Denial {
             }
             Self::TooManyQuestions => "Answer them with `valetkey grants watch`; then ask again.",
             Self::ProgramChanged => "Start the program again, and ask again.",
-            Self::OwnAnswer => "Run `valetkey grants watch` in a terminal and answer there.",
+            Self::OwnAnswer => {
+                "Run `valetkey grants watch` in a terminal, outside of any container, and answer there."
+            }
             Self::Authority { .. }
             | Self::InstanceDiscovery { .. }
             | Self::Endpoint(_)

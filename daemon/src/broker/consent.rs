@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use valetkey_engine::Error;
-use valetkey_model::ProcessId;
+use valetkey_engine::{Attendant, Error};
 use valetkey_policy::{Denial, Grant, Word};
 use valetkey_proto::v1::{self, AuditAct, ErrorCode};
 
@@ -75,8 +74,8 @@ impl Broker {
     ) -> Result<(), Failure> {
         let book = self.administered(session).await?;
         let answer = from_wire::prompt_answer(request)?;
-        let respondent = session.caller().process;
-        let answered = self.answer_in_book(&book, id, answer, respondent).await;
+        let respondent = session.attendant();
+        let answered = self.answer_in_book(&book, id, answer, Some(&respondent)).await;
         if let Err(Failure::Denied(denial)) = &answered {
             self.note_denial(session, denial);
         }
@@ -88,7 +87,7 @@ impl Broker {
         book: &Book,
         id: &str,
         answer: Answer,
-        respondent: Option<ProcessId>,
+        respondent: Option<&Attendant>,
     ) -> Result<(), Failure> {
         let (new_id, now) = (|| self.engine.new_id(), self.engine.now());
         match book.answer(id, answer, respondent, new_id, now).await.map_err(Error::from)? {

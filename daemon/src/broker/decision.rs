@@ -317,7 +317,7 @@ impl Broker {
     ) -> Result<Option<Grant>, Failure> {
         let asking = Asking {
             question: question.clone(),
-            process: asker.caller.process,
+            attendant: session.attendant(),
             program: to_wire::program(session.peer()),
             parents: session.peer().parents(),
         };

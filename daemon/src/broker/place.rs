@@ -15,7 +15,7 @@ use crate::session::Session;
 impl Broker {
     /// Where the application's tokens are, when not in the cache that the user's programs share. A confidential client's are
     /// kept apart by its credential, so that whoever brings another one finds nothing; assertions that a program makes differ
-    /// from each other, so that the program itself stands for them.
+    /// from each other, so that the program itself stands for them, or where that is not told this one opening.
     pub(super) async fn place(
         &self,
         caller: &Caller,
@@ -38,9 +38,11 @@ impl Broker {
                 let parts: [&[u8]; 3] = [b"certificate", client_id, fingerprint.as_bytes()];
                 home.of_application(&self.mark(&parts).await?)
             }
-            (_, Some(ClientCredential::Assertion(_) | ClientCredential::AssertionCallback)) => {
-                home.in_memory(&of_process(caller, b"assertion"))
-            }
+            (_, Some(ClientCredential::Assertion(_) | ClientCredential::AssertionCallback)) => home
+                .in_memory(&match caller.process {
+                    Some(_) => of_process(caller, b"assertion"),
+                    None => self.engine.new_id(),
+                }),
         };
         let place = match &request.private_cache {
             Some(name) => own.private(&of_process(caller, name.as_bytes())),

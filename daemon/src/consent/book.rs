@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Mutex as AsyncMutex, watch};
-use valetkey_engine::Error;
 use valetkey_engine::ports::StoreError;
-use valetkey_model::{Partition, ProcessId, UnixTime};
+use valetkey_engine::{Attendant, Error};
+use valetkey_model::{Partition, UnixTime};
 use valetkey_policy::{Denial, Grant, Grants, ProgramKey, Word};
 use valetkey_vault::RecordChange;
 
@@ -183,7 +183,7 @@ impl Book {
         &self,
         id: &str,
         answer: Answer,
-        respondent: Option<ProcessId>,
+        respondent: Option<&Attendant>,
         new_id: impl FnMut() -> String,
         now: UnixTime,
     ) -> Result<Answered, StoreError> {
@@ -191,7 +191,7 @@ impl Book {
         let Some(prompt) = open.into_iter().find(|prompt| prompt.id == id) else {
             return Ok(Answered::Unknown);
         };
-        if respondent.is_some_and(|process| prompt.is_asked_by(process)) {
+        if respondent.is_some_and(|it| prompt.is_asked_by(it)) {
             return Ok(Answered::OwnAnswer);
         }
         if answer.word != Word::Once {

@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
-use valetkey_model::{Parent, ProcessId, ScopeSet, UnixTime};
+use valetkey_engine::Attendant;
+use valetkey_model::{Parent, ScopeSet, UnixTime};
 use valetkey_policy::{Grant, ProgramKey, Question, Word};
 use valetkey_proto::v1::AuditedProgram;
 
@@ -11,8 +12,8 @@ use valetkey_proto::v1::AuditedProgram;
 pub struct Asking {
     /// What is asked.
     pub question: Question,
-    /// The process, where the platform tells.
-    pub process: Option<ProcessId>,
+    /// The program at the other end of the connection.
+    pub attendant: Attendant,
     /// What the person is shown.
     pub program: AuditedProgram,
     /// The processes that it comes from.
@@ -44,7 +45,7 @@ pub struct Prompt {
 }
 
 /// Two who ask with the same purpose are told the same.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq)]
 pub(super) struct Purpose {
     look: Look,
     environment: String,
@@ -54,16 +55,18 @@ pub(super) struct Purpose {
 }
 
 /// What a program looks like to the person. Of those that only their processes are known by, the ones that a shell or a
-/// program has started fifty of look the same.
-#[derive(Clone, PartialEq, Eq)]
+/// program has started fifty of look the same. Two of whom nothing is known look the same as well, and may be anybody: each has
+/// a question of its own.
+#[derive(Clone)]
 enum Look {
     Known(ProgramKey),
     Unidentified { path: Option<String>, parents: Vec<(u32, String)> },
+    Nobody(Attendant),
 }
 
 #[derive(Default)]
 struct Askers {
-    processes: Vec<ProcessId>,
+    attendants: Vec<Attendant>,
     programs: Vec<ProgramKey>,
     waiting: usize,
 }
@@ -76,10 +79,11 @@ pub(super) struct Waiting {
 
 impl Purpose {
     pub(super) fn of(asking: &Asking) -> Self {
-        let Asking { question, program, parents, .. } = asking;
-        let look = match question.program.is_lasting() {
-            true => Look::Known(question.program.clone()),
-            false => Look::Unidentified {
+        let Asking { question, attendant, program, parents } = asking;
+        let look = match &question.program {
+            known @ ProgramKey::Executable { .. } => Look::Known(known.clone()),
+            ProgramKey::Unknown => Look::Nobody(attendant.clone()),
+            ProgramKey::Process(_) => Look::Unidentified {
                 path: program.path.clone(),
                 parents: parents.iter().map(|it| (it.number, it.name.clone())).collect(),
             },
@@ -93,8 +97,28 @@ impl Purpose {
         }
     }
 
+    /// Whether they look the same to the person, who is not to be asked by one program without end.
     pub(super) fn is_of_same_program(&self, other: &Self) -> bool {
-        self.look == other.look
+        let are_nobody = self.is_nobodys() && other.is_nobodys();
+        are_nobody || self.look == other.look
+    }
+
+    fn is_nobodys(&self) -> bool {
+        matches!(self.look, Look::Nobody(_))
+    }
+}
+
+impl PartialEq for Look {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Known(one), Self::Known(other)) => one == other,
+            (
+                Self::Unidentified { path, parents },
+                Self::Unidentified { path: other_path, parents: other_parents },
+            ) => (path, parents) == (other_path, other_parents),
+            (Self::Nobody(one), Self::Nobody(other)) => one.is_same_program(other),
+            _ => false,
+        }
     }
 }
 
@@ -115,10 +139,12 @@ impl Prompt {
         &self.purpose
     }
 
-    /// Whether it is worth the person's while: somebody waits, or may come back for the answer.
+    /// Whether it is worth the person's while: somebody waits, or may come back for the answer. Who is not known again does
+    /// not.
     pub(super) fn is_open(&self, now: UnixTime) -> bool {
         let is_young = now.seconds_since(self.since) < LINGERING_SECONDS;
-        self.answer.borrow().is_none() && (is_young || self.waiting() > 0)
+        let may_come_back = is_young && !self.purpose.is_nobodys();
+        self.answer.borrow().is_none() && (may_come_back || self.waiting() > 0)
     }
 
     pub(super) fn join(self: &Arc<Self>, asking: &Asking) -> Waiting {
@@ -128,16 +154,21 @@ impl Prompt {
         if !askers.programs.contains(program) {
             askers.programs.push(program.clone());
         }
-        if let Some(process) = asking.process.filter(|it| !askers.processes.contains(it)) {
-            askers.processes.push(process);
+        let attendant = &asking.attendant;
+        if !askers.attendants.iter().any(|known| known.is_same_program(attendant)) {
+            askers.attendants.push(attendant.clone());
         }
         Waiting { prompt: Arc::clone(self), answer: self.answer.subscribe() }
     }
 
-    /// Whether this process is one of those who ask. Those that they have started are not: a terminal in an editor is a child
-    /// of the editor's.
-    pub(super) fn is_asked_by(&self, process: ProcessId) -> bool {
-        self.lock().processes.contains(&process)
+    /// Whether this program is one of those who ask, or cannot be told from one. Those that they have started are not: a
+    /// terminal in an editor is a child of the editor's.
+    pub(super) fn is_asked_by(&self, respondent: &Attendant) -> bool {
+        let is_nameless = |it: &Attendant| TELLS_PROCESSES && it.process().is_none();
+        let may_be = |it: &Attendant| {
+            it.is_same_program(respondent) || is_nameless(it) && is_nameless(respondent)
+        };
+        self.lock().attendants.iter().any(may_be)
     }
 
     /// What is to be remembered when this is the answer: of each program that asks.
@@ -177,7 +208,8 @@ impl Prompt {
 
     /// The processes that have asked.
     pub fn processes(&self) -> Vec<u32> {
-        self.lock().processes.iter().map(|process| process.number).collect()
+        let askers = self.lock();
+        askers.attendants.iter().filter_map(|it| Some(it.process()?.number)).collect()
     }
 
     /// How many requests wait.
@@ -205,6 +237,9 @@ impl Drop for Waiting {
         self.prompt.lock().waiting -= 1;
     }
 }
+
+/// Where no process is told, of no program, nobody could answer.
+const TELLS_PROCESSES: bool = cfg!(any(target_os = "linux", target_os = "android", windows));
 
 /// For so long a prompt stays although nobody waits for it: programs give up before people come back, and try again.
 const LINGERING_SECONDS: i64 = 300;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::Poll;
 
 use tempfile::TempDir;
-use valetkey_engine::Error;
+use valetkey_engine::{Attendant, Error};
 use valetkey_model::{AccountId, Parent, ProcessId, ScopeSet, UnixTime};
 use valetkey_policy::{Denial, Grant, Grants, ProgramKey, Question, Word};
 use valetkey_proto::v1::AuditedProgram;
@@ -68,7 +68,20 @@ fn asking(program: &str, number: u32) -> Asking {
     let parents = vec![Parent { number: 1, name: "/sbin/init".to_owned() }];
     let path = Some(program.to_owned());
     let program = AuditedProgram { path, ..AuditedProgram::default() };
-    Asking { question, process: Some(process(number)), program, parents }
+    Asking { question, attendant: attendant(Some(number)), program, parents }
+}
+
+/// By a connection of its own.
+fn attendant(number: Option<u32>) -> Attendant {
+    Attendant::new(number.map(process), &Arc::default())
+}
+
+/// What a program asks of which nothing is known.
+fn asking_as_nobody() -> Asking {
+    let known = asking("/usr/bin/mail", 7);
+    let question = Question { program: ProgramKey::Unknown, ..known.question };
+    let program = AuditedProgram::default();
+    Asking { question, attendant: attendant(None), program, parents: Vec::new() }
 }
 
 fn answer(word: Word) -> Answer {
@@ -80,7 +93,7 @@ async fn say(book: &Book, word: Word) -> Answered {
     let open = book.prompts(std::time::Duration::ZERO, || NOW).await;
     let new_id = || format!("grant {}", NUMBERS.fetch_add(1, Ordering::Relaxed));
     let id = open.first().map_or("none", |prompt| &prompt.id);
-    book.answer(id, answer(word), Some(process(99)), new_id, NOW).await.unwrap()
+    book.answer(id, answer(word), Some(&attendant(Some(99))), new_id, NOW).await.unwrap()
 }
 
 /// Those who ask wait before the person answers, and this is what each hears.
@@ -182,13 +195,71 @@ async fn who_asks_does_not_answer() {
     let mut asked = Box::pin(book.ask(&asking, || "prompt".to_owned(), NOW));
     assert!(futures_util::poll!(&mut asked).is_pending());
     let said = async |number| {
-        let respondent = Some(process(number));
-        book.answer("prompt", answer(Word::Always), respondent, String::new, NOW).await.unwrap()
+        let respondent = attendant(Some(number));
+        let answer = answer(Word::Always);
+        book.answer("prompt", answer, Some(&respondent), String::new, NOW).await.unwrap()
     };
     assert!(matches!(said(7).await, Answered::OwnAnswer));
     assert!(futures_util::poll!(&mut asked).is_pending());
     assert!(matches!(said(99).await, Answered::Told(_)));
     assert!(matches!(asked.await, Ok(None)));
+}
+
+#[tokio::test]
+async fn two_of_whom_nothing_is_known_do_not_share_an_answer() {
+    let world = World::new();
+    let book = world.book().await;
+    let (one, other) = (asking_as_nobody(), asking_as_nobody());
+    let ask = |asking, id: &'static str| Box::pin(book.ask(asking, move || id.to_owned(), NOW));
+    let mut first = ask(&one, "first");
+    let mut again = ask(&one, "again");
+    let mut second = ask(&other, "second");
+    for asked in [&mut first, &mut again, &mut second] {
+        assert!(futures_util::poll!(asked).is_pending());
+    }
+    let respondent = attendant(Some(99));
+    let (always, new_id) = (answer(Word::Always), || "grant".to_owned());
+    let told = book.answer("first", always, Some(&respondent), new_id, NOW).await.unwrap();
+    assert!(matches!(told, Answered::Told(_)));
+    for asked in [first, again] {
+        assert!(matches!(asked.await, Ok(Some(grant)) if grant.word == Word::Once));
+    }
+    assert!(futures_util::poll!(&mut second).is_pending());
+    assert_eq!(said(&book.grants(), &other, NOW), None);
+    drop(second);
+    assert_eq!(waiting(&book).await, 0);
+    assert!(book.prompts(std::time::Duration::ZERO, || NOW).await.is_empty());
+}
+
+#[tokio::test]
+async fn many_of_whom_nothing_is_known_are_one_program_to_the_limit_of_questions() {
+    let world = World::new();
+    let book = world.book().await;
+    let askings: Vec<_> = (0..5).map(|_| asking_as_nobody()).collect();
+    let ids = (0..5).map(|number: u32| move || number.to_string());
+    let asked = askings.iter().zip(ids).map(|(asking, id)| Box::pin(book.ask(asking, id, NOW)));
+    let mut refused = Vec::new();
+    for mut asked in asked.collect::<Vec<_>>().iter_mut() {
+        refused.push(futures_util::poll!(&mut asked).is_ready());
+    }
+    assert_eq!(refused, [false, false, false, false, true]);
+}
+
+#[cfg(any(target_os = "linux", windows))]
+#[tokio::test]
+async fn who_cannot_be_told_from_who_asks_does_not_answer() {
+    let world = World::new();
+    let book = world.book().await;
+    let asking = asking_as_nobody();
+    let mut asked = Box::pin(book.ask(&asking, || "prompt".to_owned(), NOW));
+    assert!(futures_util::poll!(&mut asked).is_pending());
+    let (once, respondent) = (answer(Word::Once), attendant(None));
+    let told = book.answer("prompt", once, Some(&respondent), String::new, NOW).await.unwrap();
+    assert!(matches!(told, Answered::OwnAnswer));
+    assert!(futures_util::poll!(&mut asked).is_pending());
+    let told = book.answer("prompt", once, None, String::new, NOW).await.unwrap();
+    assert!(matches!(told, Answered::Told(_)), "by the daemon's own side");
+    assert!(asked.await.is_ok());
 }
 
 #[tokio::test]

@@ -17,13 +17,18 @@ impl Attendant {
         Self { process, connection: Arc::downgrade(connection) }
     }
 
+    /// The process, where the platform tells.
+    pub fn process(&self) -> Option<ProcessId> {
+        self.process
+    }
+
     /// True while the connection is open.
     pub(crate) fn is_there(&self) -> bool {
         self.connection.strong_count() > 0
     }
 
     /// Where the platform tells no process, the connection stands for the program.
-    pub(crate) fn is_same_program(&self, other: &Self) -> bool {
+    pub fn is_same_program(&self, other: &Self) -> bool {
         match (self.process, other.process) {
             (Some(one), Some(other)) => one == other,
             _ => self.connection.ptr_eq(&other.connection),
