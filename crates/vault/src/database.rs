@@ -21,7 +21,7 @@ use redb::{
 
 use zeroize::Zeroizing;
 
-use crate::data_keys::{DataKey, DataKeys};
+use crate::data_keys::DataKey;
 use crate::error::VaultError;
 use crate::fault::{Fault, no_panic};
 use crate::last_seen::{LastSeen, Note, Stamp};
@@ -144,7 +144,10 @@ impl Database {
     }
 
     /// The names of the partitions that have a record that opens; reads one record of each.
-    pub(crate) fn partitions(&self, keys: &DataKeys) -> Result<BTreeSet<String>, VaultError> {
+    pub(crate) fn partitions(
+        &self,
+        mut find_key: impl FnMut(u32) -> Option<Arc<DataKey>>,
+    ) -> Result<BTreeSet<String>, VaultError> {
         self.with_connection("list partitions of", |_, connection| {
             let records = connection.begin_read()?.open_table(RECORDS)?;
             let mut names = BTreeSet::new();
@@ -152,7 +155,7 @@ impl Database {
             while let Some(first) = from.take() {
                 for entry in records.range(first..)? {
                     let (row, stored) = entry?;
-                    let Some(key) = key_id(stored.value()).and_then(|id| keys.find(id)) else {
+                    let Some(key) = key_id(stored.value()).and_then(&mut find_key) else {
                         continue;
                     };
                     let mut buffer = Zeroizing::new(Vec::with_capacity(stored.value().len()));

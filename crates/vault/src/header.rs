@@ -11,7 +11,8 @@
 //!
 //! The file is written before the first record, and replaced whole whenever a key comes or goes: an
 //! owner's first save, a rotation. What is new in it is durable before anything depends on it, and
-//! what it does not name any more nothing depends on. Each time its keys are wrapped anew.
+//! what it does not name any more nothing depends on. Each time its keys are wrapped anew,
+//! those that are not in use straight from the header before.
 //!
 //! | format | |
 //! |---|---|
@@ -21,8 +22,9 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
-use crate::data_keys::{DataKeys, FORMAT_1_ID};
+use crate::data_keys::{DataKeys, FORMAT_1_ID, KeyEntry};
 use crate::error::VaultError;
 use crate::key::{KeyProvider, KeyRecord};
 use crate::locked::Key;
@@ -109,30 +111,32 @@ impl Header {
         dir.replace(HEADER_NAME, &with_digest(&self.to_json()))
     }
 
-    /// This header with these keys in it.
+    /// This header with these entries of keys in it.
     pub(crate) fn wrap(
         mut self,
-        keys: &DataKeys,
+        entries: &[KeyEntry],
         wrapping_key: &Key,
         randomness: &dyn Randomness,
     ) -> Result<Self, RandomnessUnavailable> {
         self.format = FORMAT;
         self.data_keys = Vec::new();
-        let mut data_keys = Vec::new();
-        for (id, content) in keys.entries() {
-            let wrapped =
-                seal_small(wrapping_key, random(randomness)?, &self.bound_to(id), &content);
-            data_keys.push(WrappedKey { id, wrapped: BASE64.encode(wrapped) });
+        let bound = self.bound();
+        let mut data_keys = Vec::with_capacity(entries.len());
+        for (id, content) in entries {
+            let bound = bound_to(*id, &bound);
+            let wrapped = seal_small(wrapping_key, random(randomness)?, &bound, content);
+            data_keys.push(WrappedKey { id: *id, wrapped: BASE64.encode(wrapped) });
         }
         Ok(Self { data_keys, ..self })
     }
 
-    /// The keys; `None` if the wrapping key is not the one that they were wrapped with.
+    /// Whose keys there are, without a key of any owner's in memory; `None` if the wrapping key is not the one that they were
+    /// wrapped with.
     pub(crate) fn unwrap(&self, wrapping_key: &Key) -> Option<DataKeys> {
         let mut entries = Vec::new();
-        for WrappedKey { id, wrapped } in &self.data_keys {
-            let sealed = BASE64.decode(wrapped).ok()?;
-            entries.push((*id, open_small(wrapping_key, &self.bound_to(*id), &sealed).ok()?));
+        let bound = self.bound();
+        for key in &self.data_keys {
+            entries.push((key.id, key.open(wrapping_key, &bound)?));
         }
         if self.format == 1 {
             let (_, key) = entries.into_iter().find(|(id, _)| *id == FORMAT_1_ID)?;
@@ -141,22 +145,42 @@ impl Header {
         DataKeys::from_entries(entries.iter().map(|(id, content)| (*id, content.as_slice())))
     }
 
+    /// What it keeps of one key.
+    pub(crate) fn entry(&self, id: u32, wrapping_key: &Key) -> Option<Zeroizing<Vec<u8>>> {
+        let key = self.data_keys.iter().find(|key| key.id == id)?;
+        key.open(wrapping_key, &self.bound())
+    }
+
     /// Whether an older version wrote it.
     pub(crate) fn is_of_older_format(&self) -> bool {
         self.format < FORMAT
     }
 
-    /// The associated data of a wrapped key: nobody can give a key to another store, or lower the
-    /// cost of the passphrase, without the wrapping key.
-    fn bound_to(&self, id: u32) -> Vec<u8> {
-        let bound = Self { data_keys: Vec::new(), ..self.clone() };
-        [b"valetkey data key".as_slice(), &id.to_le_bytes(), &bound.to_json()].concat()
+    /// What the associated data of all of its keys has in common: nobody can give a key to another store, or lower the cost of
+    /// the passphrase, without the wrapping key.
+    fn bound(&self) -> Vec<u8> {
+        let Self { format, made_at, .. } = *self;
+        let (store_id, key) = (self.store_id.clone(), self.key.clone());
+        let (discarded, data_keys) = (self.discarded.clone(), Vec::new());
+        Self { format, store_id, key, made_at, discarded, data_keys }.to_json()
     }
 
     fn to_json(&self) -> Vec<u8> {
         #[expect(clippy::expect_used, reason = "strings and numbers alone, no map with odd keys")]
         serde_json::to_vec(self).expect("plain data serializes")
     }
+}
+
+impl WrappedKey {
+    fn open(&self, wrapping_key: &Key, bound: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let sealed = BASE64.decode(&self.wrapped).ok()?;
+        open_small(wrapping_key, &bound_to(self.id, bound), &sealed).ok()
+    }
+}
+
+/// The associated data of a wrapped key.
+fn bound_to(id: u32, bound: &[u8]) -> Vec<u8> {
+    [b"valetkey data key".as_slice(), &id.to_le_bytes(), bound].concat()
 }
 
 fn with_digest(json: &[u8]) -> Vec<u8> {
@@ -185,8 +209,6 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use zeroize::Zeroizing;
-
     use super::*;
     use crate::key::Generation;
     use crate::options::SystemRandomness;
@@ -200,7 +222,8 @@ mod tests {
         keys.add("uid:1000", 1_700_000_000, &SystemRandomness).unwrap();
         let key = KeyRecord::File(Generation::default());
         let empty = Header::new("5703e1d".into(), key, 1_700_000_000);
-        (empty.wrap(&keys, &wrapping_key(1), &SystemRandomness).unwrap(), keys)
+        let entries = keys.entries(|_| None).unwrap();
+        (empty.wrap(&entries, &wrapping_key(1), &SystemRandomness).unwrap(), keys)
     }
 
     #[test]

@@ -1,14 +1,15 @@
-//! Where keys are that live on: a page that the kernel writes neither to the swap nor into a dump.
+//! Where keys are that live on: pages that the kernel writes neither to the swap nor into a dump.
 //!
-//! One page for the whole process, in slots of a key each, since the kernel locks whole pages and lets a user lock few
-//! (`RLIMIT_MEMLOCK`). It is never given back. Where it cannot be had, keys are on the heap, and [`keys_in_swap`] counts them.
+//! They are in slots of a key each, since the kernel locks whole pages and lets a user lock few (`RLIMIT_MEMLOCK`): another
+//! page is locked when all are full, and none is given back. Where there is no page to be had, keys are on the heap: nothing
+//! fails, the log says so once, and [`keys_in_swap`] counts them.
 //! Of macOS and Windows only the lock is asked for: neither writes a core file by itself.
 
 use std::fmt;
 use std::ops::Deref;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use zeroize::{Zeroize, Zeroizing};
 
@@ -33,17 +34,26 @@ impl Key {
     pub(crate) fn from_slice(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Zeroizing::new).map(Self::from)
     }
-}
 
-impl From<Zeroizing<[u8; 32]>> for Key {
-    fn from(bytes: Zeroizing<[u8; 32]>) -> Self {
-        if let Some((page, slot)) = Page::of_process().and_then(|page| Some((page, page.take()?))) {
+    fn within(pages: &Pages, bytes: Zeroizing<[u8; 32]>) -> Self {
+        if let Some((page, slot)) = pages.take() {
             // SAFETY: the slot is within the page, and was free until this line.
             unsafe { page.slot(slot).write(*bytes) };
             return Self(Place::Slot(page, slot));
         }
-        ON_HEAP.fetch_add(1, Ordering::Relaxed);
+        if ON_HEAP.fetch_add(1, Ordering::Relaxed) == 0 {
+            tracing::warn!(
+                "no more memory can be locked (`ulimit -l`, LimitMEMLOCK=): keys may reach the swap"
+            );
+        }
         Self(Place::Heap(Box::new(bytes)))
+    }
+}
+
+impl From<Zeroizing<[u8; 32]>> for Key {
+    fn from(bytes: Zeroizing<[u8; 32]>) -> Self {
+        static PAGES: Pages = Pages::new(allocate_locked);
+        Self::within(&PAGES, bytes)
     }
 }
 
@@ -85,6 +95,30 @@ impl PartialEq for Key {
     }
 }
 
+/// The locked pages of a process.
+struct Pages {
+    pages: Mutex<Vec<&'static Page>>,
+    allocate: fn(usize) -> Option<NonNull<u8>>,
+}
+
+impl Pages {
+    const fn new(allocate: fn(usize) -> Option<NonNull<u8>>) -> Self {
+        Self { pages: Mutex::new(Vec::new()), allocate }
+    }
+
+    /// A free slot, of another page if need be. What could not be locked is tried again: keys have left meanwhile.
+    fn take(&self) -> Option<(&'static Page, u32)> {
+        let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(taken) = pages.iter().find_map(|page| Some((*page, page.take()?))) {
+            return Some(taken);
+        }
+        let start = (self.allocate)(PAGE_SIZE)?.cast();
+        let page: &'static Page = Box::leak(Box::new(Page { start, taken: Mutex::new(0) }));
+        pages.push(page);
+        Some((page, page.take()?))
+    }
+}
+
 /// A locked page.
 struct Page {
     start: NonNull<[u8; 32]>,
@@ -98,14 +132,6 @@ unsafe impl Send for Page {}
 unsafe impl Sync for Page {}
 
 impl Page {
-    /// What cannot be locked at first is not tried again: the limit is set before a process starts.
-    fn of_process() -> Option<&'static Self> {
-        static PAGE: OnceLock<Option<Page>> = OnceLock::new();
-        let make =
-            || Some(Self { start: allocate_locked(PAGE_SIZE)?.cast(), taken: Mutex::new(0) });
-        PAGE.get_or_init(make).as_ref()
-    }
-
     fn take(&self) -> Option<u32> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let slot = taken.trailing_ones();
@@ -174,9 +200,8 @@ fn allocate_locked(size: usize) -> Option<NonNull<u8>> {
 mod tests {
     use super::*;
 
-    fn page() -> Page {
-        let whole = Box::leak(Box::new([[0_u8; 32]; 128]));
-        Page { start: NonNull::from(whole).cast(), taken: Mutex::new(0) }
+    fn allocate(size: usize) -> Option<NonNull<u8>> {
+        Some(NonNull::from(Box::leak(vec![0_u8; size].into_boxed_slice())).cast())
     }
 
     #[test]
@@ -192,12 +217,35 @@ mod tests {
     }
 
     #[test]
-    fn a_full_page_has_no_slot_until_one_is_given_back() {
-        let page = page();
-        let slots: Vec<_> = (0..128).map(|_| page.take().unwrap()).collect();
-        assert_eq!(slots, (0..128).collect::<Vec<_>>());
+    fn a_full_page_has_no_slot_until_one_is_given_back_and_another_page_is_taken() {
+        let pages = Pages::new(allocate);
+        let slots: Vec<_> = (0..128).map(|_| pages.take().unwrap()).collect();
+        let page = slots[0].0;
+        assert!(slots.iter().all(|(other, _)| std::ptr::eq(*other, page)));
+        assert!((0..128).eq(slots.iter().map(|(_, slot)| *slot)));
         assert_eq!(page.take(), None);
+        let (other, slot) = pages.take().unwrap();
+        assert!(!std::ptr::eq(other, page) && slot == 0);
         page.give_back(77);
-        assert_eq!((page.take(), page.take()), (Some(77), None));
+        assert!(matches!(pages.take(), Some((again, 77)) if std::ptr::eq(again, page)));
+    }
+
+    #[test]
+    fn keys_beyond_the_memory_that_can_be_locked_are_whole_counted_and_told_of() {
+        static LEFT: AtomicUsize = AtomicUsize::new(1);
+        let pages = Pages::new(|size| {
+            let fewer = |left: usize| left.checked_sub(1);
+            LEFT.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer).ok()?;
+            allocate(size)
+        });
+        let before = keys_in_swap();
+        let bytes = |number: u8| Zeroizing::new([number; 32]);
+        let keys: Vec<_> = (0..200).map(|number| Key::within(&pages, bytes(number))).collect();
+        assert!(keys.iter().zip(0..200).all(|(key, number)| **key == [number; 32]));
+        let on_heap = keys.iter().filter(|key| matches!(key.0, Place::Heap(_))).count();
+        assert_eq!((on_heap, keys_in_swap()), (72, before + 72));
+        drop(keys);
+        assert_eq!(keys_in_swap(), before);
+        assert!(matches!(Key::within(&pages, bytes(1)).0, Place::Slot(..)), "there is room again");
     }
 }

@@ -218,7 +218,7 @@ impl Opening {
         let mut held = Held { header, wrapping_key, keys };
         if held.header.is_of_older_format() {
             // Before the first record that the older version could not read.
-            held.write(held.keys.clone(), &self.dir, &*self.options.randomness)?;
+            held.write(held.keys.clone(), |_| {}, &self.dir, &*self.options.randomness)?;
         }
         self.open_database(held, report, true)
     }
@@ -271,7 +271,7 @@ impl Opening {
             }
             None => None,
         };
-        held.write(keys, &self.dir, randomness)?;
+        held.write(keys, |_| {}, &self.dir, randomness)?;
         Ok((held, kept))
     }
 

@@ -14,13 +14,13 @@ use std::collections::BTreeSet;
 
 use zeroize::Zeroizing;
 
-use crate::data_keys::DataKeys;
 use crate::database::{Batch, SealedChange};
 use crate::error::VaultError;
+use crate::header::Header;
 use crate::key::{CreateKeyError, Generation, KeyProvider, KeyRecord, KeySource};
 use crate::options::{OpenOptions, random};
 use crate::record::{FIRST_ROW, Row, key_id};
-use crate::vault::Vault;
+use crate::vault::{BorrowedKeys, Vault};
 
 /// Whether a rotation has left something to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +56,7 @@ impl Vault {
         header.discarded.extend(Some(header.key.clone()).filter(KeyRecord::is_kept));
         header.key = record;
         header.made_at = Some(options.now);
-        let header = header.wrap(&held.keys, &wrapping_key, &*self.randomness)?;
+        let header = header.wrap(&held.entries(&held.keys)?, &wrapping_key, &*self.randomness)?;
         header.write(&self.dir)?;
         let report = source.report(&header.key, header.made_at);
         (held.header, held.wrapping_key) = (header, wrapping_key);
@@ -70,21 +70,20 @@ impl Vault {
         let Some(planned) = planned else { return Ok(()) };
         let mut held = self.held_mut();
         let keys = held.keys.clone();
-        let before = held.header.discarded.clone();
-        held.header.discarded.push(planned);
-        held.write(keys, &self.dir, &*self.randomness)
-            .inspect_err(|_| held.header.discarded = before)
+        let change = |header: &mut Header| header.discarded.push(planned);
+        held.write(keys, change, &self.dir, &*self.randomness)
     }
 
     /// Gives an owner, or all of them, another data key; [`Self::upkeep`] does the rest.
     pub fn rotate_data_keys(&mut self, owner: Option<&str>, now: u64) -> Result<(), VaultError> {
         let mut keys = self.held().keys.clone();
-        let owners = keys.owners();
+        let (owners, in_use) = (keys.owners(), keys.in_use());
         for owner in owners.iter().filter(|known| owner.is_none_or(|owner| owner == known.as_str()))
         {
             keys.add(owner, now, &*self.randomness)?;
         }
-        self.held_mut().write(keys, &self.dir, &*self.randomness)?;
+        self.write_keys(keys)?;
+        self.held_mut().keys.close_where(|owner| !in_use.contains(owner));
         self.sealed_anew_to = FIRST_ROW;
         Ok(())
     }
@@ -97,7 +96,7 @@ impl Vault {
         let mut keys = self.held().keys.clone();
         let ids = keys.ids_of(owner);
         keys.remove(&ids);
-        self.held_mut().write(keys, &self.dir, &*self.randomness)?;
+        self.write_keys(keys)?;
         let mut from = Some(FIRST_ROW);
         while let Some(row) = from.take() {
             let Batch { stored, next } = self.database.read_some(row, |id| ids.contains(&id))?;
@@ -134,7 +133,7 @@ impl Vault {
         }
         // A header whose writing failed may be on the disk all the same, and name one of these as its key: no more after this.
         let keys = held.keys.clone();
-        held.write(keys.clone(), &self.dir, &*self.randomness)?;
+        held.write(keys.clone(), |_| {}, &self.dir, &*self.randomness)?;
         let store_id = held.header.store_id.clone();
         let source = KeySource { dir: &self.dir, store_id: &store_id, options };
         let current = held.header.key.clone();
@@ -145,16 +144,15 @@ impl Vault {
                 true
             })
         };
-        held.header.discarded.retain(is_left);
-        held.write(keys, &self.dir, &*self.randomness)
+        let left: Vec<_> = held.header.discarded.iter().filter(|it| is_left(it)).cloned().collect();
+        held.write(keys, |header| header.discarded = left, &self.dir, &*self.randomness)
     }
 
     fn seal_some_anew(&mut self) -> Result<Upkeep, VaultError> {
-        let keys = self.held().keys.clone();
-        let old = keys.replaced();
+        let old = self.held().keys.replaced();
         let Batch { stored, next } =
             self.database.read_some(self.sealed_anew_to, |id| old.contains(&id))?;
-        let changes = self.seal_anew(&keys, stored)?;
+        let changes = self.seal_anew(stored)?;
         if !changes.is_empty() {
             self.database.save(changes)?;
         }
@@ -168,24 +166,22 @@ impl Vault {
     }
 
     /// The records out of their old rows, and in new ones under the keys that seal.
-    fn seal_anew(
-        &self,
-        old: &DataKeys,
-        stored: Vec<(Row, Vec<u8>)>,
-    ) -> Result<Vec<SealedChange>, VaultError> {
+    fn seal_anew(&self, stored: Vec<(Row, Vec<u8>)>) -> Result<Vec<SealedChange>, VaultError> {
         let mut changes = Vec::with_capacity(2 * stored.len());
+        let mut keys = BorrowedKeys::of(self);
         for (row, stored) in stored {
             let mut buffer = Zeroizing::new(Vec::with_capacity(stored.len()));
-            let key = key_id(&stored).and_then(|id| old.find(id));
+            let key = key_id(&stored).and_then(|id| keys.find(id));
             changes.push((row, None));
-            let Some(Ok(record)) = key.map(|key| key.records.open(&row, &stored, &mut buffer))
+            let Some(Ok(record)) =
+                key.as_ref().map(|key| key.records.open(&row, &stored, &mut buffer))
             else {
                 tracing::warn!("a record that was altered outside valetkey is not carried over");
                 continue;
             };
             self.make_keys(std::iter::once(record.partition))?;
-            let held = self.held();
-            if let Some(key) = held.keys.sealing(record.partition) {
+            let sealing = self.held().keys.sealing(record.partition);
+            if let Some(key) = sealing.and_then(|id| keys.find(id)) {
                 let names = (record.partition, record.key);
                 let row = key.records.row(names.0, names.1);
                 let salt = random(&*self.randomness)?;
@@ -200,7 +196,7 @@ impl Vault {
         self.database.rebuild()?;
         let mut keys = self.held().keys.clone();
         keys.remove(old);
-        self.held_mut().write(keys, &self.dir, &*self.randomness)?;
+        self.write_keys(keys)?;
         self.sealed_anew_to = FIRST_ROW;
         Ok(Upkeep::Done)
     }

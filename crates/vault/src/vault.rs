@@ -1,10 +1,11 @@
 //! An open store.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use zeroize::Zeroizing;
 
-use crate::data_keys::{DataKey, DataKeys, owner_of};
+use crate::data_keys::{DataKey, DataKeys, KeyEntry, owner_of};
 use crate::database::{Database, SealedChange};
 use crate::error::VaultError;
 use crate::header::Header;
@@ -42,18 +43,37 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// Has these keys in the place of its own, on the disk and then in memory.
+    /// Has these keys in the place of its own, and the header with this change, on the disk and then in memory.
     pub(crate) fn write(
         &mut self,
         keys: DataKeys,
+        change: impl FnOnce(&mut Header),
         dir: &StateDir,
         randomness: &dyn Randomness,
     ) -> Result<(), VaultError> {
-        let header = self.header.clone().wrap(&keys, &self.wrapping_key, randomness)?;
+        let entries = self.entries(&keys)?;
+        let mut header = self.header.clone();
+        change(&mut header);
+        let header = header.wrap(&entries, &self.wrapping_key, randomness)?;
         header.write(dir)?;
         (self.header, self.keys) = (header, keys);
         Ok(())
     }
+
+    /// What a header is to keep of these keys.
+    pub(crate) fn entries(&self, keys: &DataKeys) -> Result<Vec<KeyEntry>, VaultError> {
+        keys.entries(|id| self.header.entry(id, &self.wrapping_key)).ok_or_else(not_kept)
+    }
+
+    /// The key with this id, which is out of memory again with this copy of it.
+    pub(crate) fn fetch(&self, id: u32) -> Option<DataKey> {
+        DataKey::from_entry(id, &self.header.entry(id, &self.wrapping_key)?)
+    }
+}
+
+/// Of a header that was opened with the same key before.
+fn not_kept() -> VaultError {
+    VaultError::Damaged { detail: "a data key does not open any more".to_owned() }
 }
 
 /// One step of a save.
@@ -100,7 +120,7 @@ impl Vault {
         partition: &str,
         reader: impl Fn() -> R + Sync,
     ) -> Result<Loaded<T>, VaultError> {
-        let keys = self.held().keys.opening(partition);
+        let keys = self.open_keys(partition)?;
         let loaded = self.database.load(&keys, partition, &reader)?;
         if loaded.damaged > 0 {
             let damaged = loaded.damaged;
@@ -111,8 +131,8 @@ impl Vault {
 
     /// The partitions that hold at least one readable record.
     pub fn partitions(&self) -> Result<Vec<String>, VaultError> {
-        let keys = self.held().keys.clone();
-        Ok(self.database.partitions(&keys)?.into_iter().collect())
+        let mut keys = BorrowedKeys::of(self);
+        Ok(self.database.partitions(|id| keys.find(id))?.into_iter().collect())
     }
 
     /// Applies the changes in order, all or none; when it returns they are on the disk.
@@ -130,7 +150,7 @@ impl Vault {
         self.make_keys(written.map(|(partition, _)| *partition))?;
         let mut sealed = Vec::new();
         for (partition, changes) in batch {
-            let keys = self.held().keys.opening(partition);
+            let keys = self.open_keys(partition)?;
             for change in *changes {
                 self.seal(&keys, partition, change, &mut sealed)?;
             }
@@ -163,6 +183,28 @@ impl Vault {
         self.held().keys.oldest()
     }
 
+    /// Drops an owner's data keys from memory, until something of the owner's is loaded or saved.
+    pub fn close_keys(&self, owner: &str) {
+        self.held_mut().keys.close(owner);
+    }
+
+    /// How many owners' keys are in memory.
+    pub fn owners_in_use(&self) -> usize {
+        self.held().keys.in_use().len()
+    }
+
+    /// The keys that open a partition, which are in memory from then on.
+    fn open_keys(&self, partition: &str) -> Result<Vec<Arc<DataKey>>, VaultError> {
+        if let Some(open) = self.held().keys.opening(partition) {
+            return Ok(open);
+        }
+        let mut held = self.held_mut();
+        let mut keys = held.keys.clone();
+        let open = keys.open(partition, |id| held.fetch(id)).ok_or_else(not_kept)?;
+        held.keys = keys;
+        Ok(open)
+    }
+
     /// Makes sure that the owners of these partitions have keys; they are on the disk before anything is sealed with them.
     pub(crate) fn make_keys<'a>(
         &self,
@@ -176,7 +218,14 @@ impl Vault {
                 is_new = true;
             }
         }
-        if is_new { self.held_mut().write(keys, &self.dir, &*self.randomness) } else { Ok(()) }
+        match is_new {
+            true => self.write_keys(keys),
+            false => Ok(()),
+        }
+    }
+
+    pub(crate) fn write_keys(&self, keys: DataKeys) -> Result<(), VaultError> {
+        self.held_mut().write(keys, |_| {}, &self.dir, &*self.randomness)
     }
 
     /// What a change is on the disk: the last of these keys seals, and what the others have sealed under this name goes.
@@ -205,6 +254,27 @@ impl Vault {
 
     pub(crate) fn held_mut(&self) -> RwLockWriteGuard<'_, Held> {
         self.held.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Keys for work on what is many owners': those that are not in use already are in memory for as long as this.
+pub(crate) struct BorrowedKeys<'a> {
+    vault: &'a Vault,
+    fetched: BTreeMap<u32, Arc<DataKey>>,
+}
+
+impl<'a> BorrowedKeys<'a> {
+    pub(crate) fn of(vault: &'a Vault) -> Self {
+        Self { vault, fetched: BTreeMap::new() }
+    }
+
+    pub(crate) fn find(&mut self, id: u32) -> Option<Arc<DataKey>> {
+        let held = self.vault.held();
+        if let Some(known) = held.keys.find(id).or_else(|| self.fetched.get(&id)) {
+            return Some(Arc::clone(known));
+        }
+        let fetched = Arc::new(held.fetch(id)?);
+        Some(Arc::clone(self.fetched.entry(id).or_insert(fetched)))
     }
 }
 

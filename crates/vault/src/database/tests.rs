@@ -6,6 +6,7 @@ use tempfile::TempDir;
 use zeroize::Zeroizing;
 
 use super::*;
+use crate::data_keys::DataKeys;
 
 #[test]
 fn the_ranges_of_a_partition_follow_each_other_without_a_gap() {
@@ -45,7 +46,7 @@ fn save(
     numbers: impl Iterator<Item = usize>,
     value: impl Fn(usize) -> Vec<u8>,
 ) {
-    let keys = &keys().opening("p")[0].records;
+    let keys = &keys().opening("p").unwrap()[0].records;
     let seal = |n: usize| {
         let key = format!("record {n}");
         let row = keys.row("p", &key);
@@ -103,7 +104,8 @@ fn a_bit_that_rots_unnoticed_by_the_kernel_is_noticed_all_the_same() {
         let mut rotten = sound.clone();
         rotten[bit / 8] ^= 1 << (bit % 8);
         put_back(&state, &rotten);
-        match open(&state).map(|database| database.load(&keys().opening("p"), "p", &owned)) {
+        match open(&state).map(|database| database.load(&keys().opening("p").unwrap(), "p", &owned))
+        {
             None | Some(Err(VaultError::Damaged { .. })) => refused += 1,
             Some(Err(other)) => panic!("bit {bit}: {other}"),
             Some(Ok(Loaded { records, damaged })) => {
