@@ -56,7 +56,7 @@ fn look_at_key(Status { key, locked, .. }: &Status, now: UnixTime) -> Finding {
         (false, "file") => Finding::warning(
             About::Key,
             what,
-            "The last resort. Keep the disk itself encrypted; or run `valetkey key rotate --provider keyring`, or `passphrase`.",
+            "The last resort. Keep the disk itself encrypted; or set `[vault] key` to `keyring` or `passphrase`, and run `valetkey key rotate --provider` with it.",
         ),
         (false, _) => Finding::good(About::Key, what),
     }

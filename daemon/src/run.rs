@@ -10,7 +10,7 @@ use valetkey_engine::ports::Clock;
 use valetkey_engine::{Engine, Ports};
 use valetkey_ipc::{BindError, Listener};
 use valetkey_safe_path::PathError;
-use valetkey_vault::{OpenOptions, UnknownKeyChoice, VaultError};
+use valetkey_vault::{KeyChoice, OpenOptions, UnknownKeyChoice, VaultError};
 
 use crate::api::{self, Api, Process};
 use crate::audit::Audit;
@@ -296,7 +296,7 @@ fn assemble(
         process: Process {
             socket: listener.endpoint().to_string(),
             started: SystemClock.now(),
-            has_key_of_environment: lookup(KEY_PROVIDER).is_some(),
+            key_of_environment: read_key_choice(lookup).ok().flatten(),
             confined,
             surroundings: Surroundings::named_by(lookup),
         },
@@ -307,6 +307,10 @@ fn assemble(
 /// Goes before `[vault] key`.
 const KEY_PROVIDER: &str = "VALETKEY_KEY_PROVIDER";
 
+fn read_key_choice(lookup: Lookup<'_>) -> Result<Option<KeyChoice>, UnknownKeyChoice> {
+    lookup(KEY_PROVIDER).map(|name| name.to_string_lossy().parse()).transpose()
+}
+
 fn open_store(
     state_dir: PathBuf,
     config: &VaultConfig,
@@ -315,10 +319,7 @@ fn open_store(
     let now: crate::store::UnixSeconds =
         Arc::new(|| u64::try_from(SystemClock.now().seconds()).unwrap_or_default());
     let mut options = OpenOptions::new(state_dir, now());
-    options.key = match lookup(KEY_PROVIDER) {
-        Some(name) => name.to_string_lossy().parse()?,
-        None => config.key.into(),
-    };
+    options.key = read_key_choice(lookup)?.unwrap_or_else(|| config.key.into());
     options.passphrase = config.read_passphrase().map_err(RunError::PassphraseFile)?;
     options.credentials_directory = lookup("CREDENTIALS_DIRECTORY").map(PathBuf::from);
     Ok(VaultStore::open(options, now)?)

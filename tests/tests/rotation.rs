@@ -73,6 +73,35 @@ async fn programs_go_on_while_keys_are_replaced() {
     assert_eq!(names.filter(|name| name.starts_with("key-")).count(), 1);
 }
 
+/// Has the configuration say where the key is.
+fn declare(machine: &Machine, key: &str) {
+    machine.write("config/valetkey/config.toml", format!("[vault]\nkey = \"{key}\"\n"));
+}
+
+#[tokio::test]
+async fn no_request_takes_the_key_from_where_the_environment_says_it_is() {
+    let credentials = tempfile::tempdir().unwrap();
+    std::fs::write(credentials.path().join("valetkey-key"), [7; 32]).unwrap();
+    let folder = credentials.path().to_str().unwrap();
+    let mut machine = Machine::new()
+        .with("VALETKEY_KEY_PROVIDER", "credential")
+        .with("CREDENTIALS_DIRECTORY", folder);
+    machine.launch().await;
+    for request in [
+        json!({"provider": "file", "weaker": true}),
+        json!({"provider": "passphrase", "weaker": true, "new_passphrase": "mine alone"}),
+    ] {
+        // The environment goes before what the configuration says.
+        for key in ["auto", "file", "passphrase"] {
+            declare(&machine, key);
+            let refused = machine.connect().await.post("/v1/keys/rotate", &request).await;
+            assert_eq!(refused.refusal(), (403, "access_denied".to_owned()), "{key} {request}");
+        }
+    }
+    machine.restart().await;
+    assert_eq!(machine.status().await["key"]["provider"], "credential");
+}
+
 /// What is on record of rotations.
 async fn rotations(world: &World) -> Vec<String> {
     let audit = world.machine.get("/v1/audit").await.success();
@@ -84,7 +113,7 @@ async fn rotations(world: &World) -> Vec<String> {
 #[tokio::test]
 async fn a_key_moves_from_a_file_to_a_passphrase_and_back_when_that_is_asked_for() {
     let machine = Machine::new().with("VALETKEY_KEY_PROVIDER", "auto");
-    machine.write("config/valetkey/config.toml", "[vault]\nkey = \"auto\"\n");
+    declare(&machine, "auto");
     let mut world = World::with(machine, Options::default()).await;
     if world.machine.status().await["key"]["provider"] != "file" {
         println!("skipped: this machine has a keyring");
@@ -96,12 +125,18 @@ async fn a_key_moves_from_a_file_to_a_passphrase_and_back_when_that_is_asked_for
     let unknown = rotate(&world, json!({"provider": "auto"})).await;
     assert_eq!(unknown.refusal(), (400, "bad_request".to_owned()));
     let first = json!({"provider": "passphrase", "new_passphrase": "first"});
+    let undeclared = rotate(&world, first.clone()).await;
+    assert_eq!(undeclared.refusal(), (403, "access_denied".to_owned()));
+    declare(&world.machine, "passphrase");
     rotate(&world, first).await.success();
     assert_eq!(rotations(&world).await, ["the wrapping key; its provider is now `passphrase`"]);
     world.machine.restart().await;
     let mut connection = world.machine.connect().await;
     assert_eq!(world.machine.status().await["locked"], true);
     connection.post("/v1/unlock", &json!({"passphrase": "first"})).await.success();
+    let undeclared = json!({"provider": "file", "weaker": true, "passphrase": "first"});
+    assert_eq!(rotate(&world, undeclared).await.refusal(), (403, "access_denied".to_owned()));
+    declare(&world.machine, "file");
     let weaker = json!({"provider": "file", "passphrase": "first"});
     let refused = rotate(&world, weaker).await;
     assert_eq!(refused.refusal(), (400, "bad_request".to_owned()));

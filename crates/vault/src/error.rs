@@ -26,8 +26,8 @@ pub enum VaultError {
     /// The configuration asks for another provider than the store's.
     #[error(
         "open the store {}: its key provider is `{recorded}`, and the configuration asks for \
-         `{wanted}`; set the key to `auto` or `{recorded}`, and then run `valetkey key rotate \
-         --provider {wanted}` if that is what you want", path.display()
+         `{wanted}`; start with the key set to `auto` or `{recorded}`, and if it is to move, set it to \
+         `{wanted}` while the daemon runs, and then run `valetkey key rotate --provider {wanted}`", path.display()
     )]
     OtherProvider {
         /// The store's folder.

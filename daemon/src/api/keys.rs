@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::{Response, StatusCode};
 use valetkey_model::Secret;
 use valetkey_proto::v1::{AuditAct, RotateKeysRequest};
-use valetkey_vault::KeyChoice;
+use valetkey_vault::{KeyChoice, KeyProvider};
 
 use super::Api;
 use super::answer::{empty, failed};
@@ -26,7 +26,8 @@ pub(super) async fn rotate(
     let rotated = async {
         api.broker.check_administration(&session).await?;
         api.broker.decide_on_administration(&session).await?;
-        let rotation = read(request)?;
+        let declared = declared_provider(&api).await;
+        let rotation = Rotation { declared, ..read(request)? };
         let (wrapping, data) = (rotation.wrapping, rotation.data);
         api.store.rotate(rotation).await?;
         Ok::<_, Failure>((wrapping, data))
@@ -43,6 +44,18 @@ pub(super) async fn rotate(
             empty(StatusCode::NO_CONTENT)
         }
         Err(failure) => failed(&failure, &api.broker.engine().new_correlation_id()),
+    }
+}
+
+/// Who is to keep the key, in the words of whoever starts the daemon or writes its configuration.
+async fn declared_provider(api: &Api) -> Option<KeyProvider> {
+    if let Some(KeyChoice::Only(provider)) = api.process.key_of_environment {
+        return Some(provider);
+    }
+    let in_force = api.broker.configuration().look(api.broker.engine().now()).await;
+    match in_force.config().vault.key.into() {
+        KeyChoice::Only(provider) => Some(provider),
+        KeyChoice::Auto => None,
     }
 }
 
@@ -66,5 +79,6 @@ fn read(request: RotateKeysRequest) -> Result<Rotation, Failure> {
         accepts_weaker: request.weaker,
         passphrase: request.passphrase.map(Secret::new),
         new_passphrase: request.new_passphrase.map(Secret::new),
+        ..Rotation::default()
     })
 }

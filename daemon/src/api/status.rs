@@ -30,8 +30,8 @@ pub struct Process {
     pub socket: String,
     /// When it started.
     pub started: UnixTime,
-    /// Whether the environment says where the store's key is, so that the configuration is not asked.
-    pub has_key_of_environment: bool,
+    /// Where the store's key is, as the environment says; then the configuration is not asked.
+    pub key_of_environment: Option<KeyChoice>,
     /// What the kernel keeps it from.
     pub confined: Confined,
     /// What its environment says of the way to providers.
@@ -63,9 +63,9 @@ async fn tell_all(api: &Api, session: &Session) -> Status {
     let mut report = api.store.report();
     let configuration = api.broker.configuration();
     let in_force = configuration.look(engine.now()).await;
-    let has_key = api.process.has_key_of_environment || report.key().is_some();
+    let has_key = api.process.key_of_environment.is_some() || report.key().is_some();
     // A file that is not in force says nothing of it, and would be refused for itself.
-    if !api.process.has_key_of_environment && in_force.problem().is_none() {
+    if api.process.key_of_environment.is_none() && in_force.problem().is_none() {
         report.problems.extend(refusal_at_next_start(&report, in_force.config().vault.key));
     }
     let vault = &in_force.config().vault;

@@ -86,8 +86,8 @@ impl Config {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct VaultConfig {
-    /// Where the key is that protects a new store; `valetkey key rotate` changes that of a store. The environment's
-    /// VALETKEY_KEY_PROVIDER goes before it.
+    /// Where the key is that protects a new store. That of a store moves with `valetkey key rotate --provider`, and to
+    /// the place that is said here alone. The environment's VALETKEY_KEY_PROVIDER goes before it.
     pub key: KeyName,
     /// A file that only you can read, whose first line is the passphrase; without it `valetkey unlock` asks for one.
     pub passphrase_file: Option<PathBuf>,

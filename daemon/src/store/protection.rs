@@ -22,6 +22,8 @@ pub struct Rotation {
     pub data: bool,
     /// Who is to keep the wrapping key; `None` is who keeps it.
     pub provider: Option<KeyProvider>,
+    /// The one that the environment or the configuration names, if any: the key moves to no other.
+    pub declared: Option<KeyProvider>,
     /// Whether that may be one who protects it less.
     pub accepts_weaker: bool,
     /// The passphrase that the store has.
@@ -164,6 +166,14 @@ impl Worker {
         attempt: Option<&Attempt>,
     ) -> Result<(), Failure> {
         let refused = |text: String| Err(Failure::request(ErrorCode::BadRequest, text));
+        // What any program can ask for must not lock the owner out, or leave a store that the next start refuses.
+        if provider != current && rotation.declared != Some(provider) {
+            let text = format!(
+                "provider: the key moves to where the configuration says alone; set `[vault] key` to `{provider}` \
+                 (VALETKEY_KEY_PROVIDER goes before it), and ask again"
+            );
+            return Err(Failure::request(ErrorCode::AccessDenied, text));
+        }
         if provider.is_weaker_than(current) && !rotation.accepts_weaker {
             return refused(format!(
                 "weaker: a key of the {provider} protects less than one of the {current}, and this must be asked for"

@@ -179,7 +179,15 @@ async fn no_store_opens_without_its_passphrase() {
 fn rotation(provider: Option<KeyProvider>, old: Option<&str>, new: Option<&str>) -> Rotation {
     let secret = |text: Option<&str>| text.map(|text| Secret::new(text.to_owned()));
     let (passphrase, new_passphrase) = (secret(old), secret(new));
-    Rotation { wrapping: true, provider, passphrase, new_passphrase, ..Rotation::default() }
+    let declared = provider;
+    Rotation {
+        wrapping: true,
+        provider,
+        declared,
+        passphrase,
+        new_passphrase,
+        ..Rotation::default()
+    }
 }
 
 #[tokio::test]
@@ -209,6 +217,22 @@ async fn a_wrapping_key_is_replaced_by_who_may_and_knows() {
     store.rotate(weaker).await.unwrap();
     assert_eq!(store.report().key_provider, "file");
     assert_eq!(keys(&store, &partition).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_key_moves_to_the_provider_that_is_declared_and_to_no_other() {
+    use KeyProvider::{File, Passphrase};
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), File, None);
+    for declared in [None, Some(File), Some(KeyProvider::Credential)] {
+        let moved = Rotation { declared, ..rotation(Some(Passphrase), None, Some("first")) };
+        let refused = store.rotate(moved).await;
+        assert!(is_code(&refused, ErrorCode::AccessDenied), "{declared:?}: {refused:?}");
+    }
+    store.rotate(Rotation { declared: None, ..rotation(Some(File), None, None) }).await.unwrap();
+    assert_eq!(store.report().key_provider, "file");
+    store.rotate(rotation(Some(Passphrase), None, Some("first"))).await.unwrap();
+    assert_eq!(store.report().key_provider, "passphrase");
 }
 
 #[tokio::test]

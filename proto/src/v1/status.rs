@@ -181,7 +181,8 @@ pub struct RotateKeysRequest {
     /// Have other data keys, and all records sealed anew.
     #[serde(default)]
     pub data: bool,
-    /// Who is to keep the wrapping key: `keyring`, `credential`, `passphrase` or `file`; absent: who keeps it.
+    /// Who is to keep the wrapping key: `keyring`, `credential`, `passphrase` or `file`; absent: who keeps it. Another one
+    /// than that is moved to when the daemon's configuration names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
     /// Know that a stolen disk will give more than before.

@@ -113,7 +113,8 @@ fn count(number: usize, what: &str) -> String {
 
 const FILE_KEY: &str = "file: beside the store, with nothing but its permissions to protect it. \
     That is the last resort, and weaker than a keyring: whoever can read the folder, or a backup of it, can read the tokens. \
-    For more, run `valetkey key rotate --provider keyring` where a keyring runs, or `--provider passphrase`.";
+    For more, set `[vault] key` to `keyring` where a keyring runs, or to `passphrase`, and run `valetkey key rotate --provider` \
+    with it.";
 
 /// The width of a name and the gap behind it.
 const MARGIN: usize = 9;
