@@ -223,7 +223,7 @@ impl InForce {
         Self {
             epoch: Arc::default(),
             names: names.collect(),
-            policy: policy::policy(&loaded.config),
+            policy: policy::policy(&loaded.config, &loaded.users),
             loaded,
             problem: None,
         }

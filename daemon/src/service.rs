@@ -12,7 +12,7 @@ use valetkey_policy::{
     Clientele, Members, ServiceDenial, Users, decide_administration, decide_connection,
 };
 
-use crate::config::{self, ServiceConfig};
+use crate::config::{self, ServiceConfig, UserName};
 use crate::configuration::{Configuration, Epoch};
 use crate::file_work::FileWork;
 use crate::session::Session;
@@ -29,6 +29,8 @@ pub struct Service {
 #[derive(Clone)]
 struct Known {
     clientele: Arc<Clientele>,
+    /// Those whom the configuration names and the machine does not know.
+    missing: Vec<UserName>,
     /// By the configuration of this epoch.
     epoch: Arc<Epoch>,
     at: UnixTime,
@@ -109,27 +111,42 @@ impl Service {
         }
         let in_force = configuration.in_force();
         let (config, epoch) = (in_force.config().service.clone(), Arc::clone(in_force.epoch()));
-        let asked = config.clone();
-        let found = self.look_ups.perform("the users of the service", move || look_up(&asked));
-        let found = found.await.inspect_err(|error| {
-            tracing::warn!(%error, "the users of the service cannot be looked up; those with a number alone are let in");
+        let current = Arc::new(Mutex::new(String::new()));
+        let (asked, told) = (config.clone(), Arc::clone(&current));
+        let work = move || look_up(&asked, &told);
+        let found = self.look_ups.perform("the users of the service", work).await;
+        let (clientele, missing) = found.unwrap_or_else(|error| {
+            let user = current.lock().unwrap_or_else(PoisonError::into_inner);
+            tracing::warn!(%error, %user, "the users of the service cannot be looked up; those with a number alone are let in");
+            (without_names(&config), Vec::new())
         });
-        self.remember(found.unwrap_or_else(|_| without_names(&config)), epoch, now)
+        self.remember(clientele, missing, epoch, now)
     }
 
     fn recall(&self, now: UnixTime) -> Option<Known> {
         self.known().clone().filter(|known| known.holds(now))
     }
 
-    fn remember(&self, clientele: Clientele, epoch: Arc<Epoch>, now: UnixTime) -> Known {
+    fn remember(
+        &self,
+        clientele: Clientele,
+        missing: Vec<UserName>,
+        epoch: Arc<Epoch>,
+        now: UnixTime,
+    ) -> Known {
         let mut known = self.known();
+        let were_missing = known.as_ref().map(|before| &before.missing[..]).unwrap_or_default();
+        for user in missing.iter().filter(|user| !were_missing.contains(user)) {
+            tracing::warn!(%user, "[service] names one who is none of this machine's; mend the name, or take it out");
+        }
         let number = match &*known {
             Some(before) if *before.clientele == clientele => before.number,
             Some(before) => before.number + 1,
             // Zero is what a session has that nobody has decided about.
             None => 1,
         };
-        known.insert(Known { clientele: Arc::new(clientele), epoch, at: now, number }).clone()
+        let clientele = Arc::new(clientele);
+        known.insert(Known { clientele, missing, epoch, at: now, number }).clone()
     }
 
     fn known(&self) -> MutexGuard<'_, Option<Known>> {
@@ -138,8 +155,15 @@ impl Service {
     }
 }
 
-fn look_up(config: &ServiceConfig) -> Clientele {
-    clientele(config, find_members)
+/// Whom the configuration means, and those whom the machine does not know. `current` has at each moment who is looked up.
+fn look_up(config: &ServiceConfig, current: &Mutex<String>) -> (Clientele, Vec<UserName>) {
+    let begin = |user: &UserName| {
+        *current.lock().unwrap_or_else(PoisonError::into_inner) = user.to_string();
+    };
+    let mut missing = Vec::new();
+    let find = |listed: &_| find_members(listed, begin, |user| missing.push(user.clone()));
+    let clientele = clientele(config, find);
+    (clientele, missing)
 }
 
 fn without_names(config: &ServiceConfig) -> Clientele {
@@ -147,7 +171,10 @@ fn without_names(config: &ServiceConfig) -> Clientele {
 }
 
 /// Where the section is gone since the start, nobody is named by it.
-fn clientele(config: &ServiceConfig, find: fn(&config::Members) -> Members) -> Clientele {
+fn clientele(
+    config: &ServiceConfig,
+    mut find: impl FnMut(&config::Members) -> Members,
+) -> Clientele {
     let users = match &config.users {
         Some(config::Users::Everybody(config::Everybody::All)) => Users::All,
         Some(config::Users::Listed(listed)) => Users::Listed(find(listed)),

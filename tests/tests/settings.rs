@@ -39,6 +39,24 @@ async fn a_wrong_configuration_is_named_by_file_and_line() {
     }
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_rule_for_a_user_whom_the_machine_does_not_know_is_named_by_line_and_mended_by_a_number()
+{
+    let mut machine = Machine::new();
+    machine.write(CONFIG, "[[rules]]\nusers = [\"no-such-user\"]\ndeny = true\n");
+    let said = machine.launch_in_vain().await;
+    for word in [":2: a rule names the user \"no-such-user\"", "mend the name"] {
+        assert!(said.contains(word), "{said:?} lacks {word:?}");
+    }
+    machine.write(CONFIG, "[[rules]]\nusers = [4242]\ndeny = true\n");
+    machine.launch().await;
+    machine.write(CONFIG, "[[rules]]\nusers = [\"no-such-user\"]\n");
+    let status = machine.status().await;
+    let problem = status["configuration"]["problem"].as_str().unwrap_or_default();
+    assert!(problem.contains("no-such-user"), "{status}");
+}
+
 #[tokio::test]
 async fn a_wrong_environment_is_named_by_its_variable() {
     for (variable, value) in [

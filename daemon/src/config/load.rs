@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use super::check::check;
 use super::{Config, ConfigError, ServiceConfig, VaultConfig};
 use crate::paths::{self, Lookup};
+use crate::users::{Directory, Found};
 
 /// Where the configuration is looked for.
 #[derive(Clone, Debug)]
@@ -22,6 +23,7 @@ pub struct Source {
     is_chosen: bool,
     /// The daemon is the system's, so that `[service]` is for it.
     is_for_system: bool,
+    directory: Directory,
 }
 
 /// A configuration, and the file it came from, if there was one.
@@ -31,6 +33,8 @@ pub struct Loaded {
     pub config: Config,
     /// Where it says so.
     pub file: Option<PathBuf>,
+    /// The users whom its rules name.
+    pub users: Found,
 }
 
 /// By what a change of the file shows. Two of the same are of the same content, unless the file was written again within
@@ -50,11 +54,14 @@ impl Source {
         let chosen =
             chosen.map(PathBuf::from).or_else(|| lookup("VALETKEY_CONFIG").map(PathBuf::from));
         match chosen {
-            Some(file) => Self { files: vec![file], is_chosen: true, is_for_system: false },
-            None => {
-                Self { files: paths::config_files(lookup), is_chosen: false, is_for_system: false }
-            }
+            Some(file) => Self { is_chosen: true, ..Self::among(vec![file]) },
+            None => Self::among(paths::config_files(lookup)),
         }
+    }
+
+    fn among(files: Vec<PathBuf>) -> Self {
+        let directory = Directory::default();
+        Self { files, is_chosen: false, is_for_system: false, directory }
     }
 
     /// The same for a daemon of the system, or not.
@@ -65,7 +72,7 @@ impl Source {
 
     #[cfg(test)]
     pub(crate) fn of(files: Vec<PathBuf>) -> Self {
-        Self { files, is_chosen: false, is_for_system: false }
+        Self::among(files)
     }
 
     /// Where a configuration could be written for this daemon to read.
@@ -79,10 +86,10 @@ impl Source {
         known.unwrap_or(self.files.len())
     }
 
-    /// Reads the first of the files that exists. Without any file the defaults hold.
+    /// Reads the first of the files that exists, and looks up whom its rules name. Without any file the defaults hold.
     ///
     /// # Errors
-    /// When a file that was asked for is missing, or any file is invalid.
+    /// When a file that was asked for is missing, any file is invalid, or a user is not known.
     pub fn load(&self) -> Result<Loaded, ConfigError> {
         for file in &self.files {
             match read(file) {
@@ -92,7 +99,8 @@ impl Source {
                         // Users' own daemons read the administrator's file as well.
                         config.service = ServiceConfig::default();
                     }
-                    return Ok(Loaded { config, file: Some(file.clone()) });
+                    let users = self.find_users(&config, file, &content)?;
+                    return Ok(Loaded { config, file: Some(file.clone()), users });
                 }
                 Err(ConfigError::Unreadable { source, .. })
                     if is_absent(&source) && !self.is_chosen => {}
@@ -100,6 +108,20 @@ impl Source {
             }
         }
         Ok(Loaded::default())
+    }
+
+    /// A rule for somebody who is not there would fit nobody, and leave to the next rule what it was to deny.
+    fn find_users(
+        &self,
+        config: &Config,
+        file: &Path,
+        content: &str,
+    ) -> Result<Found, ConfigError> {
+        let named = config.rules.iter().filter_map(|rule| rule.users.as_ref());
+        self.directory.find(named.flatten().cloned().collect()).map_err(|error| {
+            let key = error.user.to_string();
+            ConfigError::at_key(file, content, &key, format!("a rule names {error}"))
+        })
     }
 
     /// What the file that would be read looks like from outside; `None` when none is there, or it cannot be looked at.

@@ -16,7 +16,7 @@ use super::UserName;
 pub struct RuleConfig {
     /// What it is called in errors; else its place among the rules.
     pub name: Option<String>,
-    /// The users that it fits, by name or by number.
+    /// The users that it fits, by name or by number. One whom the machine does not know is an error.
     pub users: Option<Vec<UserName>>,
     /// The programs that it fits, as absolute paths of their executables. It keeps honest programs apart; who can run programs
     /// as the same user can get around it, and naming an interpreter fits whatever it runs.

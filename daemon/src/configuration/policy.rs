@@ -5,8 +5,9 @@ use valetkey_model::Partition;
 use valetkey_policy::{Admission, Ceiling, Policy, Rule, Who};
 
 use crate::config::{Config, RuleConfig, UserName};
+use crate::users::Found;
 
-pub(super) fn policy(config: &Config) -> Policy {
+pub(super) fn policy(config: &Config, users: &Found) -> Policy {
     let rules = config.rules.iter().enumerate();
     Policy {
         authorities: match &config.policy.authorities {
@@ -20,7 +21,7 @@ pub(super) fn policy(config: &Config) -> Policy {
             .forbid_cache_export
             .unwrap_or_else(|| config.serves_several()),
         consent: config.policy.consent.into(),
-        rules: rules.map(|(index, config)| rule(index, config)).collect(),
+        rules: rules.map(|(index, config)| rule(index, config, users)).collect(),
         instance_discovery_endpoints: config
             .instance_discovery_endpoints()
             .filter_map(|(_, text)| Url::parse(text).ok())
@@ -29,12 +30,12 @@ pub(super) fn policy(config: &Config) -> Policy {
     }
 }
 
-fn rule(index: usize, config: &RuleConfig) -> Rule {
+fn rule(index: usize, config: &RuleConfig, users: &Found) -> Rule {
     let place = || format!("the {} of [[rules]]", ordinal(index + 1));
     Rule {
         name: config.name.as_ref().map_or_else(place, |name| format!("the rule {name:?}")),
         who: Who {
-            users: config.users.as_deref().map(partitions_of),
+            users: config.users.as_ref().map(|named| partitions_of(named, users)),
             programs: config.programs.clone(),
             units: config.units.clone(),
             apps: config.apps.clone(),
@@ -67,7 +68,7 @@ fn ordinal(number: usize) -> String {
     format!("{number}{suffix}")
 }
 
-/// Users who are not there are nobody.
-fn partitions_of(users: &[UserName]) -> Vec<Partition> {
-    users.iter().filter_map(UserName::partition).collect()
+/// All of them were found when the configuration was read.
+fn partitions_of(named: &[UserName], users: &Found) -> Vec<Partition> {
+    named.iter().filter_map(|user| users.get(user)).cloned().collect()
 }

@@ -139,6 +139,21 @@ fn what_is_read_at_a_start_alone_is_named() {
     assert!(place.configuration.waiting_for_restart(false).is_empty());
 }
 
+#[cfg(unix)]
+#[test]
+fn a_rule_for_somebody_who_is_not_there_is_refused_by_name_and_line() {
+    let place = Place::with(&app("a"));
+    write(&place.path(), "[[rules]]\nusers = [\"root\", 7, \"no-such-user\"]\ndeny = true\n");
+    let expected =
+        ":2: a rule names the user \"no-such-user\", who is none of this machine's; mend";
+    place.check(&["a"], Some(expected));
+    write(&place.path(), "[[rules]]\nusers = [\"root\", 7]\ndeny = true\n");
+    place.check(&[], None);
+    let in_force = place.look();
+    let users = [0, 7].map(valetkey_model::Partition::of_uid);
+    assert_eq!(in_force.policy().rules[0].who.users.as_deref(), Some(&users[..]));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_file_system_that_does_not_answer_keeps_what_was_read_and_holds_one_thread() {
     let folder = tempfile::tempdir().unwrap();
