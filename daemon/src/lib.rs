@@ -9,6 +9,8 @@ pub mod allocator;
 pub mod api;
 pub mod audit;
 pub mod broker;
+#[cfg(target_os = "linux")]
+mod bus;
 pub mod clock;
 pub mod config;
 pub mod configuration;

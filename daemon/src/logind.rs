@@ -5,11 +5,11 @@
 
 use std::collections::HashMap;
 
-use futures_util::StreamExt;
-use futures_util::stream::{BoxStream, select_all};
-use zbus::message::Type;
+use zbus::Message;
+use zbus::connection::Builder;
 use zbus::zvariant::{OwnedFd, OwnedObjectPath, OwnedValue, Value};
-use zbus::{Connection, MatchRule, Message, MessageStream};
+
+use crate::bus::Service;
 
 /// What happened.
 #[derive(Debug)]
@@ -30,8 +30,7 @@ pub struct Delay(#[expect(dead_code, reason = "held, never looked at")] Option<O
 
 /// What logind tells, from now on.
 pub struct Logind {
-    connection: Connection,
-    signals: BoxStream<'static, zbus::Result<Message>>,
+    service: Service,
     delay: Option<OwnedFd>,
     user: u32,
 }
@@ -42,33 +41,16 @@ impl Logind {
     /// # Errors
     /// When there is no bus, or no logind on it.
     pub async fn listen(user: u32) -> zbus::Result<Self> {
-        let connection = Connection::system().await?;
-        let mut signals = Vec::new();
-        for (interface, member) in [
-            (MANAGER, "PrepareForSleep"),
-            (SESSION, "Lock"),
-            (SESSION, "Unlock"),
-            (PROPERTIES, "PropertiesChanged"),
-        ] {
-            let rule = MatchRule::builder()
-                .msg_type(Type::Signal)
-                .sender(SERVICE)?
-                .interface(interface)?
-                .member(member)?;
-            let rule = if interface == PROPERTIES { rule.arg(0, SESSION)? } else { rule };
-            let stream = MessageStream::for_match_rule(rule.build(), &connection, None).await?;
-            signals.push(stream.boxed());
-        }
-        let mut logind =
-            Self { connection, signals: select_all(signals).boxed(), delay: None, user };
+        let service = Service::find(Builder::system()?, SERVICE, ROOT).await?;
+        let mut logind = Self { service, delay: None, user };
         logind.delay_sleep().await?;
         Ok(logind)
     }
 
-    /// The next notice; `None` when the bus is gone.
+    /// The next notice; `None` when logind is gone.
     pub async fn next(&mut self) -> Option<Notice> {
         loop {
-            let message = self.signals.next().await?.ok()?;
+            let message = self.service.next().await?;
             match self.read(&message).await {
                 Ok(Some(notice)) => return Some(notice),
                 Ok(None) => {}
@@ -79,51 +61,54 @@ impl Logind {
 
     async fn read(&mut self, message: &Message) -> zbus::Result<Option<Notice>> {
         let header = message.header();
-        let member = header.member().map(|member| member.as_str()).unwrap_or_default();
-        if member == "PrepareForSleep" {
-            let (starts,): (bool,) = message.body().deserialize()?;
-            if starts {
-                return Ok(Some(Notice::AboutToSleep(Delay(self.delay.take()))));
-            }
-            self.delay_sleep().await?;
-            return Ok(Some(Notice::Awake));
-        }
-        let notice = match member {
-            "Lock" => Some(Notice::ScreenLocked),
-            "Unlock" => Some(Notice::ScreenUnlocked),
-            _ => read_hint(message)?,
+        let name = |part: Option<&str>| part.unwrap_or_default().to_owned();
+        let interface = name(header.interface().map(|name| name.as_str()));
+        let member = name(header.member().map(|name| name.as_str()));
+        let notice = match (interface.as_str(), member.as_str()) {
+            (MANAGER, "PrepareForSleep") => return self.read_sleep(message).await.map(Some),
+            (SESSION, "Lock") => Some(Notice::ScreenLocked),
+            (SESSION, "Unlock") => Some(Notice::ScreenUnlocked),
+            (PROPERTIES, "PropertiesChanged") => read_hint(message)?,
+            _ => None,
         };
-        let Some(path) = header.path().filter(|_| notice.is_some()) else { return Ok(None) };
-        let is_ours = user_of(&self.connection, path.as_str()).await? == self.user;
-        Ok(notice.filter(|_| is_ours))
+        let (Some(path), Some(notice)) = (header.path(), notice) else { return Ok(None) };
+        let (user, _): (u32, OwnedObjectPath) = self.property(path, "User").await?.try_into()?;
+        if user != self.user {
+            return Ok(None);
+        }
+        // The signal asks a locker to unlock, which is not done yet, and may not be. One that keeps the hint tells when it
+        // is, by the hint; of any other this signal is all that there is.
+        let is_wish = member == "Unlock" && bool::try_from(self.property(path, HINT).await?)?;
+        Ok(Some(notice).filter(|_| !is_wish))
+    }
+
+    async fn read_sleep(&mut self, message: &Message) -> zbus::Result<Notice> {
+        let (starts,): (bool,) = message.body().deserialize()?;
+        if starts {
+            return Ok(Notice::AboutToSleep(Delay(self.delay.take())));
+        }
+        self.delay_sleep().await?;
+        Ok(Notice::Awake)
     }
 
     async fn delay_sleep(&mut self) -> zbus::Result<()> {
         let what = ("sleep", "valetkey", "drops its keys before the machine sleeps", "delay");
-        let answer = self
-            .connection
-            .call_method(Some(SERVICE), "/org/freedesktop/login1", Some(MANAGER), "Inhibit", &what)
-            .await?;
+        let answer = self.service.call(ROOT, MANAGER, "Inhibit", &what).await?;
         self.delay = Some(answer.body().deserialize()?);
         Ok(())
     }
-}
 
-/// Whose session it is.
-async fn user_of(connection: &Connection, session: &str) -> zbus::Result<u32> {
-    let property = (SESSION, "User");
-    let answer =
-        connection.call_method(Some(SERVICE), session, Some(PROPERTIES), "Get", &property).await?;
-    let value: OwnedValue = answer.body().deserialize()?;
-    let (user, _): (u32, OwnedObjectPath) = value.try_into()?;
-    Ok(user)
+    async fn property(&self, session: &str, name: &str) -> zbus::Result<OwnedValue> {
+        let answer = self.service.call(session, PROPERTIES, "Get", &(SESSION, name)).await?;
+        answer.body().deserialize()
+    }
 }
 
 /// Screen lockers set this hint; not all of them are asked to lock by a signal of logind's.
 fn read_hint(message: &Message) -> zbus::Result<Option<Notice>> {
     let body = message.body();
-    let (_, changed, _): (&str, HashMap<&str, Value<'_>>, Vec<&str>) = body.deserialize()?;
-    Ok(match changed.get("LockedHint") {
+    let (of, changed, _): (&str, HashMap<&str, Value<'_>>, Vec<&str>) = body.deserialize()?;
+    Ok(match changed.get(HINT).filter(|_| of == SESSION) {
         Some(Value::Bool(true)) => Some(Notice::ScreenLocked),
         Some(Value::Bool(false)) => Some(Notice::ScreenUnlocked),
         _ => None,
@@ -131,6 +116,8 @@ fn read_hint(message: &Message) -> zbus::Result<Option<Notice>> {
 }
 
 const SERVICE: &str = "org.freedesktop.login1";
+const ROOT: &str = "/org/freedesktop/login1";
 const MANAGER: &str = "org.freedesktop.login1.Manager";
 const SESSION: &str = "org.freedesktop.login1.Session";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
+const HINT: &str = "LockedHint";

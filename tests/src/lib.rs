@@ -15,6 +15,8 @@
 )]
 
 mod browser;
+#[cfg(target_os = "linux")]
+pub mod bus;
 mod caller;
 mod connection;
 mod events;

@@ -3,67 +3,19 @@
 #![expect(clippy::unwrap_used, reason = "a test says what failed by panicking")]
 #![expect(missing_docs, reason = "what `zbus::interface` makes has none")]
 
-use std::io::Read as _;
 use std::os::fd::OwnedFd;
-use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::json;
-use tempfile::TempDir;
 use valetkey_testkit::entra::Options;
+use valetkey_tests::bus::Bus;
 use valetkey_tests::{ALICE, Machine, World, patiently};
 use zbus::object_server::SignalEmitter;
 use zbus::zvariant::{Fd, OwnedObjectPath};
 
 const SESSION: &str = "/org/freedesktop/login1/session/_31";
 const OF_ANOTHER: &str = "/org/freedesktop/login1/session/_32";
-
-/// A bus that ends with the test.
-struct Bus {
-    daemon: Child,
-    folder: TempDir,
-}
-
-impl Bus {
-    /// None where there is no dbus-daemon.
-    fn start() -> Option<Self> {
-        let folder = tempfile::tempdir().unwrap();
-        let listen = format!("<listen>unix:path={}/bus</listen>", folder.path().display());
-        let all = "<allow send_destination=\"*\" eavesdrop=\"true\"/><allow eavesdrop=\"true\"/><allow own=\"*\"/>";
-        let policy = format!("<policy context=\"default\">{all}</policy>");
-        let config = format!(
-            "<busconfig><type>custom</type>{listen}<auth>EXTERNAL</auth>{policy}</busconfig>"
-        );
-        let file = folder.path().join("bus.conf");
-        std::io::Write::write_all(&mut std::fs::File::create(&file).unwrap(), config.as_bytes())
-            .unwrap();
-        let daemon = Command::new("dbus-daemon")
-            .args(["--nofork", "--print-address=1", "--config-file"])
-            .arg(&file)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn();
-        let Ok(mut daemon) = daemon else {
-            println!("skipped: there is no dbus-daemon");
-            return None;
-        };
-        // It says where it is as soon as it listens.
-        daemon.stdout.as_mut().unwrap().read_exact(&mut [0; 4]).unwrap();
-        Some(Self { daemon, folder })
-    }
-
-    fn address(&self) -> String {
-        format!("unix:path={}/bus", self.folder.path().display())
-    }
-}
-
-impl Drop for Bus {
-    fn drop(&mut self) {
-        let _ = self.daemon.kill();
-        let _ = self.daemon.wait();
-    }
-}
 
 /// The other ends of the inhibitors that were given out: each tells when its inhibitor is gone.
 type Inhibitors = Arc<Mutex<Vec<OwnedFd>>>;
@@ -217,6 +169,52 @@ async fn the_store_is_locked_and_unlocked_with_the_screen() {
         audit["records"].as_array().unwrap().iter().map(|r| r["act"].clone()).collect();
     let count = |act: &str| acts.iter().filter(|known| **known == act).count();
     assert_eq!((count("locked"), count("unlocked")), (3, 2), "{acts:?}");
+}
+
+#[tokio::test]
+async fn what_others_on_the_bus_say_in_loginds_name_is_not_heard() {
+    let Some(bus) = Bus::start() else { return };
+    let logind = Logind::start(&bus).await;
+    let world = world(&bus, "[\"screen\", \"sleep\"]").await;
+    let _inhibitor = logind.given().await;
+    let stranger = bus.connect().await;
+    let forge = async |member: &str| {
+        Bus::say_to_all(&stranger, SESSION, "org.freedesktop.login1.Session", member, &()).await;
+    };
+    let root = "/org/freedesktop/login1";
+    let manager = "org.freedesktop.login1.Manager";
+    let gone = ("org.freedesktop.login1", logind.connection.unique_name().unwrap().as_str(), "");
+    let driver = ("/org/freedesktop/DBus", "org.freedesktop.DBus");
+    Bus::say_to_all(&stranger, driver.0, driver.1, "NameOwnerChanged", &gone).await;
+    Bus::say_to_all(&stranger, root, manager, "PrepareForSleep", &true).await;
+    forge("Lock").await;
+    // What logind says afterwards is heard afterwards.
+    logind.prepare_for_sleep(false).await;
+    let _next = logind.given().await;
+    assert_eq!(world.machine.status().await["locked"], false);
+
+    Session::lock(&logind.emitter(SESSION)).await.unwrap();
+    locked(&world, true).await;
+    forge("Unlock").await;
+    logind.prepare_for_sleep(false).await;
+    let _last = logind.given().await;
+    assert_eq!(world.machine.status().await["locked"], true);
+}
+
+#[tokio::test]
+async fn a_wish_to_unlock_opens_nothing_while_logind_says_that_the_screen_is_locked() {
+    let Some(bus) = Bus::start() else { return };
+    let logind = Logind::start(&bus).await;
+    let world = world(&bus, "[\"screen\"]").await;
+    let _inhibitor = logind.given().await;
+    logind.set_hint(true).await;
+    locked(&world, true).await;
+    Session::unlock(&logind.emitter(SESSION)).await.unwrap();
+    logind.prepare_for_sleep(false).await;
+    let _next = logind.given().await;
+    assert_eq!(world.machine.status().await["locked"], true);
+    logind.set_hint(false).await;
+    locked(&world, false).await;
 }
 
 #[tokio::test]

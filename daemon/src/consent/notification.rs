@@ -3,19 +3,19 @@
 
 use std::collections::HashMap;
 
-use futures_util::StreamExt as _;
 use valetkey_proto::v1::{AnswerPromptRequest, Prompt, PromptAnswer};
+use zbus::Message;
+use zbus::connection::Builder;
 use zbus::zvariant::Value;
-use zbus::{Connection, MatchRule, Message, MessageStream, message};
 
 use super::wording::describe;
+use crate::bus::Service;
 
 /// A desktop that shows notifications.
 pub struct Desktop {
-    connection: Connection,
+    service: Service,
     /// Whether the text may have markup, and so has to be escaped.
     has_markup: bool,
-    signals: MessageStream,
 }
 
 /// A notification that is being shown.
@@ -27,17 +27,14 @@ impl Desktop {
     /// # Errors
     /// When there is no bus, nobody shows notifications, or they have no buttons.
     pub async fn find() -> zbus::Result<Self> {
-        let connection = Connection::session().await?;
-        let capabilities: Vec<String> =
-            call(&connection, "GetCapabilities", &()).await?.body().deserialize()?;
+        let service = Service::find(Builder::session()?, SERVICE, PATH).await?;
+        let capabilities = service.call(PATH, INTERFACE, "GetCapabilities", &()).await?;
+        let capabilities: Vec<String> = capabilities.body().deserialize()?;
         let has = |capability: &str| capabilities.iter().any(|known| known == capability);
-        if !has("actions") {
-            return Err(zbus::Error::Unsupported);
+        match has("actions") {
+            true => Ok(Self { service, has_markup: has("body-markup") }),
+            false => Err(zbus::Error::Unsupported),
         }
-        let rule = MatchRule::builder().msg_type(message::Type::Signal).interface(INTERFACE)?;
-        let rule = rule.sender(SERVICE)?.build();
-        let signals = MessageStream::for_match_rule(rule, &connection, None).await?;
-        Ok(Self { connection, has_markup: has("body-markup"), signals })
     }
 
     /// Shows a question.
@@ -56,14 +53,14 @@ impl Desktop {
         let hints = HashMap::from([("urgency", Value::U8(2))]);
         let notification =
             ("valetkey", 0_u32, "dialog-password", summary, body, actions, hints, 0_i32);
-        let shown = call(&self.connection, "Notify", &notification).await?;
+        let shown = self.service.call(PATH, INTERFACE, "Notify", &notification).await?;
         Ok(Shown(shown.body().deserialize()?))
     }
 
     /// What the person says to it; `None` when it was closed without an answer, or the desktop is gone.
     pub async fn answer(&mut self, shown: &Shown) -> Option<AnswerPromptRequest> {
         loop {
-            let message = self.signals.next().await?.ok()?;
+            let message = self.service.next().await?;
             match read(&message) {
                 Some((id, Said::Action(key))) if id == shown.0 => {
                     let (.., answer) = answers(true).iter().find(|(known, ..)| *known == key)?;
@@ -78,7 +75,7 @@ impl Desktop {
     /// Takes it off the screen.
     pub async fn close(&self, shown: &Shown) {
         // It may be gone by itself.
-        let _ = call(&self.connection, "CloseNotification", &shown.0).await;
+        let _ = self.service.call(PATH, INTERFACE, "CloseNotification", &shown.0).await;
     }
 }
 
@@ -99,13 +96,6 @@ fn read(message: &Message) -> Option<(u32, Said)> {
         }
         _ => None,
     }
-}
-
-async fn call<B>(connection: &Connection, method: &str, body: &B) -> zbus::Result<Message>
-where
-    B: serde::Serialize + zbus::zvariant::DynamicType,
-{
-    connection.call_method(Some(SERVICE), PATH, Some(INTERFACE), method, body).await
 }
 
 type Choice = (&'static str, &'static str, PromptAnswer);

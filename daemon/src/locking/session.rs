@@ -18,14 +18,15 @@ pub async fn watch(on: &[LockOn], auto: &AutoLock, watch: &Watch, clock: &dyn Cl
                 watch.set(None);
                 tracing::info!("listening to logind");
                 follow(logind, on, auto).await;
-                watch.set(Some("the system's bus is gone".to_owned()));
+                // It may just be starting anew.
+                watch.set(Some("logind is gone".to_owned()));
             }
             Err(error) => {
                 tracing::warn!(%error, "logind cannot be listened to");
                 watch.set(Some(format!("logind cannot be listened to: {error}")));
+                clock.sleep(PAUSE).await;
             }
         }
-        clock.sleep(PAUSE).await;
     }
 }
 
