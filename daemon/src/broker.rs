@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::broadcast;
+use valetkey_cache::Entry;
 use valetkey_engine::{
     AccountsRequest, AppId, AppTokensRequest, CacheContent, CacheRequest, ClientApplication,
     Definition, Engine, Error, Event, Flow, FlowStatus, FoundAccount, TokenAnswer, User,
@@ -146,14 +147,25 @@ impl Broker {
         definition.partition = self.place(session.caller(), request, &definition).await?;
         let Some(partition) = definition.partition.clone() else {
             let user = self.user(session).await?;
-            let app = user.open_app(definition)?;
+            let app = self.open_of(&user, definition)?;
             return Ok(Opened { user, app });
         };
         let in_use = self.enter(session, &partition).await?;
         let user = self.engine.user(&partition).await?;
-        let app = user.open_app(definition)?;
+        let app = self.open_of(&user, definition)?;
         session.remember(app.id().clone(), session::Opened { partition, in_use, declared });
         Ok(Opened { user, app })
+    }
+
+    fn open_of(
+        &self,
+        user: &User,
+        definition: Definition,
+    ) -> Result<Arc<ClientApplication>, Failure> {
+        if user.find_app(&definition.app_id()).is_none() {
+            self.engine.check_room_to_go_on(user.partition(), definition.size())?;
+        }
+        Ok(user.open_app(definition)?)
     }
 
     /// The caller's application with this id, or this name in the configuration.
@@ -205,7 +217,7 @@ impl Broker {
             request.scopes = self.default_scopes(session, app.id());
         }
         let app = match request.tenant.take() {
-            Some(tenant) => at_tenant(&user, &app, &tenant)?,
+            Some(tenant) => self.open_of(&user, at_tenant(&app, &tenant)?)?,
             None => app,
         };
         let answer = match from_wire::token_request(Arc::clone(&app), request, correlation_id)? {
@@ -214,7 +226,7 @@ impl Broker {
                 self.engine.acquire_token_silent(&user, &authorized).await?
             }
             TokenRequest::ByGrant(request) => {
-                self.check_room(&user)?;
+                self.check_room(&user, BROUGHT)?;
                 let authorized = self.decide(session, request).await?;
                 let answer = self.engine.acquire_token_by_grant(&user, &authorized).await?;
                 self.welcome(session, (&user, &app), &answer).await?;
@@ -240,7 +252,7 @@ impl Broker {
         if request.scopes.is_empty() {
             request.scopes = self.default_scopes(session, app.id());
         }
-        self.check_room(&user)?;
+        self.check_room(&user, BROUGHT)?;
         let request = from_wire::flow_request(app, request, correlation_id)?;
         let authorized = self.decide_on_sign_in(session, request).await?;
         Ok(self.engine.start_flow(&user, &authorized, &session.attendant()).await?)
@@ -371,6 +383,10 @@ impl Broker {
     ) -> Result<u64, Failure> {
         let authorized = self.decide(session, CacheRequest { app }).await?;
         let entries = from_wire::cache_entries(request)?;
+        let (new, old) = (entries.iter().map(Entry::size).sum::<usize>(), user.cached_bytes());
+        if new > old {
+            self.check_room(&user, new - old)?;
+        }
         Ok(self.engine.replace_private_cache(&user, &authorized, entries).await?)
     }
 
@@ -388,14 +404,16 @@ impl Broker {
 }
 
 /// The same application at another tenant of its authority: an application of its own, beside it.
-fn at_tenant(
-    user: &User,
-    app: &ClientApplication,
-    tenant: &str,
-) -> Result<Arc<ClientApplication>, Failure> {
+fn at_tenant(app: &ClientApplication, tenant: &str) -> Result<Definition, Failure> {
     let definition = app.definition().clone();
     let authority = definition.authority.with_tenant(tenant).ok_or_else(|| {
         Failure::bad_member("tenant", "must be a tenant's id or domain, at an authority of Entra's")
     })?;
-    Ok(user.open_app(Definition { authority, ..definition })?)
+    Ok(Definition { authority, ..definition })
 }
+
+/// Bytes that a sign-in or a grant may bring, as a rule.
+const BROUGHT: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests;

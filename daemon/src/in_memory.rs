@@ -1,6 +1,7 @@
-//! The parts of users' partitions that are in memory beside what a user's programs share, and whether anybody uses them. A
-//! program that died closes nothing: what no connection has used for ten minutes leaves memory. Some of it is nowhere else,
-//! and is forgotten by that.
+//! The parts of users' partitions that are in memory, and whether anybody uses them. A program that died closes nothing: what no
+//! connection has used for ten minutes leaves memory. Some of it is nowhere else, and is forgotten by that. What a user's
+//! programs share is such a part where several users are served: who is not there any more takes up nothing. A single user's
+//! stays, so that who comes back waits for nothing.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -39,6 +40,10 @@ struct Part {
 pub struct Use(#[expect(dead_code, reason = "that it is held is what it says")] Arc<()>);
 
 impl Part {
+    fn unused(user: &Partition) -> Self {
+        Self { user: user.clone(), process: None, in_use: Arc::default(), unused_since: None }
+    }
+
     fn is_used(&self) -> bool {
         Arc::strong_count(&self.in_use) > 1
     }
@@ -68,8 +73,9 @@ impl InMemory {
         let (of_user, of_process) =
             (limit.of_user() / self.divisor, limit.of_process() / self.divisor);
         let user = &caller.partition;
-        let alike =
-            parts.iter().filter(|(other, known)| known.user == *user && Limit::of(other) == limit);
+        let alike = parts.iter().filter(|(other, known)| {
+            known.user == *user && *other != user && Limit::of(other) == limit
+        });
         let of_this_process = alike.clone().filter(|(_, known)| {
             known.is_used() && known.process.is_some() && known.process == caller.process
         });
@@ -93,11 +99,17 @@ impl InMemory {
         Ok((holder, replaced))
     }
 
+    /// Takes what a user's programs share into use; there is one for each user, and so no limit.
+    pub fn stay(&self, user: &Partition) -> Use {
+        let mut parts = self.parts();
+        let part = parts.entry(user.clone()).or_insert_with(|| Part::unused(user));
+        part.unused_since = None;
+        Use(Arc::clone(&part.in_use))
+    }
+
     /// A part that was to leave memory could not yet.
     pub fn put_back(&self, user: &Partition, part: Partition) {
-        let fresh =
-            Part { user: user.clone(), process: None, in_use: Arc::default(), unused_since: None };
-        self.parts().entry(part).or_insert(fresh);
+        self.parts().entry(part).or_insert_with(|| Part::unused(user));
     }
 
     /// A part was closed by its program, whoever else still holds it.
@@ -286,6 +298,23 @@ mod tests {
         let refused = parts.enter(&user(), &part(1)).unwrap_err().to_string();
         assert!(held.len() == 24 && refused.starts_with("24 private caches"), "{refused}");
         assert!(parts.enter(&caller(1001, 1), &Partition::of_uid(1001).private("x")).is_ok());
+    }
+
+    #[test]
+    fn what_a_users_programs_share_stays_as_long_as_one_of_them_and_takes_no_others_place() {
+        let parts = InMemory::among_several();
+        let home = user().partition;
+        let (first, second) = (parts.stay(&home), parts.stay(&home));
+        let stored = |number: usize| home.of_application(&number.to_string());
+        assert_eq!(fill(&parts, 1, stored).len() + fill(&parts, 2, stored).len(), 64);
+        assert_eq!(swept(&parts, at(0)).len(), 0);
+        drop(first);
+        assert_eq!(swept(&parts, at(600)).len(), 64);
+        drop(second);
+        assert_eq!(swept(&parts, at(700)), []);
+        drop(parts.stay(&home));
+        assert_eq!(swept(&parts, at(1299)), []);
+        assert_eq!(swept(&parts, at(1899)), [home]);
     }
 
     #[test]

@@ -1,16 +1,18 @@
-//! Locking the store: when somebody asks for it, when nobody has used a token for a while, when the screen is locked or the
+//! Locking the store, or what is one user's of several: when somebody asks for it, when nobody has used a token for a while, when the screen is locked or the
 //! machine is about to sleep.
 
 #[cfg(target_os = "linux")]
 pub mod session;
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use valetkey_engine::ports::Clock;
 use valetkey_engine::{Engine, Error};
-use valetkey_model::UnixTime;
+use valetkey_model::{Partition, UnixTime};
 use valetkey_proto::v1::AuditAct;
 
 use crate::api::Api;
@@ -20,11 +22,23 @@ use crate::store::VaultStore;
 
 /// What is known for locking by itself.
 #[derive(Debug, Default)]
-pub struct Locking {
-    /// When a token was last asked for, or the store unlocked.
-    last_use: AtomicI64,
+pub struct Locking(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    /// When a token was last asked for, or it was unlocked.
+    last_uses: HashMap<Whose, UnixTime>,
     /// Locked because of the screen or of sleep, and so unlocked with the screen if nobody is needed for it.
-    by_session: AtomicBool,
+    by_session: HashSet<Whose>,
+}
+
+/// What is locked at once.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Whose {
+    /// The store.
+    Everybodys,
+    /// What is one user's of several.
+    Users(Partition),
 }
 
 /// Why a store is locked by itself.
@@ -50,19 +64,36 @@ impl Cause {
 
 impl Locking {
     /// Somebody uses a token.
-    pub fn note_use(&self, now: UnixTime) {
-        self.last_use.store(now.seconds(), Ordering::Relaxed);
+    pub fn note_use(&self, whose: Whose, now: UnixTime) {
+        self.known().last_uses.insert(whose, now);
     }
 
-    /// Somebody has locked or unlocked the store, and wants it as it is.
-    pub fn note_decision(&self, now: UnixTime) {
-        self.note_use(now);
-        self.by_session.store(false, Ordering::Relaxed);
+    /// Somebody has locked or unlocked it, and wants it as it is.
+    pub fn note_decision(&self, whose: &Whose, now: UnixTime) {
+        self.note_use(whose.clone(), now);
+        self.known().by_session.remove(whose);
     }
 
-    /// For how many seconds nobody has used a token.
-    fn idle_for(&self, now: UnixTime) -> u64 {
-        u64::try_from(now.seconds() - self.last_use.load(Ordering::Relaxed)).unwrap_or_default()
+    /// What nobody has used for `limit` seconds, and how many are left until the next of it; without a limit nothing.
+    fn find_idle(&self, limit: u64, now: UnixTime) -> (Vec<Whose>, u64) {
+        let mut pause = LOOK_AGAIN;
+        let mut idle = Vec::new();
+        if limit == 0 {
+            return (idle, pause);
+        }
+        for (whose, last_use) in &self.known().last_uses {
+            // A clock that was set back is no idleness.
+            match u64::try_from(now.seconds_since(*last_use)).unwrap_or_default() {
+                seconds if seconds < limit => pause = pause.min(limit - seconds),
+                _ => idle.push(whose.clone()),
+            }
+        }
+        (idle, pause)
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        // Nothing under this lock can panic half-way.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -101,6 +132,21 @@ pub async fn lock(broker: &Broker, store: &Arc<VaultStore>) -> Result<(), Failur
     locked
 }
 
+/// The same of what is one user's, who is one of several: nobody else waits, or notices.
+///
+/// # Errors
+/// As [`lock`].
+pub async fn lock_user(api: &Arc<Api>, user: &Partition) -> Result<(), Failure> {
+    let (api, user) = (Arc::clone(api), user.clone());
+    let task = tokio::spawn(async move {
+        let quiet = api.broker.engine().quiet_down_for(&user).await?;
+        quiet.lock_user().await;
+        api.broker.consent().forget_user(&user);
+        Ok(())
+    });
+    task.await.unwrap_or(Err(Error::Bug("a lock died").into()))
+}
+
 async fn lock_all(engine: Arc<Engine>, store: Arc<VaultStore>) -> Result<(), Failure> {
     let quiet = engine.quiet_down().await?;
     store.lock().await?;
@@ -114,54 +160,77 @@ pub struct AutoLock(pub Arc<Api>);
 
 impl AutoLock {
     /// Locks, unless it is locked, and puts that on record. False when it could not be.
-    pub async fn lock(&self, cause: Cause) -> bool {
-        if self.0.store.report().locked {
-            return true;
-        }
-        match lock(&self.0.broker, &self.0.store).await {
+    pub async fn lock(&self, cause: Cause, whose: &Whose) -> bool {
+        let locked = match whose {
+            _ if self.0.store.report().locked => return true,
+            Whose::Everybodys => lock(&self.0.broker, &self.0.store).await,
+            Whose::Users(user) if self.0.broker.engine().is_locked_by(user) => return true,
+            Whose::Users(user) => lock_user(&self.0, user).await,
+        };
+        let because = cause.describe();
+        match locked {
             Ok(()) => {
-                tracing::info!(because = cause.describe(), "locked");
-                self.0.locking.by_session.store(cause != Cause::Idle, Ordering::Relaxed);
-                self.note(AuditAct::Locked, cause.describe());
+                tracing::info!(because, ?whose, "locked");
+                let mut known = self.0.locking.known();
+                known.by_session.remove(whose);
+                known.by_session.extend((cause != Cause::Idle).then(|| whose.clone()));
+                drop(known);
+                self.note(whose, AuditAct::Locked, because);
                 true
             }
             Err(error) => {
-                tracing::warn!(%error, because = cause.describe(), "the store could not be locked");
+                tracing::warn!(%error, because, ?whose, "not locked");
                 false
             }
         }
     }
 
-    /// Unlocks what was locked with the screen, or for sleep, if nobody is needed for it.
-    pub async fn unlock(&self) {
-        if !self.0.locking.by_session.swap(false, Ordering::Relaxed) {
+    /// The screen of a user was unlocked: unlocks what was locked with it, or for sleep, if nobody is needed for it. Of several
+    /// users the first one to come back unlocks the store, and each one what is theirs.
+    pub async fn unlock(&self, user: &Partition) {
+        let (engine, own) = (self.0.broker.engine(), Whose::Users(user.clone()));
+        let locked_by_session = |whose: &Whose| self.0.locking.known().by_session.remove(whose);
+        if locked_by_session(&own) {
+            engine.unlock_user(user);
+            self.note_unlocked(own);
+        }
+        if !locked_by_session(&Whose::Everybodys) {
             return;
         }
         if let Err(error) = self.0.store.reopen().await {
             tracing::warn!(%error, "the store could not be unlocked with the screen");
         } else if !self.0.store.report().locked {
-            self.0.locking.note_use(self.0.broker.engine().now());
-            self.note(AuditAct::Unlocked, "the screen was unlocked");
+            self.note_unlocked(Whose::Everybodys);
         }
     }
 
-    /// Where users have no numbers it is in the log alone.
-    #[cfg_attr(
-        not(unix),
-        expect(unused_variables, reason = "whose record it would be is not known")
-    )]
-    fn note(&self, act: AuditAct, why: &str) {
-        #[cfg(unix)]
-        self.0.broker.audit().note_own(act, why, self.0.broker.engine().now());
+    fn note_unlocked(&self, whose: Whose) {
+        self.note(&whose, AuditAct::Unlocked, "the screen was unlocked");
+        self.0.locking.note_use(whose, self.0.broker.engine().now());
     }
 
-    /// Locks when nobody has used a token for as long as the configuration says.
+    /// Where users have no numbers, what is the daemon's own is in the log alone.
+    fn note(&self, whose: &Whose, act: AuditAct, why: &str) {
+        let (audit, now) = (self.0.broker.audit(), self.0.broker.engine().now());
+        match whose {
+            Whose::Users(user) => audit.note_for(user, act, why, now),
+            #[cfg(unix)]
+            Whose::Everybodys => audit.note_own(act, why, now),
+            #[cfg(not(unix))]
+            Whose::Everybodys => {}
+        }
+    }
+
+    /// Locks when nobody has used a token for as long as the configuration says: of several users each one's for itself.
     pub async fn watch_idleness(&self, clock: &dyn Clock) {
+        if !self.0.broker.serves_several() {
+            self.0.locking.note_use(Whose::Everybodys, clock.now());
+        }
         let configuration = self.0.broker.configuration();
         let limit = || configuration.in_force().config().vault.lock_after_idle;
-        let lock = || {
+        let lock = |whose| {
             let auto = self.clone();
-            async move { auto.lock(Cause::Idle).await }
+            async move { auto.lock(Cause::Idle, &whose).await }
         };
         watch_idleness(clock, &self.0.locking, limit, lock).await;
     }
@@ -172,20 +241,21 @@ async fn watch_idleness<L: Future<Output = bool>>(
     clock: &dyn Clock,
     locking: &Locking,
     limit: impl Fn() -> u64,
-    lock: impl Fn() -> L,
+    lock: impl Fn(Whose) -> L,
 ) {
-    locking.note_use(clock.now());
     loop {
-        let pause = match (limit(), locking.idle_for(clock.now())) {
-            (0, _) => LOOK_AGAIN,
-            (limit, idle) if idle < limit => LOOK_AGAIN.min(limit - idle),
-            (limit, _) if lock().await => {
+        let limit = limit();
+        let (idle, mut pause) = locking.find_idle(limit, clock.now());
+        // At once: nobody's provider that takes its time keeps others unlocked.
+        let locked = join_all(idle.iter().cloned().map(&lock)).await;
+        for (whose, is_locked) in idle.into_iter().zip(locked) {
+            match is_locked {
                 // Not again until somebody has used it.
-                locking.note_use(clock.now());
-                LOOK_AGAIN.min(limit)
+                true => locking.note_use(whose, clock.now()),
+                false => pause = pause.min(TRY_AGAIN),
             }
-            _ => TRY_AGAIN,
-        };
+            pause = pause.min(limit);
+        }
         clock.sleep(Duration::from_secs(pause)).await;
     }
 }

@@ -1,7 +1,7 @@
 //! What systemd-logind tells: that a session's screen was locked or unlocked, and that the machine is about to sleep.
 //!
-//! Sessions of other users are of no concern. Sleep is put off by a delay inhibitor until the keys are dropped; logind waits
-//! for it for five seconds, unless it is configured otherwise.
+//! Sessions of other users are of no concern to a user's own daemon. Sleep is put off by a delay inhibitor until the keys are
+//! dropped; logind waits for it for five seconds, unless it is configured otherwise.
 
 use std::collections::HashMap;
 
@@ -15,9 +15,9 @@ use crate::bus::Service;
 #[derive(Debug)]
 pub enum Notice {
     /// The screen of a session of this user was locked.
-    ScreenLocked,
+    ScreenLocked(u32),
     /// It was unlocked.
-    ScreenUnlocked,
+    ScreenUnlocked(u32),
     /// The machine will sleep as soon as this is dropped.
     AboutToSleep(Delay),
     /// It has slept.
@@ -32,15 +32,15 @@ pub struct Delay(#[expect(dead_code, reason = "held, never looked at")] Option<O
 pub struct Logind {
     service: Service,
     delay: Option<OwnedFd>,
-    user: u32,
+    user: Option<u32>,
 }
 
 impl Logind {
-    /// Listens to logind on the system's bus, for sessions of this user.
+    /// Listens to logind on the system's bus, for sessions of this user, or of everybody.
     ///
     /// # Errors
     /// When there is no bus, or no logind on it.
-    pub async fn listen(user: u32) -> zbus::Result<Self> {
+    pub async fn listen(user: Option<u32>) -> zbus::Result<Self> {
         let service = Service::find(Builder::system()?, SERVICE, ROOT).await?;
         let mut logind = Self { service, delay: None, user };
         logind.delay_sleep().await?;
@@ -64,21 +64,22 @@ impl Logind {
         let name = |part: Option<&str>| part.unwrap_or_default().to_owned();
         let interface = name(header.interface().map(|name| name.as_str()));
         let member = name(header.member().map(|name| name.as_str()));
-        let notice = match (interface.as_str(), member.as_str()) {
+        let locks = match (interface.as_str(), member.as_str()) {
             (MANAGER, "PrepareForSleep") => return self.read_sleep(message).await.map(Some),
-            (SESSION, "Lock") => Some(Notice::ScreenLocked),
-            (SESSION, "Unlock") => Some(Notice::ScreenUnlocked),
+            (SESSION, "Lock") => Some(true),
+            (SESSION, "Unlock") => Some(false),
             (PROPERTIES, "PropertiesChanged") => read_hint(message)?,
             _ => None,
         };
-        let (Some(path), Some(notice)) = (header.path(), notice) else { return Ok(None) };
+        let (Some(path), Some(locks)) = (header.path(), locks) else { return Ok(None) };
         let (user, _): (u32, OwnedObjectPath) = self.property(path, "User").await?.try_into()?;
-        if user != self.user {
+        if self.user.is_some_and(|ours| ours != user) {
             return Ok(None);
         }
         // The signal asks a locker to unlock, which is not done yet, and may not be. One that keeps the hint tells when it
         // is, by the hint; of any other this signal is all that there is.
         let is_wish = member == "Unlock" && bool::try_from(self.property(path, HINT).await?)?;
+        let notice = if locks { Notice::ScreenLocked(user) } else { Notice::ScreenUnlocked(user) };
         Ok(Some(notice).filter(|_| !is_wish))
     }
 
@@ -105,12 +106,11 @@ impl Logind {
 }
 
 /// Screen lockers set this hint; not all of them are asked to lock by a signal of logind's.
-fn read_hint(message: &Message) -> zbus::Result<Option<Notice>> {
+fn read_hint(message: &Message) -> zbus::Result<Option<bool>> {
     let body = message.body();
     let (of, changed, _): (&str, HashMap<&str, Value<'_>>, Vec<&str>) = body.deserialize()?;
     Ok(match changed.get(HINT).filter(|_| of == SESSION) {
-        Some(Value::Bool(true)) => Some(Notice::ScreenLocked),
-        Some(Value::Bool(false)) => Some(Notice::ScreenUnlocked),
+        Some(Value::Bool(locked)) => Some(*locked),
         _ => None,
     })
 }

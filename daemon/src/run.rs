@@ -277,14 +277,15 @@ fn assemble(
     let in_force = configuration.in_force();
     let network = &in_force.config().network;
     let service = Arc::new(Service::new(in_force.config().serves_several()));
-    let engine = Engine::new(Ports {
+    let ports = Ports {
         http: Arc::new(ReqwestClient::new(network, lookup)),
         clock: Arc::new(SystemClock),
         rng: Arc::new(SystemRng),
         store: Arc::clone(&store) as _,
         redirects: Arc::new(LoopbackListener),
         machine: Arc::new(MachineClient::new(network, lookup)),
-    });
+    };
+    let engine = Engine::with_room(ports, service.serves_several().then_some(MOST_BYTES));
     let credentials_directory = lookup("CREDENTIALS_DIRECTORY").map(PathBuf::from);
     let secrets = Secrets::new(Arc::clone(&store), credentials_directory);
     let consent = Consent::new(Arc::clone(&store), stop.clone());
@@ -303,6 +304,9 @@ fn assemble(
         stop,
     }
 }
+
+/// What one user's programs may take up of the memory, where several users are served.
+const MOST_BYTES: usize = 64 * 1024 * 1024;
 
 /// Goes before `[vault] key`.
 const KEY_PROVIDER: &str = "VALETKEY_KEY_PROVIDER";

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use valetkey_engine::{AppId, Attendant};
 use valetkey_ipc::Peer;
@@ -32,6 +32,8 @@ pub struct Session {
     asker: Arc<Asker>,
     /// The same where it looks at the program, for as long as the rules are the same.
     described: Mutex<Option<(Arc<Epoch>, Arc<Asker>)>>,
+    /// Keeps what the user's programs share in memory, where it would leave.
+    home: OnceLock<Use>,
     /// By which look at the service's users it was let in; zero for none.
     admitted_by: AtomicU64,
 }
@@ -74,6 +76,7 @@ impl Session {
             opened: Mutex::default(),
             last_noted: AtomicU64::default(),
             described: Mutex::default(),
+            home: OnceLock::new(),
             admitted_by: AtomicU64::default(),
         }
     }
@@ -129,6 +132,11 @@ impl Session {
     /// Remembers that it was.
     pub fn remember_admission(&self, look: u64) {
         self.admitted_by.store(look, Ordering::Relaxed);
+    }
+
+    /// Keeps what the user's programs share in memory for as long as the connection is there.
+    pub fn stay(&self, enter: impl FnOnce(&Partition) -> Use) {
+        self.home.get_or_init(|| enter(&self.caller().partition));
     }
 
     /// Remembers that this connection may use an application.

@@ -198,6 +198,14 @@ impl VaultStore {
         answered.await.unwrap_or_else(|_| Err(gone()))
     }
 
+    /// Drops an owner's keys from memory, until something of the owner's is asked for.
+    async fn close(&self, owner: &Partition) {
+        let (answer, answered) = oneshot::channel();
+        self.send(Command::Close { owner: owner.clone(), answer });
+        // A thread that has ended holds no keys.
+        let _ = answered.await;
+    }
+
     async fn present(&self, refresh_token: &Secret, what: Presentation) -> bool {
         let (answer, answered) = oneshot::channel();
         let token = Zeroizing::new(refresh_token.expose().as_bytes().to_vec());
@@ -310,6 +318,10 @@ impl TokenStore for VaultStore {
         Box::pin(async {
             self.present(refresh_token, Presentation::Ends).await;
         })
+    }
+
+    fn close<'a>(&'a self, owner: &'a Partition) -> BoxFuture<'a, ()> {
+        Box::pin(self.close(owner))
     }
 }
 

@@ -246,7 +246,7 @@ fn error(error: &Error, correlation_id: &CorrelationId) -> (u16, ErrorBody) {
         Error::CacheNotPrivate => Code::AccessDenied,
         Error::UnknownFlow => Code::UnknownFlow,
         Error::FlowClosed => Code::FlowClosed,
-        Error::TooMany { .. } => Code::TooManyRequests,
+        Error::TooMany { .. } | Error::NoRoom { .. } => Code::TooManyRequests,
         Error::Busy(_) => {
             let (status, body) = own(Code::TooManyRequests, error.to_string(), correlation_id);
             return (status, ErrorBody { retry_after: Some(BUSY_SECONDS), ..body });

@@ -1,6 +1,7 @@
 //! A message bus of the test's own, and what a stranger on it can say.
 
 use std::io::Read as _;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
@@ -19,9 +20,11 @@ impl Bus {
     /// # Panics
     /// When it cannot be told what to do.
     pub fn start() -> Option<Self> {
-        let folder = tempfile::tempdir().unwrap();
+        // Where users other than the test's own reach it, too.
+        let folder = tempfile::tempdir_in("/var").or_else(|_| tempfile::tempdir()).unwrap();
+        std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
         let listen = format!("<listen>unix:path={}/bus</listen>", folder.path().display());
-        let all = "<allow send_destination=\"*\" eavesdrop=\"true\"/><allow eavesdrop=\"true\"/><allow own=\"*\"/>";
+        let all = "<allow send_destination=\"*\" eavesdrop=\"true\"/><allow eavesdrop=\"true\"/><allow own=\"*\"/><allow user=\"*\"/>";
         let policy = format!("<policy context=\"default\">{all}</policy>");
         let config = format!(
             "<busconfig><type>custom</type>{listen}<auth>EXTERNAL</auth>{policy}</busconfig>"

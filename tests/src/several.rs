@@ -25,9 +25,10 @@ use crate::programs::Program;
 pub struct SeveralUsers {
     daemon: Option<Child>,
     folder: TempDir,
+    runs_as: u32,
 }
 
-/// Whom the daemon runs as.
+/// Whom the daemon runs as, unless a test says otherwise.
 pub const SERVICE: u32 = 20_001;
 
 impl SeveralUsers {
@@ -43,18 +44,30 @@ impl SeveralUsers {
         }
         // Where root alone can make folders: clients trust whom root gave the socket's folder.
         let folder = tempfile::tempdir_in("/var").unwrap();
-        let machine = Self { daemon: None, folder };
+        let machine = Self { daemon: None, folder, runs_as: SERVICE };
         fs::set_permissions(machine.folder(), Permissions::from_mode(0o755)).unwrap();
-        for name in ["run", "state"] {
-            fs::create_dir(machine.folder().join(name)).unwrap();
-            chown(machine.folder().join(name), Some(SERVICE), Some(SERVICE)).unwrap();
-        }
+        let machine = machine.running_as(SERVICE);
         for program in [Program::Daemon, Program::Cli] {
             let (from, to) = (program.path(), machine.program(program));
             fs::hard_link(&from, &to).or_else(|_| fs::copy(&from, &to).map(drop)).unwrap();
         }
         machine.configure(configuration);
         Some(machine)
+    }
+
+    /// The same, whose daemon will run as this user.
+    ///
+    /// # Panics
+    /// When its folders cannot be made.
+    #[must_use]
+    pub fn running_as(mut self, user: u32) -> Self {
+        self.runs_as = user;
+        for name in ["run", "state"] {
+            let folder = self.folder().join(name);
+            fs::create_dir_all(&folder).unwrap();
+            chown(folder, Some(user), Some(user)).unwrap();
+        }
+        self
     }
 
     /// As [`Self::new`], with its daemon.
@@ -90,7 +103,7 @@ impl SeveralUsers {
         command.env("STATE_DIRECTORY", self.folder().join("state"));
         command.env("VALETKEY_CONFIG", self.folder().join("config.toml"));
         command.env("VALETKEY_LOG", "debug");
-        command.current_dir("/").uid(SERVICE).gid(SERVICE).kill_on_drop(true);
+        command.current_dir("/").uid(self.runs_as).gid(self.runs_as).kill_on_drop(true);
         let log = File::options().append(true).create(true).open(self.log_file()).unwrap();
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         let mut daemon = command.spawn().unwrap();
@@ -109,7 +122,7 @@ impl SeveralUsers {
 
     async fn ask_whether_up(&self) -> Option<Answer> {
         let question = request("GET", "/v1/status", "", b"");
-        self.try_connect_with(SERVICE, &[]).ok()?.try_ask(&question).await.ok()
+        self.try_connect_with(self.runs_as, &[]).ok()?.try_ask(&question).await.ok()
     }
 
     /// Where the daemon listens.

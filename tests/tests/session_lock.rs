@@ -10,12 +10,14 @@ use std::time::Duration;
 use serde_json::json;
 use valetkey_testkit::entra::Options;
 use valetkey_tests::bus::Bus;
-use valetkey_tests::{ALICE, Machine, World, patiently};
+use valetkey_tests::{ALICE, Machine, SeveralUsers, World, patiently};
 use zbus::object_server::SignalEmitter;
 use zbus::zvariant::{Fd, OwnedObjectPath};
 
 const SESSION: &str = "/org/freedesktop/login1/session/_31";
 const OF_ANOTHER: &str = "/org/freedesktop/login1/session/_32";
+
+const NOBODY: u32 = 65_534;
 
 /// The other ends of the inhibitors that were given out: each tells when its inhibitor is gone.
 type Inhibitors = Arc<Mutex<Vec<OwnedFd>>>;
@@ -235,6 +237,68 @@ async fn the_machine_sleeps_when_the_keys_are_dropped_and_not_before() {
     assert_eq!(world.machine.status().await["locked"], true);
     Session::unlock(&logind.emitter(SESSION)).await.unwrap();
     locked(&world, false).await;
+}
+
+/// The users of several whose part is locked; the store itself is told apart by its absence.
+async fn who_is_locked(machine: &SeveralUsers, users: [u32; 2]) -> Option<[bool; 2]> {
+    let mut locked = [false; 2];
+    for (user, locked) in users.into_iter().zip(&mut locked) {
+        let status = machine.connect_as(user).get("/v1/status").await.success();
+        if status["locked"] == true {
+            return None;
+        }
+        *locked = status["service"]["locked_by_you"] == true;
+    }
+    Some(locked)
+}
+
+#[tokio::test]
+async fn of_several_users_a_screen_locks_its_own_alone_and_sleep_locks_all() {
+    let Some(bus) = Bus::start() else { return };
+    let own = rustix::process::geteuid().as_raw();
+    let logind = Logind::start(&bus).await;
+    let configuration = "[service]\nusers = \"all\"\n[vault]\nlock_on = [\"screen\", \"sleep\"]\n";
+    // dbus-daemon lets in nobody whom this machine has no name for.
+    let machine = SeveralUsers::new(configuration).map(|machine| machine.running_as(NOBODY));
+    let Some(mut machine) = machine else { return };
+    let environment = format!("export DBUS_SYSTEM_BUS_ADDRESS={}", bus.address());
+    machine.launch(&format!("{environment}; exec \"$0\" --system")).await;
+    if tokio::time::timeout(Duration::from_secs(3), logind.given()).await.is_err() {
+        panic!("{}", machine.logs());
+    }
+    let users = [own, own + 1];
+    let reach = async |expected: Option<[bool; 2]>| {
+        let reached = async {
+            while who_is_locked(&machine, users).await != expected {
+                // sleep: nothing tells when the daemon has heard the signal but its status.
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        patiently("the lock", reached).await;
+    };
+    reach(Some([false, false])).await;
+    Session::lock(&logind.emitter(OF_ANOTHER)).await.unwrap();
+    reach(Some([false, true])).await;
+    Session::lock(&logind.emitter(SESSION)).await.unwrap();
+    reach(Some([true, true])).await;
+    Session::unlock(&logind.emitter(OF_ANOTHER)).await.unwrap();
+    reach(Some([true, false])).await;
+
+    // What somebody locked stays locked when the screen is unlocked: the other's lock after it shows that this was heard.
+    assert_eq!(machine.connect_as(own + 1).post("/v1/lock", &json!({})).await.status, 204);
+    Session::unlock(&logind.emitter(OF_ANOTHER)).await.unwrap();
+    Session::unlock(&logind.emitter(SESSION)).await.unwrap();
+    reach(Some([false, true])).await;
+
+    logind.prepare_for_sleep(true).await;
+    reach(None).await;
+    logind.prepare_for_sleep(false).await;
+    Session::unlock(&logind.emitter(SESSION)).await.unwrap();
+    reach(Some([false, true])).await;
+    let audit = machine.connect_as(own + 1).get("/v1/audit").await.success().to_string();
+    assert!(audit.contains("the screen was locked") && !audit.contains("sleep"), "{audit}");
+    let audit = machine.connect_as(NOBODY).get("/v1/audit").await.success().to_string();
+    assert!(audit.contains("the machine goes to sleep"), "{audit}");
 }
 
 #[tokio::test]

@@ -35,9 +35,9 @@ impl AccessTokens {
         self.tokens.iter().map(|(_, token)| token)
     }
 
-    /// Adds the token, or replaces the one of the same identity.
-    pub(crate) fn insert(&mut self, token: Arc<AccessToken>) {
-        self.remove(&token);
+    /// Adds the token; the one of the same identity that it replaces.
+    pub(crate) fn insert(&mut self, token: Arc<AccessToken>) -> Option<Arc<AccessToken>> {
+        let replaced = self.remove(&token);
         let hash = AccessTokenQuery::of(&token).bucket_hash(&self.hasher);
         let slot = self.tokens.insert(token);
         let (tokens, token) = (&self.tokens, &self.tokens[slot]);
@@ -47,6 +47,7 @@ impl AccessTokens {
             .entry(hash, |bucket| bucket.is_of(tokens, &AccessTokenQuery::of(token)), Bucket::hash)
             .and_modify(|bucket| bucket.insert(tokens, &self.hasher, slot))
             .or_insert_with(|| Bucket::new(hash, slot));
+        replaced
     }
 
     /// Removes the token of the same identity.

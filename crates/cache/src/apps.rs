@@ -35,23 +35,24 @@ impl Apps {
         self.table.find(hash, |app| is_app(app, environment, client_id))
     }
 
-    pub(crate) fn put(&mut self, app: Arc<AppMetadata>) {
+    pub(crate) fn put(&mut self, app: Arc<AppMetadata>) -> Option<Arc<AppMetadata>> {
         let hasher = &self.hasher;
         let hash_of =
             |app: &Arc<AppMetadata>| hash(hasher, &app.environment, app.client_id.as_ref());
         let is_it = |it: &Arc<AppMetadata>| is_app(it, &app.environment, app.client_id.as_ref());
         match self.table.entry(hash_of(&app), is_it, hash_of) {
-            Entry::Occupied(mut known) => *known.get_mut() = app,
-            Entry::Vacant(free) => drop(free.insert(app)),
+            Entry::Occupied(mut known) => Some(std::mem::replace(known.get_mut(), app)),
+            Entry::Vacant(free) => {
+                free.insert(app);
+                None
+            }
         }
     }
 
-    pub(crate) fn remove(&mut self, app: &AppMetadata) {
+    pub(crate) fn remove(&mut self, app: &AppMetadata) -> Option<Arc<AppMetadata>> {
         let hash = hash(&self.hasher, &app.environment, app.client_id.as_ref());
         let is_it = |it: &Arc<AppMetadata>| is_app(it, &app.environment, app.client_id.as_ref());
-        if let Ok(found) = self.table.find_entry(hash, is_it) {
-            found.remove();
-        }
+        Some(self.table.find_entry(hash, is_it).ok()?.remove().0)
     }
 }
 

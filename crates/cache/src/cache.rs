@@ -21,6 +21,7 @@ pub struct TokenCache {
     pub(crate) proof_keys: ProofKeys,
     foreign: HashMap<Arc<str>, Arc<Foreign>>,
     version: u64,
+    size: usize,
 }
 
 /// How much is in a cache.
@@ -104,36 +105,48 @@ impl TokenCache {
         }
     }
 
+    /// About how many bytes of memory it takes up.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
     fn put(&mut self, mut entry: Entry) {
         self.names.share(&mut entry);
-        match entry {
-            Entry::AccessToken(token) => self.access_tokens.insert(token),
-            Entry::RefreshToken(token) => self.owners.put_refresh_token(token),
-            Entry::IdToken(token) => self.owners.put_id_token(token),
-            Entry::Account(account) => self.owners.put_account(account),
-            Entry::AppMetadata(app) => self.apps.put(app),
+        self.size += entry.size();
+        let replaced = match entry {
+            Entry::AccessToken(token) => self.access_tokens.insert(token).map(Entry::AccessToken),
+            Entry::RefreshToken(token) => {
+                self.owners.put_refresh_token(token).map(Entry::RefreshToken)
+            }
+            Entry::IdToken(token) => self.owners.put_id_token(token).map(Entry::IdToken),
+            Entry::Account(account) => self.owners.put_account(account).map(Entry::Account),
+            Entry::AppMetadata(app) => self.apps.put(app).map(Entry::AppMetadata),
             Entry::Document(document) => {
-                self.documents.insert(Arc::clone(&document.url), document);
+                self.documents.insert(Arc::clone(&document.url), document).map(Entry::Document)
             }
-            Entry::ProofKey(key) => self.proof_keys.put(key),
-            Entry::Answer(_) => {}
+            Entry::ProofKey(key) => self.proof_keys.put(key).map(Entry::ProofKey),
+            answer @ Entry::Answer(_) => Some(answer),
             Entry::Foreign(foreign) => {
-                self.foreign.insert(Arc::clone(&foreign.section), foreign);
+                self.foreign.insert(Arc::clone(&foreign.section), foreign).map(Entry::Foreign)
             }
-        }
+        };
+        self.size -= replaced.map_or(0, |gone| gone.size());
     }
 
     fn remove(&mut self, entry: &Entry) {
-        match entry {
-            Entry::AccessToken(token) => drop(self.access_tokens.remove(token)),
-            Entry::RefreshToken(token) => self.owners.remove_refresh_token(token),
-            Entry::IdToken(token) => self.owners.remove_id_token(token),
-            Entry::Account(account) => self.owners.remove_account(account),
-            Entry::AppMetadata(app) => self.apps.remove(app),
-            Entry::Document(document) => drop(self.documents.remove(&document.url)),
-            Entry::ProofKey(key) => self.proof_keys.remove(key),
-            Entry::Answer(_) => {}
-            Entry::Foreign(foreign) => drop(self.foreign.remove(&foreign.section)),
-        }
+        let removed = match entry {
+            Entry::AccessToken(token) => self.access_tokens.remove(token).map(Entry::AccessToken),
+            Entry::RefreshToken(token) => {
+                self.owners.remove_refresh_token(token).map(Entry::RefreshToken)
+            }
+            Entry::IdToken(token) => self.owners.remove_id_token(token).map(Entry::IdToken),
+            Entry::Account(account) => self.owners.remove_account(account).map(Entry::Account),
+            Entry::AppMetadata(app) => self.apps.remove(app).map(Entry::AppMetadata),
+            Entry::Document(document) => self.documents.remove(&document.url).map(Entry::Document),
+            Entry::ProofKey(key) => self.proof_keys.remove(key).map(Entry::ProofKey),
+            Entry::Answer(_) => None,
+            Entry::Foreign(foreign) => self.foreign.remove(&foreign.section).map(Entry::Foreign),
+        };
+        self.size -= removed.map_or(0, |gone| gone.size());
     }
 }

@@ -25,6 +25,7 @@ mod proof_keys;
 mod removal;
 mod schema;
 mod shared;
+mod size;
 
 pub use account::{Account, Answer, AppMetadata, Document, Foreign};
 pub use cache::{Counts, TokenCache};

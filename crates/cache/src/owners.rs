@@ -57,49 +57,53 @@ impl Owners {
         indexes.into_iter().flatten().map(|index| &self.owners[*index])
     }
 
-    pub(crate) fn put_account(&mut self, account: Arc<Account>) {
+    /// What it replaces, as the others of this kind.
+    pub(crate) fn put_account(&mut self, account: Arc<Account>) -> Option<Arc<Account>> {
         self.change(owner_of_account(&account), |it| {
-            match it.accounts.iter_mut().find(|known| known.realm == account.realm) {
-                Some(known) => known.clone_from(&account),
-                None => it.accounts.push(Arc::clone(&account)),
-            }
-        });
+            let known = it.accounts.iter().position(|known| known.realm == account.realm);
+            put_at(&mut it.accounts, known, &account)
+        })
     }
 
-    pub(crate) fn remove_account(&mut self, account: &Account) {
+    pub(crate) fn remove_account(&mut self, account: &Account) -> Option<Arc<Account>> {
         self.change(owner_of_account(account), |it| {
-            it.accounts.retain(|known| known.realm != account.realm);
-        });
+            let known = it.accounts.iter().position(|known| known.realm == account.realm);
+            known.map(|known| it.accounts.remove(known))
+        })
     }
 
-    pub(crate) fn put_refresh_token(&mut self, token: Arc<RefreshToken>) {
+    pub(crate) fn put_refresh_token(
+        &mut self,
+        token: Arc<RefreshToken>,
+    ) -> Option<Arc<RefreshToken>> {
         self.change(owner_of_refresh_token(&token), |it| {
-            it.refresh_tokens.retain(|known| !is_same_refresh_token(known, &token));
+            let replaced = take_refresh_token(it, &token);
             let newer = |known: &Arc<RefreshToken>| known.last_modified > token.last_modified;
             let position = it.refresh_tokens.partition_point(newer);
             it.refresh_tokens.insert(position, Arc::clone(&token));
-        });
+            replaced
+        })
     }
 
-    pub(crate) fn remove_refresh_token(&mut self, token: &RefreshToken) {
-        self.change(owner_of_refresh_token(token), |it| {
-            it.refresh_tokens.retain(|known| !is_same_refresh_token(known, token));
-        });
+    pub(crate) fn remove_refresh_token(
+        &mut self,
+        token: &RefreshToken,
+    ) -> Option<Arc<RefreshToken>> {
+        self.change(owner_of_refresh_token(token), |it| take_refresh_token(it, token))
     }
 
-    pub(crate) fn put_id_token(&mut self, token: Arc<IdToken>) {
+    pub(crate) fn put_id_token(&mut self, token: Arc<IdToken>) -> Option<Arc<IdToken>> {
         self.change(owner_of_id_token(&token), |it| {
-            match it.id_tokens.iter_mut().find(|known| is_same_id_token(known, &token)) {
-                Some(known) => known.clone_from(&token),
-                None => it.id_tokens.push(Arc::clone(&token)),
-            }
-        });
+            let known = it.id_tokens.iter().position(|known| is_same_id_token(known, &token));
+            put_at(&mut it.id_tokens, known, &token)
+        })
     }
 
-    pub(crate) fn remove_id_token(&mut self, token: &IdToken) {
+    pub(crate) fn remove_id_token(&mut self, token: &IdToken) -> Option<Arc<IdToken>> {
         self.change(owner_of_id_token(token), |it| {
-            it.id_tokens.retain(|known| !is_same_id_token(known, token));
-        });
+            let known = it.id_tokens.iter().position(|known| is_same_id_token(known, token));
+            known.map(|known| it.id_tokens.remove(known))
+        })
     }
 
     fn find(&self, owner: &Owner<'_>) -> Option<usize> {
@@ -108,11 +112,11 @@ impl Owners {
     }
 
     /// Changes what the owner has, and keeps the indexes in step. An owner of nothing is forgotten.
-    fn change(&mut self, owner: Owner<'_>, change: impl FnOnce(&mut Belongings)) {
+    fn change<T>(&mut self, owner: Owner<'_>, change: impl FnOnce(&mut Belongings) -> T) -> T {
         let index = self.find(&owner).unwrap_or_else(|| self.add(&owner));
         let belongings = &mut self.owners[index];
         let before = belongings.refresh_tokens.len();
-        change(belongings);
+        let outcome = change(belongings);
 
         let environment = self.environments.entry(Arc::clone(&belongings.environment)).or_default();
         environment.refresh_tokens += belongings.refresh_tokens.len();
@@ -125,6 +129,7 @@ impl Owners {
         if belongings.is_empty() {
             self.forget(index);
         }
+        outcome
     }
 
     fn add(&mut self, owner: &Owner<'_>) -> usize {
@@ -174,6 +179,22 @@ impl Belongings {
     pub(crate) fn added_at(&self) -> Option<UnixTime> {
         self.accounts.iter().map(|account| account.added_at).min()
     }
+}
+
+/// In the place of the one that is known, which goes, or after the others.
+fn put_at<T>(all: &mut Vec<Arc<T>>, known: Option<usize>, new: &Arc<T>) -> Option<Arc<T>> {
+    match known {
+        Some(known) => Some(std::mem::replace(&mut all[known], Arc::clone(new))),
+        None => {
+            all.push(Arc::clone(new));
+            None
+        }
+    }
+}
+
+fn take_refresh_token(it: &mut Belongings, token: &RefreshToken) -> Option<Arc<RefreshToken>> {
+    let known = it.refresh_tokens.iter().position(|known| is_same_refresh_token(known, token));
+    known.map(|known| it.refresh_tokens.remove(known))
 }
 
 fn owner_of_account(account: &Account) -> Owner<'_> {

@@ -43,16 +43,18 @@ impl ProofKeys {
         })
     }
 
-    pub(crate) fn put(&mut self, key: Arc<KeptKey>) {
-        self.remove(&key);
+    pub(crate) fn put(&mut self, key: Arc<KeptKey>) -> Option<Arc<KeptKey>> {
+        let replaced = self.remove(&key);
         self.0.push(key);
+        replaced
     }
 
-    pub(crate) fn remove(&mut self, key: &KeptKey) {
-        self.0.retain(|known| {
-            known.environment != key.environment
-                || known.method != key.method
-                || !is_same_client(Some(&known.client_id), Some(&key.client_id))
-        });
+    pub(crate) fn remove(&mut self, key: &KeptKey) -> Option<Arc<KeptKey>> {
+        let is_it = |known: &Arc<KeptKey>| {
+            known.environment == key.environment
+                && known.method == key.method
+                && is_same_client(Some(&known.client_id), Some(&key.client_id))
+        };
+        self.0.iter().position(is_it).map(|known| self.0.remove(known))
     }
 }

@@ -7,7 +7,8 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use valetkey_cache::{
-    AccessToken, AccessTokenQuery, Account, Entry, EntryDecoder, IdToken, RefreshToken, TokenCache,
+    AccessToken, AccessTokenQuery, Account, Change, Entry, EntryDecoder, IdToken, RefreshToken,
+    TokenCache,
 };
 use valetkey_model::{AccountId, ClientId, ScopeSet, Secret, UnixTime};
 
@@ -34,6 +35,34 @@ fn an_application_token_among_thousands_in_one_bucket_costs_at_most_2_kib_beside
     let own: usize = cache.entries().map(|entry| secret_length(&entry)).sum();
     let beside = (bytes - own) / USERS;
     assert!(beside <= 2048, "{beside} bytes for each token beside itself");
+}
+
+#[test]
+fn a_cache_takes_up_no_more_than_it_says_and_says_nothing_of_what_has_gone() {
+    let mut changed = TokenCache::new();
+    for entries in [(0..USERS).flat_map(user).collect::<Vec<_>>(), small_entries()] {
+        let (cache, bytes) = measure(|| restarted(entries.iter().cloned()));
+        assert!(bytes <= cache.size(), "{bytes} bytes, and it says {}", cache.size());
+        let size: usize = entries.iter().map(Entry::size).sum();
+        assert_eq!(cache.size(), size);
+        let puts: Vec<_> = entries.iter().cloned().map(Change::Put).collect();
+        changed.apply(&puts);
+        changed.apply(&puts);
+        assert_eq!(changed.size(), size, "what is replaced counts once");
+        changed.apply(&entries.into_iter().map(Change::Remove).collect::<Vec<_>>());
+        assert_eq!(changed.size(), 0);
+    }
+}
+
+/// Those of which most is not text.
+fn small_entries() -> Vec<Entry> {
+    let token = |number: usize| AccessToken {
+        home_account_id: None,
+        scopes: ScopeSet::from_target(&format!("{number}")),
+        secret: Secret::new("A".to_owned()),
+        ..access_token(number)
+    };
+    (0..USERS).map(|number| Entry::AccessToken(Arc::new(token(number)))).collect()
 }
 
 #[test]

@@ -13,6 +13,7 @@ use valetkey_policy::{Application, Subject};
 
 use crate::aliases::Aliases;
 use crate::credential::{AssertionInUse, ClientCredential};
+use crate::open_apps::SMALL;
 use crate::possession::Method;
 use crate::route::Route;
 
@@ -133,6 +134,24 @@ impl Definition {
             partition: None,
             declared_as: None,
         }
+    }
+
+    /// About how many bytes of memory it takes up when it is open.
+    pub fn size(&self) -> usize {
+        let capabilities: usize = self.capabilities.iter().map(String::len).sum();
+        let claims = self.client_claims.as_ref().map_or(0, |claims| {
+            claims.iter().map(|(name, value)| name.len() + value.to_string().len()).sum()
+        });
+        let credential = match &self.credential {
+            Some(ClientCredential::Secret(text) | ClientCredential::Assertion(text)) => {
+                text.expose().len()
+            }
+            Some(ClientCredential::Certificate(certificate)) => certificate.size(),
+            Some(ClientCredential::AssertionCallback) | None => 0,
+        };
+        let route = self.route.as_ref().map_or(0, |route| route.size());
+        let scopes = self.exclude_scopes.target().len();
+        SMALL + capabilities + scopes + claims + credential + route
     }
 
     /// Checks what the parts cannot check by themselves.

@@ -15,9 +15,7 @@ use crate::error::Error;
 use crate::event::Event;
 use crate::http_cache::HttpCache;
 use crate::lease::{Leases, LockedUsers};
-use crate::ports::{
-    Clock, HttpClient, Machine, Nowhere, RedirectListener, Rng, StoreError, TokenStore,
-};
+use crate::ports::{Clock, HttpClient, Machine, Nowhere, RedirectListener, Rng, TokenStore};
 use crate::user::User;
 
 /// The outside world, as the composition root wires it up.
@@ -49,12 +47,20 @@ pub struct Engine {
     pub(crate) leases: Leases,
     pub(crate) locked_users: LockedUsers,
     pub(crate) machine_region: OnceCell<Option<Region>>,
+    /// How many bytes of memory each user's programs may take up.
+    pub(crate) room_of_each: Option<usize>,
 }
 
 impl Engine {
     /// An engine over this world.
     pub fn new(ports: Ports) -> Arc<Self> {
+        Self::with_room(ports, None)
+    }
+
+    /// The same, where the programs of each user may take up so many bytes of memory.
+    pub fn with_room(ports: Ports, room_of_each: Option<usize>) -> Arc<Self> {
         Arc::new(Self {
+            room_of_each,
             ports,
             users: RwLock::default(),
             loading: AsyncMutex::default(),
@@ -81,10 +87,7 @@ impl Engine {
         if let Some(user) = self.find_user(partition) {
             return Ok(user);
         }
-        if self.is_locked_by(partition) {
-            let text = "its user locked it; `valetkey unlock` opens it".to_owned();
-            return Err(StoreError::Locked(text).into());
-        }
+        self.check_unlocked(partition)?;
         let store: Arc<dyn TokenStore> = match partition.is_in_memory() {
             true => Arc::new(Nowhere),
             false => Arc::clone(&self.ports.store),
@@ -136,11 +139,25 @@ impl Engine {
         }
     }
 
-    /// Takes a partition out of memory that nobody uses; the store has all of it, and gives it back to whoever comes next.
-    /// False when something of it is under way or cannot be saved: it stays then.
+    /// Takes a partition out of memory that nobody uses, and with an owner's last one what opens them; the store has all of it,
+    /// and gives it back to whoever comes next. False when something of it is under way or cannot be saved: it stays then.
     pub async fn unload(&self, partition: &Partition) -> bool {
         // Nobody may load it, and change it, while an older one is still in the way.
         let _loading = self.loading.lock().await;
+        let is_gone = self.take_out(partition).await;
+        let owner = partition.owner();
+        if is_gone && !self.loaded_users().iter().any(|user| user.is_stored_for(&owner)) {
+            self.close_store(&owner).await;
+        }
+        is_gone
+    }
+
+    /// See [`TokenStore::close`].
+    pub async fn close_store(&self, user: &Partition) {
+        self.ports.store.close(&user.owner()).await;
+    }
+
+    async fn take_out(&self, partition: &Partition) -> bool {
         let Some(user) = self.find_user(partition) else { return true };
         if user.save_unsaved().await.is_err() {
             return false;

@@ -78,6 +78,15 @@ pub enum Error {
         /// The limit.
         limit: usize,
     },
+    /// The user's, whose programs take up too much memory where others are to find room as well.
+    #[error(
+        "this user's programs take up {} MiB of the daemon's memory, and that is the limit; sign out of some accounts, or close private caches and applications",
+        limit >> 20
+    )]
+    NoRoom {
+        /// In bytes.
+        limit: usize,
+    },
     /// Nobody's: later it may go.
     #[error("not while {0}")]
     Busy(&'static str),

@@ -28,6 +28,9 @@ const CAPACITY: usize = 1024;
 /// How large their bodies may be together, in bytes.
 const MAX_BODIES: usize = 1024 * 1024;
 
+/// Bytes of an answer that are not its body.
+const AROUND: usize = 512;
+
 /// Answers that may be given again.
 #[derive(Default)]
 pub struct HttpCache {
@@ -94,6 +97,11 @@ impl HttpCache {
     pub fn forget(&mut self, route: Option<&Arc<Route>>, request: &HttpRequest) -> Vec<Change> {
         keys_of(route, request).iter().for_each(|key| self.forget_key(key));
         self.take_unsaved()
+    }
+
+    /// About how many bytes of memory it takes up.
+    pub fn size(&self) -> usize {
+        self.body_bytes + self.answers.len() * AROUND
     }
 
     /// What has changed and was not saved yet.

@@ -45,6 +45,10 @@ impl Leases {
 pub(crate) struct LockedUsers(Mutex<HashSet<Partition>>);
 
 impl LockedUsers {
+    fn add(&self, owner: &Partition) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(owner.clone());
+    }
+
     pub(crate) fn has(&self, owner: &Partition) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(owner)
     }
@@ -137,6 +141,18 @@ impl Engine {
         self.locked_users.has(&user.owner())
     }
 
+    /// # Errors
+    /// When this user has.
+    pub fn check_unlocked(&self, user: &Partition) -> Result<(), StoreError> {
+        match self.is_locked_by(user) {
+            true => {
+                let text = "its user locked it; `valetkey unlock` opens it";
+                Err(StoreError::Locked(text.to_owned()))
+            }
+            false => Ok(()),
+        }
+    }
+
     /// Ends what [`Quiet::lock_user`] began.
     pub fn unlock_user(&self, user: &Partition) {
         let mut locked = self.locked_users.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -155,12 +171,13 @@ impl Quiet<'_> {
         }
     }
 
-    /// The same, and nothing of the user's comes back into memory before it is unlocked. What is everybody's stays open.
-    pub fn lock_user(self) {
-        let mut locked = self.engine.locked_users.0.lock().unwrap_or_else(PoisonError::into_inner);
-        locked.extend(self.owner.clone());
-        drop(locked);
+    /// The same, and nothing of the user's comes back into memory before it is unlocked: what opens it in the store leaves
+    /// memory as well. What is everybody's stays open.
+    pub async fn lock_user(self) {
+        let (engine, Some(owner)) = (self.engine, self.owner.clone()) else { return };
+        engine.locked_users.add(&owner);
         self.forget_users();
+        engine.close_store(&owner).await;
     }
 }
 

@@ -34,6 +34,7 @@ mod refresh;
 mod refresh_ahead;
 mod region;
 mod request;
+mod room;
 mod route;
 mod shared_cache;
 mod signed_request;

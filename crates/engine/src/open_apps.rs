@@ -11,6 +11,10 @@ use crate::error::Error;
 const MAX_APPS: usize = 1024;
 /// How many of them may be large: with a route of their own may come a bundle of certificates of some 200 KiB.
 const MAX_LARGE_APPS: usize = 64;
+/// Bytes beyond which an application is large.
+const LARGE: usize = 64 * 1024;
+/// About how many bytes one takes up of which nothing is large.
+pub(crate) const SMALL: usize = 8 * 1024;
 
 /// Open applications by their ids.
 pub(crate) struct OpenApps<A> {
@@ -21,8 +25,14 @@ pub(crate) struct OpenApps<A> {
 
 struct OpenApp<A> {
     app: Arc<A>,
-    is_large: bool,
+    size: usize,
     last_use: AtomicU64,
+}
+
+impl<A> OpenApp<A> {
+    fn is_large(&self) -> bool {
+        self.size > LARGE
+    }
 }
 
 impl<A> Default for OpenApps<A> {
@@ -37,7 +47,7 @@ impl<A> OpenApps<A> {
     pub(crate) fn open(
         &self,
         id: AppId,
-        is_large: bool,
+        size: usize,
         make: impl FnOnce() -> A,
         busy: impl FnOnce() -> HashSet<AppId>,
     ) -> Result<Arc<A>, Error> {
@@ -46,10 +56,10 @@ impl<A> OpenApps<A> {
         }
         let mut apps = self.apps.write().unwrap_or_else(PoisonError::into_inner);
         let is_crowd =
-            is_large && apps.values().filter(|open| open.is_large).count() >= MAX_LARGE_APPS;
+            size > LARGE && apps.values().filter(|open| open.is_large()).count() >= MAX_LARGE_APPS;
         if is_crowd || apps.len() >= MAX_APPS {
             let busy = busy();
-            let may_go = |open: &OpenApp<A>| !is_crowd || open.is_large;
+            let may_go = |open: &OpenApp<A>| !is_crowd || open.is_large();
             let idle = apps.iter().filter(|(id, open)| !busy.contains(id) && may_go(open));
             let oldest = idle.min_by_key(|(_, open)| open.last_use.load(Ordering::Relaxed));
             let oldest = oldest.map(|(id, _)| id.clone());
@@ -60,7 +70,7 @@ impl<A> OpenApps<A> {
             apps.remove(&oldest);
         }
         let last_use = AtomicU64::new(self.next_use());
-        let fresh = || OpenApp { app: Arc::new(make()), is_large, last_use };
+        let fresh = || OpenApp { app: Arc::new(make()), size, last_use };
         Ok(Arc::clone(&apps.entry(id).or_insert_with(fresh).app))
     }
 
@@ -74,6 +84,11 @@ impl<A> OpenApps<A> {
     /// In no particular order.
     pub(crate) fn list(&self) -> Vec<Arc<A>> {
         self.read().values().map(|open| Arc::clone(&open.app)).collect()
+    }
+
+    /// About how many bytes they take up. Visits them all, of which there are not many.
+    pub(crate) fn size(&self) -> usize {
+        self.read().values().map(|open| open.size).sum()
     }
 
     pub(crate) fn close(&self, id: &AppId) -> bool {
@@ -99,7 +114,7 @@ mod tests {
 
     fn open(apps: &OpenApps<AppId>, number: usize, busy: &[usize]) -> Result<AppId, Error> {
         let busy = || busy.iter().map(|number| id_of(*number)).collect();
-        apps.open(id_of(number), false, || id_of(number), busy).map(|app| AppId::clone(&app))
+        apps.open(id_of(number), SMALL, || id_of(number), busy).map(|app| AppId::clone(&app))
     }
 
     #[test]
@@ -119,7 +134,9 @@ mod tests {
         let usual = open(&apps, 0, &[]).unwrap();
         let open_large = |number: usize| {
             let id = id_of(number + 1);
-            apps.open(id.clone(), true, || id, HashSet::new).map(|app| AppId::clone(&app)).unwrap()
+            apps.open(id.clone(), LARGE + 1, || id, HashSet::new)
+                .map(|app| AppId::clone(&app))
+                .unwrap()
         };
         let ids: Vec<_> = (0..=MAX_LARGE_APPS).map(open_large).collect();
         assert!(apps.find(&usual).is_some());

@@ -124,6 +124,9 @@ pub trait TokenStore: Send + Sync {
     fn note_presented<'a>(&'a self, refresh_token: &'a Secret) -> BoxFuture<'a, bool>;
     /// Forgets the note: the answer is saved, or none was given.
     fn settle_presented<'a>(&'a self, refresh_token: &'a Secret) -> BoxFuture<'a, ()>;
+    /// Drops from memory what opens an owner's partitions, until one of them is loaded or saved: nothing of the owner's is in
+    /// memory any more.
+    fn close<'a>(&'a self, owner: &'a Partition) -> BoxFuture<'a, ()>;
 }
 
 /// The store of what is never stored.
@@ -151,6 +154,10 @@ impl TokenStore for Nowhere {
     }
 
     fn settle_presented<'a>(&'a self, _: &'a Secret) -> BoxFuture<'a, ()> {
+        Box::pin(async {})
+    }
+
+    fn close<'a>(&'a self, _: &'a Partition) -> BoxFuture<'a, ()> {
         Box::pin(async {})
     }
 }

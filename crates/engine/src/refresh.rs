@@ -299,6 +299,7 @@ impl Engine {
         let redemption =
             build_refresh_token_request(provider, &definition.client_id, &grant, &call)
                 .with_extra_fields(&request.extras.fields);
+        self.check_room_to_go_on(user.partition(), 0)?;
         let lease = self.lease(user).await?;
         let secret = &candidate.token.secret;
         let was_lost = user.note_presented(secret).await;

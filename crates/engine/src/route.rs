@@ -19,6 +19,9 @@ pub struct Route {
     ca_certificates: BTreeSet<Vec<u8>>,
 }
 
+/// What a client takes up that trusts nobody in particular.
+const LEAST_SIZE: usize = 128 * 1024;
+
 /// Which requests go through a proxy, by their scheme; the particular before the general.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Proxied {
@@ -73,6 +76,12 @@ impl Route {
         let proxies = self.proxies.values().map(|proxy| proxy.url.expose().as_bytes());
         let certificates = self.ca_certificates.iter().map(Vec::as_slice);
         Some(digest(iter::once(schemes.as_bytes()).chain(proxies).chain(certificates)))
+    }
+
+    /// About how many bytes of memory it takes up: more than an application without one, since it has a client of its own.
+    pub(crate) fn size(&self) -> usize {
+        let proxies = self.proxies.values().map(|proxy| proxy.url.expose().len());
+        LEAST_SIZE + proxies.chain(self.ca_certificates.iter().map(Vec::len)).sum::<usize>()
     }
 
     /// How long to wait for the whole answer.

@@ -22,7 +22,7 @@ use crate::http_cache::HttpCache;
 use crate::keyed_lock::KeyedLocks;
 use crate::lease::Lease;
 use crate::managed_identity::{ManagedIdentityApplication, ManagedIdentityDefinition};
-use crate::open_apps::OpenApps;
+use crate::open_apps::{OpenApps, SMALL};
 use crate::ports::{StoreError, TokenStore};
 use crate::refresh_ahead::RefreshAhead;
 
@@ -82,6 +82,22 @@ impl User {
         &self.partition
     }
 
+    /// Whether it is this owner's, and in the store.
+    pub(crate) fn is_stored_for(&self, owner: &Partition) -> bool {
+        !self.partition.is_in_memory() && self.partition.owner() == *owner
+    }
+
+    /// About how many bytes of memory its cached entries take up.
+    pub fn cached_bytes(&self) -> usize {
+        self.cache().size()
+    }
+
+    /// About how many bytes of memory it takes up.
+    pub(crate) fn size(&self) -> usize {
+        let opened = self.apps.size() + self.managed_identities.size();
+        self.cache().size() + self.http_cache().size() + self.flows.size() + opened
+    }
+
     /// How many entries of each kind are cached.
     pub fn counts(&self) -> Counts {
         self.cache().counts()
@@ -113,9 +129,9 @@ impl User {
     /// # Errors
     /// When the user has too many, all of them in the middle of a sign-in.
     pub fn open_app(&self, definition: Definition) -> Result<Arc<ClientApplication>, Error> {
-        let (id, is_large) = (definition.app_id(), definition.route.is_some());
+        let (id, size) = (definition.app_id(), definition.size());
         let make = || ClientApplication::open(definition);
-        self.apps.open(id, is_large, make, || self.flows.open_apps())
+        self.apps.open(id, size, make, || self.flows.open_apps())
     }
 
     /// The open application with this id.
@@ -143,7 +159,7 @@ impl User {
     ) -> Result<Arc<ManagedIdentityApplication>, Error> {
         let (id, nobody) = (definition.app_id(), HashSet::new);
         let make = || ManagedIdentityApplication::open(definition);
-        self.managed_identities.open(id, false, make, nobody)
+        self.managed_identities.open(id, SMALL, make, nobody)
     }
 
     /// The open managed identity with this id.

@@ -29,6 +29,12 @@ impl Partition {
         }
     }
 
+    /// Whether it and this one are the same user's.
+    pub fn is_of_owner_of(&self, other: &Self) -> bool {
+        let owner = |it: &'_ str| it.find('/').unwrap_or(it.len());
+        self.0[..owner(&self.0)] == other.0[..owner(&other.0)]
+    }
+
     /// The Unix user whose it is, if it is one's.
     pub fn uid(&self) -> Option<u32> {
         let (kind, rest) = self.0.split_once(':')?;
@@ -124,6 +130,9 @@ mod tests {
             [user.clone(), user.of_application("a"), user.in_memory("b"), user.private("c/d:9")];
         for part in parts.iter().cloned().chain([parts[1].private("e")]) {
             assert_eq!((part.owner(), part.uid()), (user.clone(), Some(1000)), "{part:?}");
+            assert!(
+                part.is_of_owner_of(&parts[2]) && !part.is_of_owner_of(&Partition::of_uid(100))
+            );
         }
         for other in [Partition::of_sid("S-1-5-21-7"), Partition::of_secrets()] {
             assert_eq!((other.owner(), other.uid()), (other.clone(), None));

@@ -74,4 +74,8 @@ impl TokenStore for Powered<MemoryStore> {
     fn settle_presented<'a>(&'a self, refresh_token: &'a Secret) -> BoxFuture<'a, ()> {
         Box::pin(self.while_on(async { self.inner.settle_presented(refresh_token).await }))
     }
+
+    fn close<'a>(&'a self, owner: &'a Partition) -> BoxFuture<'a, ()> {
+        Box::pin(self.while_on(async { self.inner.close(owner).await }))
+    }
 }

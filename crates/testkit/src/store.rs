@@ -24,6 +24,7 @@ struct Disk {
     saves: Vec<Vec<Change>>,
     fault: Option<StoreError>,
     presented: HashSet<String>,
+    closed: Vec<Partition>,
 }
 
 impl MemoryStore {
@@ -50,6 +51,11 @@ impl MemoryStore {
     /// What was saved, in order.
     pub fn saves(&self) -> Vec<Vec<Change>> {
         self.lock().saves.clone()
+    }
+
+    /// Whose partitions were closed, in order.
+    pub fn closed(&self) -> Vec<Partition> {
+        self.lock().closed.clone()
     }
 
     /// What is stored of a partition, by key.
@@ -130,5 +136,9 @@ impl TokenStore for MemoryStore {
     fn settle_presented<'a>(&'a self, refresh_token: &'a Secret) -> BoxFuture<'a, ()> {
         self.lock().presented.remove(refresh_token.expose());
         Box::pin(async {})
+    }
+
+    fn close<'a>(&'a self, owner: &'a Partition) -> BoxFuture<'a, ()> {
+        Box::pin(async { self.lock().closed.push(owner.clone()) })
     }
 }

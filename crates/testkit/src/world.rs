@@ -35,6 +35,9 @@ pub use crate::idle::{run, settle};
 /// When every story begins.
 pub const START: UnixTime = UnixTime::from_seconds(1_700_000_000);
 
+/// What each user's programs may take up of the memory.
+pub const ROOM: usize = 1024 * 1024;
+
 /// An engine and all that is around it. Cloning it gives another hand on the same world.
 #[derive(Clone)]
 pub struct TestWorld {
@@ -88,7 +91,7 @@ impl TestWorld {
             redirects: Arc::<FakeRedirects>::clone(&redirects),
             machine: Arc::<FakeMachine>::clone(&machine),
         };
-        let (engine, caller) = (Engine::new(ports), caller_of(1000));
+        let (engine, caller) = (Engine::with_room(ports, Some(ROOM)), caller_of(1000));
         let connection = Arc::default();
         Self {
             clock,
@@ -110,14 +113,15 @@ impl TestWorld {
     pub fn restart(&mut self) {
         self.power.send_replace(false);
         self.power = Arc::new(watch::Sender::new(true));
-        self.engine = Engine::new(Ports {
+        let ports = Ports {
             http: Powered::new(&self.http, &self.power),
             clock: Arc::<FakeClock>::clone(&self.clock),
             rng: Arc::<SeededRng>::clone(&self.rng),
             store: Powered::new(&self.store, &self.power),
             redirects: Arc::<FakeRedirects>::clone(&self.redirects),
             machine: Arc::<FakeMachine>::clone(&self.machine),
-        });
+        };
+        self.engine = Engine::with_room(ports, Some(ROOM));
     }
 
     /// Locks the store, as the daemon does.

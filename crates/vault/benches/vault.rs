@@ -4,9 +4,12 @@
 
 use std::hint::black_box;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use valetkey_vault::{KeyChoice, KeyProvider, OpenOptions, Opened, RecordChange, Vault, open};
+use valetkey_vault::{
+    KeyChoice, KeyProvider, OpenOptions, Opened, RecordChange, Upkeep, Vault, open,
+};
 use zeroize::Zeroizing;
 
 const RECORD_BYTES: usize = 2048;
@@ -87,6 +90,30 @@ fn save(c: &mut Criterion) {
     group.finish();
 }
 
+/// How long others wait at most while keys are replaced: no save is taken during a piece, and the last piece copies the database.
+fn rotate(c: &mut Criterion) {
+    let mut group = c.benchmark_group("replace data keys among 10000 records of 2 KiB");
+    group.sample_size(10);
+    let (dir, mut vault) = filled(10_000);
+    let options = OpenOptions::new(dir.path().join("state"), 0);
+    group.bench_function("the longest piece", |b| {
+        b.iter_custom(|times| (0..times).map(|_| longest_piece(&mut vault, &options)).sum());
+    });
+    group.finish();
+}
+
+#[expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
+fn longest_piece(vault: &mut Vault, options: &OpenOptions) -> Duration {
+    vault.rotate_data_keys(None, 0).unwrap();
+    let (mut longest, mut upkeep) = (Duration::ZERO, Upkeep::More);
+    while upkeep == Upkeep::More {
+        let begun = Instant::now();
+        upkeep = vault.upkeep(options).unwrap();
+        longest = longest.max(begun.elapsed());
+    }
+    longest
+}
+
 fn write_and_sync(path: &Path, content: &[u8]) {
     use std::io::Write;
     let mut file = std::fs::File::create(path).unwrap();
@@ -94,5 +121,5 @@ fn write_and_sync(path: &Path, content: &[u8]) {
     file.sync_all().unwrap();
 }
 
-criterion_group!(benches, load, save);
+criterion_group!(benches, load, save, rotate);
 criterion_main!(benches);

@@ -7,8 +7,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
 use serde::Deserialize;
-use valetkey_engine::Error;
-use valetkey_model::Secret;
+use valetkey_model::{Partition, Secret};
 use valetkey_proto::v1::{AuditAct, UnlockRequest};
 
 use super::Api;
@@ -16,7 +15,7 @@ use super::answer::{empty, failed};
 use super::guard::{Json, Query};
 use crate::audit::Deed;
 use crate::failure::Failure;
-use crate::locking;
+use crate::locking::{self, Whose};
 use crate::session::Session;
 
 /// Where several users are served, the store is locked by those who administer the daemon (`?everybody=true`). Any other lock
@@ -26,9 +25,9 @@ pub(super) async fn lock(
     Extension(session): Extension<Arc<Session>>,
     Query(wish): Query<Wish>,
 ) -> Response<Body> {
-    let locked = match api.broker.serves_several() && !wish.everybody {
-        true => lock_own(&api, &session).await,
-        false => lock_store(&api, &session).await,
+    let locked = match api.whose(&session) {
+        Whose::Users(user) if !wish.everybody => lock_own(&api, user).await,
+        _ => lock_store(&api, &session).await,
     };
     confirm(&api, &session, AuditAct::Locked, locked)
 }
@@ -39,22 +38,16 @@ pub(super) struct Wish {
     everybody: bool,
 }
 
-async fn lock_own(api: &Arc<Api>, session: &Arc<Session>) -> Result<(), Failure> {
-    let (api, session) = (Arc::clone(api), Arc::clone(session));
-    // A task of its own: a caller who hangs up must not leave half of it in memory.
-    let task = tokio::spawn(async move {
-        let quiet = api.broker.engine().quiet_down_for(&session.caller().partition).await?;
-        quiet.lock_user();
-        api.broker.consent().forget_user(&session.caller().partition);
-        Ok(())
-    });
-    task.await.unwrap_or(Err(Error::Bug("a lock died").into()))
+async fn lock_own(api: &Arc<Api>, user: Partition) -> Result<(), Failure> {
+    locking::lock_user(api, &user).await?;
+    api.locking.note_decision(&Whose::Users(user), api.broker.engine().now());
+    Ok(())
 }
 
 async fn lock_store(api: &Api, session: &Session) -> Result<(), Failure> {
     api.broker.check_administration(session).await?;
     locking::lock(&api.broker, &api.store).await?;
-    api.locking.note_decision(api.broker.engine().now());
+    api.locking.note_decision(&Whose::Everybodys, api.broker.engine().now());
     Ok(())
 }
 
@@ -70,8 +63,9 @@ pub(super) async fn unlock(
 /// Whoever may guess at the store's passphrase makes others wait for their turn; and where there is none to guess, whoever may
 /// not administer must not open what somebody locked.
 async fn unlock_for(api: &Api, session: &Session, passphrase: Secret) -> Result<(), Failure> {
-    api.broker.engine().unlock_user(&session.caller().partition);
-    if api.broker.serves_several() {
+    if let own @ Whose::Users(user) = &api.whose(session) {
+        api.broker.engine().unlock_user(user);
+        api.locking.note_decision(own, api.broker.engine().now());
         if !api.store.report().locked {
             return Ok(());
         }
@@ -83,7 +77,7 @@ async fn unlock_for(api: &Api, session: &Session, passphrase: Secret) -> Result<
         api.broker.decide_on_administration(session).await?;
         api.store.reopen().await?;
     }
-    api.locking.note_decision(api.broker.engine().now());
+    api.locking.note_decision(&Whose::Everybodys, api.broker.engine().now());
     Ok(())
 }
 

@@ -34,7 +34,8 @@ use valetkey_proto::v1::paths::route;
 
 use crate::broker::Broker;
 use crate::failure::Failure;
-use crate::locking::{Locking, Watch};
+use crate::locking::{Locking, Watch, Whose};
+use crate::session::Session;
 use crate::shutdown::ShutdownSignal;
 use crate::store::VaultStore;
 
@@ -52,6 +53,16 @@ pub struct Api {
     pub process: status::Process,
     /// Ends what waits.
     pub stop: ShutdownSignal,
+}
+
+impl Api {
+    /// What is locked by itself when this connection's user is idle.
+    fn whose(&self, session: &Session) -> Whose {
+        match self.broker.serves_several() {
+            true => Whose::Users(session.caller().partition.clone()),
+            false => Whose::Everybodys,
+        }
+    }
 }
 
 pub use door::door;

@@ -26,7 +26,7 @@ pub(super) async fn post(
             Ok(id) => id,
             Err(failure) => return failed(&failure, &fresh),
         };
-    api.locking.note_use(api.broker.engine().now());
+    api.locking.note_use(api.whose(&session), api.broker.engine().now());
     let acquired = async {
         if let Some(opened) = api.broker.find_managed_identity(&session, &app) {
             let id = correlation_id.clone();

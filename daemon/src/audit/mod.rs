@@ -64,10 +64,14 @@ impl Audit {
     /// Notes what the daemon did by itself, for its own user.
     #[cfg(unix)]
     pub fn note_own(&self, act: v1::AuditAct, why: &str, now: UnixTime) {
-        let user = Partition::of_uid(rustix::process::geteuid().as_raw());
+        self.note_for(&Partition::of_uid(rustix::process::geteuid().as_raw()), act, why, now);
+    }
+
+    /// Notes what the daemon did by itself, for this user.
+    pub fn note_for(&self, user: &Partition, act: v1::AuditAct, why: &str, now: UnixTime) {
         let record =
             AuditRecord { detail: Some(why.to_owned()), ..AuditRecord::new(now.seconds(), act) };
-        self.writer.write(&user, record, now);
+        self.writer.write(user, record, now);
     }
 
     /// The last `limit` records of a user, the newest last. Reads files, and blocks for that long.

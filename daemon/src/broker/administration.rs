@@ -15,11 +15,12 @@ use crate::session::Session;
 const MOST_CACHED: usize = 20_000;
 
 impl Broker {
-    /// Whether more of a user's may come into the cache. What is there is kept, and refreshed.
+    /// Whether more of a user's may come into the cache, `bytes` of which are known. What is there is kept, and refreshed.
     ///
     /// # Errors
     /// Where several users are served, and this one has enough.
-    pub fn check_room(&self, user: &User) -> Result<(), Failure> {
+    pub fn check_room(&self, user: &User, bytes: usize) -> Result<(), Failure> {
+        self.engine.check_room(user.partition(), bytes)?;
         let Counts { accounts, access_tokens, refresh_tokens, .. } = user.counts();
         if !self.serves_several() || accounts + access_tokens + refresh_tokens < MOST_CACHED {
             return Ok(());
@@ -45,7 +46,11 @@ impl Broker {
     /// # Errors
     /// When the service is for others.
     pub async fn check_connection(&self, session: &Session) -> Result<(), ServiceDenial> {
-        self.service.admit(session, &self.configuration, self.engine.now()).await
+        self.service.admit(session, &self.configuration, self.engine.now()).await?;
+        if self.serves_several() {
+            session.stay(|user| self.in_memory.stay(user));
+        }
+        Ok(())
     }
 
     /// Whether a connection's user sees to what all users share.

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use valetkey_engine::ports::StoreError;
 use valetkey_engine::{Attendant, Error};
+use valetkey_model::Partition;
 use valetkey_policy::{Denial, Grant, Word};
 use valetkey_proto::v1::{self, AuditAct, ErrorCode};
 
@@ -118,7 +120,18 @@ impl Broker {
 
     async fn administered(&self, session: &Session) -> Result<Arc<Book>, Failure> {
         self.decide_on_administration(session).await?;
-        let book = self.consent.book(&session.caller().partition).await;
-        Ok(book.map_err(Error::from)?)
+        Ok(self.open_book(&session.caller().partition).await.map_err(Error::from)?)
+    }
+
+    /// A user's book, which is locked with what is the user's.
+    pub(super) async fn open_book(&self, user: &Partition) -> Result<Arc<Book>, StoreError> {
+        self.engine.check_unlocked(user)?;
+        let book = self.consent.book(user).await?;
+        let locked_meanwhile = self.engine.check_unlocked(user);
+        if locked_meanwhile.is_err() {
+            self.consent.forget_user(user);
+            self.engine.close_store(user).await;
+        }
+        locked_meanwhile.map(|()| book)
     }
 }

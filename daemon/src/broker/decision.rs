@@ -190,7 +190,7 @@ impl Broker {
             return;
         }
         let environment = definition.authority.environment();
-        let Ok(book) = self.consent.book(asker.partition()).await else { return };
+        let Ok(book) = self.open_book(asker.partition()).await else { return };
         let is_known = |grant: &Grant| {
             grant.word == Word::SignedIn
                 && grant.program == asker.program
@@ -230,7 +230,7 @@ impl Broker {
                 && grant.account == *account
                 && grant.environment == environment
         };
-        let Ok(book) = self.consent.book(&session.caller().partition).await else { return };
+        let Ok(book) = self.open_book(&session.caller().partition).await else { return };
         if let Err(error) = book.revoke(is_meant).await {
             tracing::info!(%error, "grants of who has signed out could not be removed");
         }
@@ -302,7 +302,7 @@ impl Broker {
     }
 
     async fn book(&self, asker: &Asker) -> Result<Arc<Book>, Failure> {
-        let book = self.consent.book(asker.partition()).await;
+        let book = self.open_book(asker.partition()).await;
         Ok(book.map_err(valetkey_engine::Error::from)?)
     }
 

@@ -97,6 +97,8 @@ impl Broker {
             self.engine.forget_in_memory(&place);
         } else if !self.engine.unload(&place).await {
             self.in_memory.put_back(user, place);
+        } else if place == *user {
+            self.consent.put_away(user);
         }
     }
 

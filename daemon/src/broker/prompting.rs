@@ -58,7 +58,7 @@ impl Broker {
         user: &Partition,
         shown: &mut HashSet<String>,
     ) -> Option<(Arc<Book>, Arc<Prompt>)> {
-        let book = self.consent.book(user).await.ok()?;
+        let book = self.open_book(user).await.ok()?;
         let open = book.prompts(Duration::ZERO, || self.engine.now()).await;
         shown.retain(|id| open.iter().any(|prompt| prompt.id == *id));
         let next = open.into_iter().find(|prompt| !shown.contains(&prompt.id))?;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use valetkey_cache::Entry;
 use valetkey_engine::{Error, ExportCacheRequest, ImportCacheRequest};
 use valetkey_policy::{Authorized, decide_on_cache};
 use valetkey_proto::v1::{self, AuditAct};
@@ -24,7 +25,7 @@ impl Broker {
     ) -> Result<v1::CacheImport, Failure> {
         let reading = off_the_runtime(|| from_wire::foreign_cache(request)).await?;
         let user = self.user(session).await?;
-        self.check_room(&user)?;
+        self.check_room(&user, reading.entries.iter().map(Entry::size).sum())?;
         let request = ImportCacheRequest { entries: reading.entries };
         let in_force = self.configuration.in_force();
         let asker = self.asker(session, &in_force).await?;

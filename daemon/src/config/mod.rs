@@ -91,7 +91,8 @@ pub struct VaultConfig {
     pub key: KeyName,
     /// A file that only you can read, whose first line is the passphrase; without it `valetkey unlock` asks for one.
     pub passphrase_file: Option<PathBuf>,
-    /// Seconds without a token after which the store is locked, until `valetkey unlock`; 0 is never.
+    /// Seconds without a token after which the store is locked, until `valetkey unlock`; 0 is never. Where several users are
+    /// served, each one's part by itself.
     pub lock_after_idle: u64,
     /// When else it is locked: with the screen, and before the machine sleeps. systemd-logind tells of both.
     pub lock_on: Vec<LockOn>,
@@ -102,7 +103,8 @@ pub struct VaultConfig {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum LockOn {
-    /// The screen of one of the user's sessions. It unlocks a store that needs no passphrase, too.
+    /// The screen of one of the user's sessions. It unlocks a store that needs no passphrase, too. Where several users are
+    /// served, their own part alone.
     Screen,
     /// The machine's sleep.
     Sleep,

@@ -247,6 +247,13 @@ impl Book {
         Ok(())
     }
 
+    /// Whether all that was said is in the store, and nothing is being asked.
+    pub(super) fn is_stored(&self) -> bool {
+        let state = self.lock();
+        let mut grants = state.grants.iter();
+        state.prompts.is_empty() && grants.all(|grant| record::encode(grant).is_some())
+    }
+
     /// Ends the waiting: the store is locked.
     pub(super) fn close(&self) {
         self.is_closed.send_replace(true);

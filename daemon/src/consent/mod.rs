@@ -106,6 +106,14 @@ impl Consent {
         }
     }
 
+    /// Takes a user's book out of memory, unless there is something in it that is nowhere else, or somebody reads in it.
+    pub fn put_away(&self, user: &Partition) {
+        let mut books = self.lock();
+        if books.get(user).is_some_and(|book| Arc::strong_count(book) == 1 && book.is_stored()) {
+            books.remove(user);
+        }
+    }
+
     fn find(&self, user: &Partition) -> Option<Arc<Book>> {
         self.lock().get(user).map(Arc::clone)
     }

@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use valetkey_engine::ports::Clock;
+use valetkey_model::Partition;
 
-use super::{AutoLock, Cause, Watch};
+use super::{AutoLock, Cause, Watch, Whose};
 use crate::config::LockOn;
 use crate::logind::{Logind, Notice};
 
 /// Locks on these occasions, for as long as it is polled.
 pub async fn watch(on: &[LockOn], auto: &AutoLock, watch: &Watch, clock: &dyn Clock) {
-    let user = rustix::process::geteuid().as_raw();
+    let several = auto.0.broker.serves_several();
+    let user = (!several).then(|| rustix::process::geteuid().as_raw());
     watch.set(Some("logind has not answered yet".to_owned()));
     loop {
         match Logind::listen(user).await {
@@ -31,21 +33,27 @@ pub async fn watch(on: &[LockOn], auto: &AutoLock, watch: &Watch, clock: &dyn Cl
 }
 
 async fn follow(mut logind: Logind, on: &[LockOn], auto: &AutoLock) {
+    let several = auto.0.broker.serves_several();
+    let of_user = |user| match several {
+        true => Whose::Users(Partition::of_uid(user)),
+        false => Whose::Everybodys,
+    };
+    let for_sleep = || auto.lock(Cause::Sleep, &Whose::Everybodys);
     let mut has_slept_unlocked = false;
     while let Some(notice) = logind.next().await {
         match notice {
-            Notice::ScreenLocked if on.contains(&LockOn::Screen) => {
-                auto.lock(Cause::Screen).await;
+            Notice::ScreenLocked(user) if on.contains(&LockOn::Screen) => {
+                auto.lock(Cause::Screen, &of_user(user)).await;
             }
-            Notice::ScreenUnlocked => auto.unlock().await,
+            Notice::ScreenUnlocked(user) => auto.unlock(&Partition::of_uid(user)).await,
             Notice::AboutToSleep(delay) if on.contains(&LockOn::Sleep) => {
-                has_slept_unlocked = !auto.lock(Cause::Sleep).await;
+                has_slept_unlocked = !for_sleep().await;
                 drop(delay);
             }
             Notice::Awake if has_slept_unlocked => {
-                has_slept_unlocked = !auto.lock(Cause::Sleep).await;
+                has_slept_unlocked = !for_sleep().await;
             }
-            Notice::ScreenLocked | Notice::AboutToSleep(_) | Notice::Awake => {}
+            Notice::ScreenLocked(_) | Notice::AboutToSleep(_) | Notice::Awake => {}
         }
     }
 }

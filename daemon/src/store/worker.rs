@@ -30,6 +30,7 @@ pub(super) enum Command {
     CountSecrets { answer: Answer<usize, StoreError> },
     Mark { credential: Zeroizing<Vec<u8>>, answer: Answer<[u8; 32], StoreError> },
     Present { token: Zeroizing<Vec<u8>>, what: Presentation, answer: oneshot::Sender<bool> },
+    Close { owner: Partition, answer: oneshot::Sender<()> },
     Unlock { passphrase: Zeroizing<String>, attempt: Attempt, answer: Answer<(), Failure> },
     Reopen { answer: Answer<(), Failure> },
     Rotate { rotation: Box<Rotation>, attempt: Option<Attempt>, answer: Answer<(), Failure> },
@@ -123,6 +124,12 @@ impl Worker {
             }
             Command::Present { token, what, answer } => {
                 let _ = answer.send(self.present(&token, what));
+            }
+            Command::Close { owner, answer } => {
+                if let State::Ready(vault) = &self.state {
+                    vault.close_keys(owner.as_str());
+                }
+                let _ = answer.send(());
             }
             Command::Unlock { passphrase, attempt, answer } => {
                 let outcome = self.unlock(passphrase, &attempt);

@@ -172,6 +172,13 @@ async fn a_users_lock_is_that_users_alone() {
     let mut other = machine.connect_as(ANN);
     assert_eq!(other.post("/v1/apps", &definition(&entra)).await.refusal().0, 423);
     assert_eq!(other.post("/v1/apps", &confidential(&entra)).await.refusal().0, 423);
+    for path in ["/v1/grants", "/v1/prompts?wait=0"] {
+        assert_eq!(
+            other.get(path).await.refusal().0,
+            423,
+            "{path}: what she has said is locked as well"
+        );
+    }
     let status = other.get("/v1/status").await.success();
     assert_eq!(status["service"], json!({"administrator": false, "locked_by_you": true}));
     assert_eq!(ben.token(json!({})).await.success()["token_source"], "cache");

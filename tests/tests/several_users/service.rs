@@ -1,7 +1,7 @@
 //! Whom the service is for, who administers it, what one user may use up, and how it is found.
 
 use serde_json::json;
-use valetkey_tests::{ALICE, Caller, SeveralUsers, request};
+use valetkey_tests::{ALICE, Answer, BOB, Caller, Connection, SeveralUsers, request};
 
 use crate::support::{
     ANN, BEN, ROOT, SECRET, STRANGER, definition, policy, provider, put, settled,
@@ -217,4 +217,61 @@ async fn the_configuration_of_the_readme_is_one() {
         let status = machine.connect_as(uid).get("/v1/status").await.success();
         assert_eq!(status["service"]["administrator"], uid == ROOT);
     }
+}
+
+/// A cache of refresh tokens of so many bytes each.
+fn large_cache(number: usize, bytes: usize) -> serde_json::Value {
+    let tokens = (0..20).map(|part| {
+        let id = format!("{number}-{part}.home");
+        let token = json!({
+            "credential_type": "RefreshToken", "environment": "login.example.com", "client_id": "editor",
+            "home_account_id": id, "secret": format!("{id}{}", "x".repeat(bytes)), "target": "",
+        });
+        (format!("{id}-login.example.com-refreshtoken-editor--"), token)
+    });
+    json!({"RefreshToken": tokens.collect::<serde_json::Map<_, _>>()})
+}
+
+/// Imports until it is refused; how often it was not, and how it was.
+async fn import_until_refused(connection: &mut Connection, bytes: usize) -> (usize, Answer) {
+    for number in 0..80 {
+        let request = json!({"cache": large_cache(bytes * 100 + number, bytes)});
+        let answer = connection.post("/v1/cache/import", &request).await;
+        if answer.status != 200 {
+            return (number, answer);
+        }
+    }
+    panic!("80 imports with tokens of {bytes} bytes")
+}
+
+#[tokio::test]
+async fn who_takes_up_too_much_memory_is_told_so_and_others_notice_nothing() {
+    let Some((machine, entra, mut ann)) = settled().await else { return };
+    let mut ben = Caller::open(machine.connect_as(BEN), &definition(&entra)).await;
+    ben.sign_in(entra.control(), BOB).await;
+    let mut connection = machine.connect_as(ANN);
+    let (imports, refused) = import_until_refused(&mut connection, 50_000).await;
+    assert!((55..=66).contains(&imports), "64 MiB is the limit: {imports}");
+    assert_eq!(refused.refusal(), (429, "too_many_requests".to_owned()));
+    let said = refused.json()["error_description"].as_str().unwrap().to_owned();
+    assert!(said.contains("64 MiB") && said.contains("sign out"), "{said}");
+    import_until_refused(&mut connection, 1000).await;
+    let wish =
+        json!({"kind": "device_code", "scopes": ["https://graph.contoso.com/Files.ReadWrite"]});
+    let flow = ann.usual.start_flow(wish).await;
+    assert_eq!(flow.refusal().0, 429);
+    assert_eq!(ann.usual.token(json!({})).await.success()["access_token"], ann.token.as_str());
+    ann.usual.token(json!({"force_refresh": true})).await.success();
+
+    assert_eq!(
+        ben.token(json!({"force_refresh": true})).await.success()["token_source"],
+        "identity_provider"
+    );
+    let imported = machine
+        .connect_as(BEN)
+        .post("/v1/cache/import", &json!({"cache": large_cache(0, 50_000)}))
+        .await;
+    assert_eq!(imported.status, 200, "{}", imported.json());
+    let mut root = Caller::open(machine.connect_as(ROOT), &definition(&entra)).await;
+    root.sign_in(entra.control(), ALICE).await;
 }

@@ -26,6 +26,8 @@ const MAX_ENDED: usize = 64;
 const MAX_FLOWS: usize = 4096;
 /// How many of these by one program.
 const MAX_FLOWS_OF_PROGRAM: usize = 1024;
+/// Bytes of a flow or a sign-in without its texts; a token that it brought is in the cache as well.
+const FLOW_SIZE: usize = 2 * 1024;
 /// How long the outcome of a flow can be asked for after its end, in seconds.
 const REMEMBER_SECONDS: i64 = 600;
 
@@ -62,6 +64,7 @@ struct Begun {
     key: JoinKey,
     beginner: Attendant,
     sign_in: Arc<SignIn>,
+    size: usize,
 }
 
 impl JoinKey {
@@ -135,7 +138,9 @@ impl FlowRegistry {
 
     pub(crate) fn begin(&self, key: JoinKey, beginner: &Attendant, sign_in: &Arc<SignIn>) {
         let (beginner, sign_in) = (beginner.clone(), Arc::clone(sign_in));
-        self.lock().sign_ins.push(Begun { key, beginner, sign_in });
+        // Here, and in its request.
+        let size = 2 * format!("{key:?}").len() + FLOW_SIZE;
+        self.lock().sign_ins.push(Begun { key, beginner, sign_in, size });
     }
 
     pub(crate) fn insert(&self, flow: &Arc<Flow>) {
@@ -147,6 +152,13 @@ impl FlowRegistry {
         for begun in &self.lock().sign_ins {
             begun.sign_in.finish(Err(error.clone()));
         }
+    }
+
+    /// About how many bytes of memory they take up. Visits the sign-ins, of which there are not many.
+    pub(crate) fn size(&self) -> usize {
+        let known = self.lock();
+        let begun: usize = known.sign_ins.iter().map(|begun| begun.size).sum();
+        begun + (known.ended.len() + known.flows.len()) * FLOW_SIZE
     }
 
     /// How many sign-ins are open.

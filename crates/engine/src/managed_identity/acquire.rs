@@ -111,6 +111,7 @@ impl Engine {
         request: &ResourceTokenRequest,
         stale: Option<Arc<AccessToken>>,
     ) -> Result<TokenAnswer, Error> {
+        self.check_room_to_go_on(user.partition(), 0)?;
         let response = self.fetch(user, request, stale).await?;
         let (now, client_id) = (self.now(), &request.app.definition.client_id);
         let event = TokenEvent {

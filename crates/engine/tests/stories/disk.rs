@@ -63,6 +63,7 @@ fn what_nobody_uses_leaves_memory_once_it_is_saved_and_is_found_again() {
         world.store.recover();
         assert!(unload().await);
         assert!(world.engine.find_user(world.partition()).is_none());
+        assert_eq!(world.store.closed(), [world.partition().owner()]);
         assert!(unload().await, "it is gone already");
         let app = world.app("editor").await;
         assert_eq!(world.token(&app, "a").await, "cached at-2");

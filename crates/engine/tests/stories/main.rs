@@ -20,6 +20,7 @@ mod lock;
 mod managed_identity;
 mod possession;
 mod refresh_faults;
+mod room;
 mod sign_out;
 mod single_flight;
 mod time;

@@ -46,7 +46,15 @@ pub struct ClientCertificate {
     x5c: Vec<String>,
 }
 
+/// An RSA key with what is computed from it, and the one certificate that is its own.
+const KEY_SIZE: usize = 16 * 1024;
+
 impl ClientCertificate {
+    /// About how many bytes of memory it takes up.
+    pub fn size(&self) -> usize {
+        KEY_SIZE + self.x5c.iter().map(|text| 2 * text.len()).sum::<usize>()
+    }
+
     /// # Errors
     /// When a part cannot be read, or the parts do not belong together.
     pub fn from_pem(source: &PemCredential<'_>) -> Result<Self, CredentialError> {
