@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Mutex as AsyncMutex;
 use valetkey_model::{Caller, UnixTime};
 use valetkey_policy::{
-    Clientele, Members, ServiceDenial, Users, decide_administration, decide_connection,
+    Clientele, Members, ServiceDenial, Users, decide_connection, decide_on_shared_administration,
 };
 
 use crate::config::{self, ServiceConfig, UserName};
@@ -89,10 +89,10 @@ impl Service {
         now: UnixTime,
     ) -> Result<(), ServiceDenial> {
         if !self.serves_several {
-            return decide_administration(&Clientele::OwnUser, session.caller());
+            return decide_on_shared_administration(&Clientele::OwnUser, session.caller());
         }
         let known = self.look(configuration, now).await;
-        decide_administration(&known.clientele, session.caller())
+        decide_on_shared_administration(&known.clientele, session.caller())
     }
 
     /// Whether the service is known to be for others than this caller, without looking anybody up.

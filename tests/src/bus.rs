@@ -39,7 +39,7 @@ impl Bus {
             .stderr(Stdio::null())
             .spawn();
         let Ok(mut daemon) = daemon else {
-            println!("skipped: there is no dbus-daemon");
+            crate::skip("there is no dbus-daemon");
             return None;
         };
         // It says where it is as soon as it listens.

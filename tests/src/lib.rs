@@ -30,6 +30,7 @@ mod random;
 pub mod screen;
 #[cfg(target_os = "linux")]
 mod several;
+mod skip;
 #[cfg(target_os = "linux")]
 pub mod soak;
 mod tls;
@@ -48,6 +49,9 @@ pub use puppet::{Act, Puppet};
 pub use random::Random;
 #[cfg(target_os = "linux")]
 pub use several::{SERVICE, SeveralUsers};
+#[cfg(unix)]
+pub use skip::is_root;
+pub use skip::skip;
 pub use tls::TlsFront;
 pub use vitals::Vitals;
 pub use world::{ALICE, BOB, CLIENT_ID, SCOPE, World};

@@ -9,17 +9,17 @@ use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
 
 use rustix::process::{Gid, Pid, Signal, Uid, kill_process};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 use tempfile::TempDir;
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::{TcpStream, UnixDatagram, UnixStream};
 use tokio::process::{Child, Command};
 use valetkey_ipc::Endpoint;
 
-use crate::connection::{Answer, Connection, patiently, request};
+use crate::connection::{Connection, patiently};
 use crate::programs::Program;
+use crate::skip::is_root;
 
 /// The system's daemon. Dropping it kills the daemon and removes all.
 pub struct SeveralUsers {
@@ -37,9 +37,7 @@ impl SeveralUsers {
     /// # Panics
     /// When there is no room for temporary files.
     pub fn new(configuration: &str) -> Option<Self> {
-        if !rustix::process::geteuid().is_root() {
-            let test = std::thread::current().name().unwrap_or_default().to_owned();
-            eprintln!("not run, for it takes root: {test}");
+        if !is_root() {
             return None;
         }
         // Where root alone can make folders: clients trust whom root gave the socket's folder.
@@ -106,23 +104,25 @@ impl SeveralUsers {
         command.current_dir("/").uid(self.runs_as).gid(self.runs_as).kill_on_drop(true);
         let log = File::options().append(true).create(true).open(self.log_file()).unwrap();
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        let ready = self.open_notices(&mut command);
         let mut daemon = command.spawn().unwrap();
-        let answering = async {
-            // By an answer: a daemon that only listens does not hear signals yet.
-            while self.ask_whether_up().await.is_none() {
-                let ended = daemon.try_wait().unwrap();
-                assert!(ended.is_none(), "the daemon ended; its log:\n{}", self.logs());
-                // sleep: nothing tells when another process begins to listen but trying to connect.
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        patiently("the daemon's start", answering).await;
+        tokio::select! {
+            // It may be sent signals from then on; to listen it begins before.
+            () = patiently("the daemon's start", wait_until_ready(&ready)) => {}
+            _ = daemon.wait() => panic!("the daemon ended; its log:\n{}", self.logs()),
+        }
         self.daemon = Some(daemon);
     }
 
-    async fn ask_whether_up(&self) -> Option<Answer> {
-        let question = request("GET", "/v1/status", "", b"");
-        self.try_connect_with(self.runs_as, &[]).ok()?.try_ask(&question).await.ok()
+    /// Where the daemon tells of itself, as to systemd (sd_notify(3)).
+    fn open_notices(&self, command: &mut Command) -> UnixDatagram {
+        let path = self.folder().join("notices");
+        // One that another daemon told of itself before may be there.
+        let _ = fs::remove_file(&path);
+        let notices = UnixDatagram::bind(&path).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o666)).unwrap();
+        command.env("NOTIFY_SOCKET", path);
+        notices
     }
 
     /// Where the daemon listens.
@@ -225,4 +225,14 @@ fn as_user<T: Send + 'static>(
         work()
     };
     std::thread::spawn(work).join().unwrap()
+}
+
+async fn wait_until_ready(notices: &UnixDatagram) {
+    let mut notice = [0; 256];
+    loop {
+        let length = notices.recv(&mut notice).await.unwrap();
+        if notice[..length].split(|byte| *byte == b'\n').any(|line| line == b"READY=1") {
+            return;
+        }
+    }
 }

@@ -6,7 +6,7 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 use tokio::net::UnixStream;
-use valetkey_tests::{ALICE, Answer, Connection, Machine, World, patiently, request};
+use valetkey_tests::{ALICE, Answer, Connection, Machine, World, patiently, request, skip};
 
 /// What an attack may cost the daemon in memory while it goes on, in KiB. The rest is at most what 4,096 connections of one
 /// user need.
@@ -68,10 +68,7 @@ async fn ten_thousand_connections_leave_the_daemon_alive_and_a_known_caller_serv
     const CROWD: u64 = 10_000;
     let most = lift_descriptor_limit();
     if most < CROWD + 100 {
-        return eprintln!(
-            "skipped: ten_thousand_connections_leave_the_daemon_alive_and_a_known_caller_served: \
-             a process may have {most} descriptors here"
-        );
+        return skip(&format!("a process may have {most} descriptors here"));
     }
     let world = World::start().await;
     let mut caller = world.signed_in(ALICE).await;

@@ -14,7 +14,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use valetkey_client::Client;
 use valetkey_testkit::entra::Options;
-use valetkey_tests::{ALICE, Act, Machine, Program, Puppet, SCOPE, World, patiently};
+use valetkey_tests::{ALICE, Act, Machine, Program, Puppet, SCOPE, World, is_root, patiently};
 
 /// A program that is on every machine, and is no interpreter. The attackers want to be taken for it.
 const TRUSTED: &str = "/usr/bin/true";
@@ -148,7 +148,7 @@ async fn run_under(number: u64, machine: &Machine, program: &Path) -> Child {
 
 #[tokio::test]
 async fn a_process_that_has_the_number_of_one_that_ended_is_not_named_in_its_place() {
-    if !may_be_root("a_process_that_has_the_number_of_one_that_ended_is_not_named_in_its_place") {
+    if !is_root() {
         return;
     }
     let world = start().await;
@@ -180,15 +180,6 @@ fn open_to_everybody(machine: &Machine) {
     fs::set_permissions(socket, Permissions::from_mode(0o666)).unwrap();
 }
 
-/// Only root can run a program as somebody else, or under a number of its choice.
-fn may_be_root(test: &str) -> bool {
-    let may = rustix::process::geteuid().is_root();
-    if !may {
-        eprintln!("skipped: {test}: it needs root");
-    }
-    may
-}
-
 fn as_nobody(machine: &Machine, program: &str) -> Command {
     let mut command = machine.command_of("setpriv");
     command.args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", program]);
@@ -198,7 +189,7 @@ fn as_nobody(machine: &Machine, program: &str) -> Command {
 
 #[tokio::test]
 async fn another_user_who_reaches_the_socket_is_refused_by_the_kernels_word() {
-    if !may_be_root("another_user_who_reaches_the_socket_is_refused_by_the_kernels_word") {
+    if !is_root() {
         return;
     }
     let world = start().await;
@@ -262,7 +253,7 @@ impl Squatter {
 /// The same for Python is in its own tests: `test_another_users_process_gets_not_a_byte`.
 #[tokio::test]
 async fn a_squatted_socket_gets_not_a_byte_of_the_sdk_and_the_command() {
-    if !may_be_root("a_squatted_socket_gets_not_a_byte_of_the_sdk_and_the_command") {
+    if !is_root() {
         return;
     }
     let machine = Machine::new();

@@ -8,7 +8,7 @@ use std::process::Stdio;
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 use valetkey_testkit::entra::{Options, Rotation};
-use valetkey_tests::{ALICE, Caller, Machine, Program, World, patiently};
+use valetkey_tests::{ALICE, Caller, Machine, Program, World, patiently, skip};
 
 /// Each refresh token is good for one use: a lost one would mean a new sign-in.
 fn strictly_rotating() -> Options {
@@ -159,7 +159,7 @@ async fn machine_on_small_disk() -> Option<(Machine, Mounts, String)> {
     let mounts = match Mounts::new().await {
         Ok(mounts) => mounts,
         Err(why) => {
-            eprintln!("skipped: this machine lets a test mount no file system of its own: {why}");
+            skip(&format!("the machine lets a test mount no file system of its own: {why}"));
             return None;
         }
     };

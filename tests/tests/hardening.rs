@@ -3,9 +3,10 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test says what failed by panicking")]
 
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::PathBuf;
 
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use serde_json::{Value, json};
 use valetkey_tests::{Machine, Program, patiently};
 
@@ -86,18 +87,10 @@ async fn the_lookout_ends_with_its_daemon_however_that_ends() {
     assert_eq!(row(lookout, "Name"), "valetkeyd-look");
     let descriptors = std::fs::read_dir(format!("/proc/{lookout}/fd")).unwrap().count();
     assert_eq!(descriptors, 4, "the standard three, and the way to the daemon");
+    let number = Pid::from_raw(i32::try_from(lookout).unwrap()).unwrap();
+    // A handle to a process is readable once that has ended (pidfd_open(2)).
+    let handle = pidfd_open(number, PidfdFlags::empty()).unwrap();
     machine.kill().await;
-    let gone = async {
-        while !is_gone(Path::new(&format!("/proc/{lookout}"))) {
-            // sleep: nothing tells when a process ends that is not our child.
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    patiently("the lookout's end", gone).await;
-}
-
-/// Or waits for its new parent to notice.
-fn is_gone(process: &Path) -> bool {
-    std::fs::read_to_string(process.join("status"))
-        .map_or(true, |status| status.contains("State:\tZ"))
+    let end = move || poll(&mut [PollFd::new(&handle, PollFlags::IN)], None).unwrap();
+    patiently("the lookout's end", tokio::task::spawn_blocking(end)).await.unwrap();
 }

@@ -6,11 +6,15 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::process::Child;
 use valetkey_tests::screen::{Screen, announce, start};
 use valetkey_tests::{ALICE, CLIENT_ID, Machine, Program, SCOPE, World, patiently};
+
+/// When a menu that does not open is asked for again.
+const FORGOTTEN: Duration = Duration::from_secs(5);
 
 /// A machine with a screen, a session bus and a notification server.
 struct Desktop {
@@ -41,11 +45,20 @@ impl Desktop {
         desktop
     }
 
-    /// Presses a button of what is on the screen.
+    /// Presses a button of the one question on the screen, until that is gone: under load dunst now and then forgets to open its
+    /// menu.
     async fn press(&self, machine: &Machine, button: &str) {
         machine.write("desktop/pick.wanted", format!("#{button}"));
-        let pressing = dunstctl(machine, &["context"]).await;
-        assert!(pressing.is_some(), "dunst has no menu");
+        let pressing = async {
+            loop {
+                assert!(dunstctl(machine, &["context"]).await.is_some(), "dunst has no menu");
+                let gone = self.wait_for_shown(machine, 0);
+                if tokio::time::timeout(FORGOTTEN, gone).await.is_ok() {
+                    return;
+                }
+            }
+        };
+        patiently("the notification's end", pressing).await;
     }
 
     /// What the buttons say of all that was ever on the screen.

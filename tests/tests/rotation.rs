@@ -3,11 +3,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use valetkey_testkit::entra::Options;
-use valetkey_tests::{ALICE, Machine, World, patiently};
+use valetkey_tests::{ALICE, Machine, World, patiently, skip};
 
 async fn rotate(world: &World, request: Value) -> valetkey_tests::Answer {
     world.machine.connect().await.post("/v1/keys/rotate", &request).await
@@ -21,8 +20,6 @@ async fn sealed_anew(world: &World) -> Value {
             if key["sealing_anew"].is_null() {
                 return key;
             }
-            // sleep: nothing tells when the daemon is done but the status.
-            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
     patiently("the end of a rotation", done).await
@@ -116,8 +113,7 @@ async fn a_key_moves_from_a_file_to_a_passphrase_and_back_when_that_is_asked_for
     declare(&machine, "auto");
     let mut world = World::with(machine, Options::default()).await;
     if world.machine.status().await["key"]["provider"] != "file" {
-        println!("skipped: this machine has a keyring");
-        return;
+        return skip("the machine has a keyring");
     }
     let token = world.caller().await.sign_in(world.control(), ALICE).await;
     let nothing = rotate(&world, json!({})).await;

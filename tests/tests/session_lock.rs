@@ -4,10 +4,9 @@
 #![expect(missing_docs, reason = "what `zbus::interface` makes has none")]
 
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use serde_json::json;
+use tokio::sync::mpsc;
 use valetkey_testkit::entra::Options;
 use valetkey_tests::bus::Bus;
 use valetkey_tests::{ALICE, Machine, SeveralUsers, World, patiently};
@@ -19,17 +18,15 @@ const OF_ANOTHER: &str = "/org/freedesktop/login1/session/_32";
 
 const NOBODY: u32 = 65_534;
 
-/// The other ends of the inhibitors that were given out: each tells when its inhibitor is gone.
-type Inhibitors = Arc<Mutex<Vec<OwnedFd>>>;
-
-struct Manager(Inhibitors);
+/// Passes on the other ends of the inhibitors that are given out: each tells when its inhibitor is gone.
+struct Manager(mpsc::UnboundedSender<OwnedFd>);
 
 #[zbus::interface(name = "org.freedesktop.login1.Manager")]
 impl Manager {
     fn inhibit(&self, what: &str, _who: &str, _why: &str, mode: &str) -> Fd<'static> {
         assert_eq!((what, mode), ("sleep", "delay"));
         let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
-        self.0.lock().unwrap().push(ours.into());
+        self.0.send(ours.into()).unwrap();
         Fd::from(OwnedFd::from(theirs))
     }
 
@@ -64,18 +61,18 @@ impl Session {
 /// logind, as far as the daemon sees it.
 struct Logind {
     connection: zbus::Connection,
-    inhibitors: Inhibitors,
+    inhibitors: mpsc::UnboundedReceiver<OwnedFd>,
 }
 
 impl Logind {
     async fn start(bus: &Bus) -> Self {
-        let inhibitors = Inhibitors::default();
+        let (given, inhibitors) = mpsc::unbounded_channel();
         let own = rustix::process::geteuid().as_raw();
         let connection = zbus::connection::Builder::address(bus.address().as_str())
             .unwrap()
             .name("org.freedesktop.login1")
             .unwrap()
-            .serve_at("/org/freedesktop/login1", Manager(Arc::clone(&inhibitors)))
+            .serve_at("/org/freedesktop/login1", Manager(given))
             .unwrap()
             .serve_at(SESSION, Session { user: own, locked_hint: false })
             .unwrap()
@@ -103,28 +100,14 @@ impl Logind {
         session.get().await.locked_hint_changed(session.signal_emitter()).await.unwrap();
     }
 
-    /// Waits for this many inhibitors, and takes them.
-    async fn given(&self) -> OwnedFd {
-        let given = async {
-            loop {
-                if let Some(ours) = self.inhibitors.lock().unwrap().pop() {
-                    return ours;
-                }
-                // sleep: nothing tells when the daemon has asked but that it has.
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        patiently("an inhibitor", given).await
+    /// The next inhibitor that is given out.
+    async fn given(&mut self) -> OwnedFd {
+        patiently("an inhibitor", self.inhibitors.recv()).await.unwrap()
     }
 }
 
 async fn locked(world: &World, expected: bool) {
-    let reached = async {
-        while world.machine.status().await["locked"] != expected {
-            // sleep: nothing tells when the daemon has heard the signal but its status.
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
+    let reached = async { while world.machine.status().await["locked"] != expected {} };
     patiently("the lock", reached).await;
 }
 
@@ -137,7 +120,7 @@ async fn world(bus: &Bus, lock_on: &str) -> World {
 #[tokio::test]
 async fn the_store_is_locked_and_unlocked_with_the_screen() {
     let Some(bus) = Bus::start() else { return };
-    let logind = Logind::start(&bus).await;
+    let mut logind = Logind::start(&bus).await;
     let world = world(&bus, "[\"screen\"]").await;
     let token = world.caller().await.sign_in(world.control(), ALICE).await;
     let _inhibitor = logind.given().await;
@@ -222,7 +205,7 @@ async fn a_wish_to_unlock_opens_nothing_while_logind_says_that_the_screen_is_loc
 #[tokio::test]
 async fn the_machine_sleeps_when_the_keys_are_dropped_and_not_before() {
     let Some(bus) = Bus::start() else { return };
-    let logind = Logind::start(&bus).await;
+    let mut logind = Logind::start(&bus).await;
     let world = world(&bus, "[\"sleep\"]").await;
     let ours = std::os::unix::net::UnixStream::from(logind.given().await);
     ours.set_nonblocking(true).unwrap();
@@ -312,8 +295,6 @@ async fn a_missing_logind_is_told() {
                 assert_eq!(auto["on"], json!(["screen", "sleep"]));
                 return problem.to_owned();
             }
-            // sleep: nothing tells when the daemon has looked but its status.
-            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
     let problem = patiently("the problem", told).await;

@@ -194,6 +194,7 @@ fn connect_as_stranger(endpoint: &Endpoint, groups: &[u32]) -> std::os::unix::ne
 #[tokio::test]
 async fn the_kernel_tells_of_every_user_and_group_that_connects() {
     if !rustix::process::geteuid().is_root() {
+        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "on CI nothing is skipped");
         eprintln!("not run, for it takes root: connections of other users");
         return;
     }

@@ -26,7 +26,7 @@ pub use denial::Denial;
 pub use grant::{Grant, Grants, Question, Word};
 pub use rule::{Ceiling, Consent, Rule, RuleRefusal, Who};
 pub use service::{
-    Clientele, Members, ServiceDenial, Users, decide_administration, decide_connection,
+    Clientele, Members, ServiceDenial, Users, decide_connection, decide_on_shared_administration,
 };
 pub use subject::{Account, Application, CacheSubject, MachineSubject, Purpose, Subject};
 
@@ -258,7 +258,7 @@ pub fn decide_on_cache<T: CacheSubject>(
     if T::HANDS_OUT && policy.forbids_cache_export {
         return Err(Denial::CacheExport);
     }
-    decide_on_administration(policy, asker)?;
+    decide_on_own_administration(policy, asker)?;
     Ok(Authorized { asker: Arc::clone(asker), request })
 }
 
@@ -266,7 +266,7 @@ pub fn decide_on_cache<T: CacheSubject>(
 ///
 /// # Errors
 /// When the first rule that fits leaves that to others.
-pub fn decide_on_administration(policy: &Policy, asker: &Asker) -> Result<(), Denial> {
+pub fn decide_on_own_administration(policy: &Policy, asker: &Asker) -> Result<(), Denial> {
     match Rule::find(&policy.rules, asker, None) {
         Some(rule) if rule.denies || rule.may_administer == Some(false) => {
             Err(rule.refuse(RuleRefusal::Administration))

@@ -72,7 +72,7 @@ pub fn decide_connection(clientele: &Clientele, caller: &Caller) -> Result<(), S
         Clientele::OwnUser | Clientele::Several { users: Users::All, .. } => true,
         Clientele::Several { users: Users::Listed(listed), .. } => listed.include(caller),
     };
-    let is_in = is_meant || decide_administration(clientele, caller).is_ok();
+    let is_in = is_meant || decide_on_shared_administration(clientele, caller).is_ok();
     is_in.then_some(()).ok_or(ServiceDenial::Connection)
 }
 
@@ -80,7 +80,10 @@ pub fn decide_connection(clientele: &Clientele, caller: &Caller) -> Result<(), S
 ///
 /// # Errors
 /// When that is for others.
-pub fn decide_administration(clientele: &Clientele, caller: &Caller) -> Result<(), ServiceDenial> {
+pub fn decide_on_shared_administration(
+    clientele: &Clientele,
+    caller: &Caller,
+) -> Result<(), ServiceDenial> {
     let is_administrator = match clientele {
         Clientele::OwnUser => true,
         Clientele::Several { administrators, .. } => {
@@ -112,7 +115,7 @@ mod tests {
     fn check(clientele: &Clientele, caller: &Caller, connects: bool, administers: bool) {
         let decided = (
             decide_connection(clientele, caller).is_ok(),
-            decide_administration(clientele, caller).is_ok(),
+            decide_on_shared_administration(clientele, caller).is_ok(),
         );
         assert_eq!(decided, (connects, administers), "{clientele:?} {caller:?}");
     }

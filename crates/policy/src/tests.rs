@@ -321,7 +321,7 @@ fn administration_is_for_whom_the_first_rule_that_fits_lets() {
         (rule(None, true), false),
     ] {
         let policy = with_rules(rules);
-        assert_eq!(decide_on_administration(&policy, &asker(None)).is_ok(), expected);
+        assert_eq!(decide_on_own_administration(&policy, &asker(None)).is_ok(), expected);
         assert_eq!(decide_on_cache(&policy, &asker(None), In).is_ok(), expected);
     }
 }

@@ -24,8 +24,8 @@ pub(super) async fn rotate(
     Json(request): Json<RotateKeysRequest>,
 ) -> Response<Body> {
     let rotated = async {
-        api.broker.check_administration(&session).await?;
-        api.broker.decide_on_administration(&session).await?;
+        api.broker.decide_on_shared_administration(&session).await?;
+        api.broker.decide_on_own_administration(&session).await?;
         let declared = declared_provider(&api).await;
         let rotation = Rotation { declared, ..read(request)? };
         let (wrapping, data) = (rotation.wrapping, rotation.data);

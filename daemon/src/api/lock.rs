@@ -45,7 +45,7 @@ async fn lock_own(api: &Arc<Api>, user: Partition) -> Result<(), Failure> {
 }
 
 async fn lock_store(api: &Api, session: &Session) -> Result<(), Failure> {
-    api.broker.check_administration(session).await?;
+    api.broker.decide_on_shared_administration(session).await?;
     locking::lock(&api.broker, &api.store).await?;
     api.locking.note_decision(&Whose::Everybodys, api.broker.engine().now());
     Ok(())
@@ -69,12 +69,12 @@ async fn unlock_for(api: &Api, session: &Session, passphrase: Secret) -> Result<
         if !api.store.report().locked {
             return Ok(());
         }
-        api.broker.check_administration(session).await?;
+        api.broker.decide_on_shared_administration(session).await?;
     }
     if api.store.awaits_passphrase() {
         api.store.unlock(passphrase).await?;
     } else if api.store.report().locked {
-        api.broker.decide_on_administration(session).await?;
+        api.broker.decide_on_own_administration(session).await?;
         api.store.reopen().await?;
     }
     api.locking.note_decision(&Whose::Everybodys, api.broker.engine().now());

@@ -45,7 +45,7 @@ async fn keep(
     name: String,
     secret: Option<Zeroizing<Vec<u8>>>,
 ) -> Result<(), Failure> {
-    api.broker.check_administration(&session).await?;
+    api.broker.decide_on_shared_administration(&session).await?;
     if !is_name(&name) {
         let text = format!("a secret cannot be called {name:?}: {NAME_RULE}");
         return Err(Failure::request(ErrorCode::BadRequest, text));

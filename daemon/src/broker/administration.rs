@@ -57,7 +57,7 @@ impl Broker {
     ///
     /// # Errors
     /// When others do.
-    pub async fn check_administration(&self, session: &Session) -> Result<(), Failure> {
+    pub async fn decide_on_shared_administration(&self, session: &Session) -> Result<(), Failure> {
         let now = self.engine.now();
         let decided = self.service.admit_to_administration(session, &self.configuration, now).await;
         Ok(decided.inspect_err(|denial| {

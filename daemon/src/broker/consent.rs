@@ -119,7 +119,7 @@ impl Broker {
     }
 
     async fn administered(&self, session: &Session) -> Result<Arc<Book>, Failure> {
-        self.decide_on_administration(session).await?;
+        self.decide_on_own_administration(session).await?;
         Ok(self.open_book(&session.caller().partition).await.map_err(Error::from)?)
     }
 

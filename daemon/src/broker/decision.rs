@@ -8,7 +8,7 @@ use valetkey_engine::{ClientApplication, Flow, FlowStatus, SilentRequest, TokenA
 use valetkey_model::AccountId;
 use valetkey_policy::{
     Account, Asker, Authorized, Decision, Denial, Grant, Grants, ProgramKey, Purpose, Question,
-    Subject, Word, decide, decide_on_account, decide_on_administration, is_running,
+    Subject, Word, decide, decide_on_account, decide_on_own_administration, is_running,
 };
 use valetkey_proto::v1::{AuditAct, AuditedProgram};
 
@@ -148,10 +148,10 @@ impl Broker {
     ///
     /// # Errors
     /// The denial.
-    pub async fn decide_on_administration(&self, session: &Session) -> Result<(), Failure> {
+    pub async fn decide_on_own_administration(&self, session: &Session) -> Result<(), Failure> {
         let in_force = self.configuration.look(self.engine.now()).await;
         let asker = self.asker(session, &in_force).await?;
-        decide_on_administration(in_force.policy(), &asker)
+        decide_on_own_administration(in_force.policy(), &asker)
             .map_err(|denial| self.deny(session, denial))
     }
 

@@ -200,7 +200,7 @@ impl Broker {
         name: &str,
         secret: Option<zeroize::Zeroizing<Vec<u8>>>,
     ) -> Result<(), Failure> {
-        self.decide_on_administration(session).await?;
+        self.decide_on_own_administration(session).await?;
         let is_kept = secret.is_some();
         if self.secrets.keep(name, secret).await? {
             let process = session.caller().process.map(|process| process.number);

@@ -80,8 +80,10 @@ impl Broker {
                     self.answer_on_desktop(book, prompt, &request).await;
                 }
             }
-            () = book.settled(prompt) => desktop.close(&shown).await,
+            () = book.settled(prompt) => {}
         }
+        // Not every desktop does that by itself when a button is pressed.
+        desktop.close(&shown).await;
     }
 
     async fn answer_on_desktop(&self, book: &Book, prompt: &Prompt, request: &AnswerPromptRequest) {

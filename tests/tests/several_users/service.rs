@@ -1,7 +1,7 @@
 //! Whom the service is for, who administers it, what one user may use up, and how it is found.
 
 use serde_json::json;
-use valetkey_tests::{ALICE, Answer, BOB, Caller, Connection, SeveralUsers, request};
+use valetkey_tests::{ALICE, Answer, BOB, Caller, Connection, SeveralUsers, patiently, request};
 
 use crate::support::{
     ANN, BEN, ROOT, SECRET, STRANGER, definition, policy, provider, put, settled,
@@ -30,16 +30,8 @@ async fn who_administers_the_service_gets_no_ones_tokens_by_it() {
     ] {
         machine.configure(&configuration(administrators));
         // The signal is heard in no time, but not in none.
-        let mut answer = put_as(uid, groups).await;
-        for _ in 0..200 {
-            if answer.status == expected {
-                break;
-            }
-            // sleep: nothing tells when the daemon has heard the signal but asking it.
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-            answer = put_as(uid, groups).await;
-        }
-        assert_eq!(answer.status, expected, "{administrators} {uid} {groups:?}");
+        let heard = async { while put_as(uid, groups).await.status != expected {} };
+        patiently(&format!("{expected} for {administrators} {uid} {groups:?}"), heard).await;
     }
     machine.configure(&configuration("[54321]"));
     let mut ann = Caller::open(machine.connect_as(ANN), &definition(&entra)).await;
