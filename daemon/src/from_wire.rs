@@ -87,6 +87,7 @@ pub fn definition(request: &v1::OpenAppRequest) -> Result<Definition, Failure> {
             None => None,
         },
         dpop: request.dpop,
+        cloud_shell: request.cloud_shell_endpoint.as_deref().map(cloud_shell).transpose()?,
         partition: None,
         declared_as: None,
     };
@@ -100,6 +101,15 @@ fn instance_discovery_endpoint(text: &str) -> Result<Url, Failure> {
         return Err(refused(&format!("is longer than {MAX_HINT} bytes")));
     }
     Url::parse(text).map_err(|_| refused(&"must be true, false or the URL of an endpoint"))
+}
+
+/// Where that may be, the policy says.
+fn cloud_shell(text: &str) -> Result<Url, Failure> {
+    let refused = |reason: &dyn Display| Failure::bad_member("cloud_shell_endpoint", reason);
+    if text.len() > MAX_HINT {
+        return Err(refused(&format!("is longer than {MAX_HINT} bytes")));
+    }
+    Url::parse(text).map_err(|_| refused(&"must be a URL"))
 }
 
 fn client_claims(request: &v1::OpenAppRequest) -> Result<Option<Map<String, Value>>, Failure> {
@@ -129,6 +139,9 @@ fn refuse_members_of_other_kinds(request: &v1::OpenAppRequest) -> Result<(), Fai
     ];
     if let Some((member, _)) = confidential.iter().find(|(_, given)| *given && !is_confidential) {
         return Err(Failure::bad_member(member, "only a confidential client has one"));
+    }
+    if is_confidential && request.cloud_shell_endpoint.is_some() {
+        return Err(Failure::bad_member("cloud_shell_endpoint", "only a public client has one"));
     }
     if request.kind == v1::ClientKind::ManagedIdentity || request.managed_identity.is_some() {
         let reason = "a managed identity is opened by managed_identity alone, and by nothing else";

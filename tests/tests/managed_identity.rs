@@ -111,15 +111,17 @@ async fn an_identity_of_ones_own_choice_is_another_token() {
 async fn cloud_shell_gives_its_users_token_and_makes_the_user_an_account() {
     let world = World::with(Machine::new(), Options::default()).await;
     let mut connection = world.machine.connect().await;
-    let opened = connection.post("/v1/apps", &world.definition()).await.success();
-    let app = format!("/v1/apps/{}", opened["app"].as_str().unwrap());
     let endpoint = world.control().machine_environments()["cloud_shell"]["MSI_ENDPOINT"].clone();
-    let by_shell = |endpoint: &str| {
-        let scopes = [format!("{RESOURCE}/.default")];
-        json!({"grant": "cloud_shell", "scopes": scopes, "cloud_shell_endpoint": endpoint})
+    let at = |endpoint: &str| {
+        let mut definition = world.definition();
+        definition["cloud_shell_endpoint"] = json!(endpoint);
+        definition
     };
+    let opened = connection.post("/v1/apps", &at(&endpoint)).await.success();
+    let app = format!("/v1/apps/{}", opened["app"].as_str().unwrap());
+    let by_shell = json!({"grant": "cloud_shell", "scopes": [format!("{RESOURCE}/.default")]});
     let token = format!("{app}/token");
-    let issued = connection.post(&token, &by_shell(&endpoint)).await.success();
+    let issued = connection.post(&token, &by_shell).await.success();
     assert_eq!(
         (&issued["token_source"], &issued["token_type"]),
         (&json!("broker"), &json!("Bearer"))
@@ -129,7 +131,7 @@ async fn cloud_shell_gives_its_users_token_and_makes_the_user_an_account() {
     let accounts = connection.get(&format!("{app}/accounts")).await.success();
     assert_eq!(accounts["accounts"][0]["authority_type"], "CLOUDSHELL", "{accounts}");
     let silent = |force_refresh: bool| {
-        let mut request = by_shell(&endpoint);
+        let mut request = by_shell.clone();
         (request["grant"], request["force_refresh"]) = (json!("silent"), json!(force_refresh));
         request
     };
@@ -137,9 +139,14 @@ async fn cloud_shell_gives_its_users_token_and_makes_the_user_an_account() {
     assert_eq!((&cached["token_source"], asked(&world)), (&json!("cache"), 1));
     let again = connection.post(&token, &silent(true)).await.success();
     assert_eq!((&again["token_source"], asked(&world)), (&json!("broker"), 2));
-    let elsewhere = by_shell("http://shell.contoso.com/token");
-    let refused = connection.post(&token, &elsewhere).await;
-    assert_eq!(refused.refusal(), (403, "access_denied".to_owned()));
+    let elsewhere = connection.post("/v1/apps", &at("http://shell.contoso.com/token")).await;
+    assert_eq!(elsewhere.refusal(), (403, "access_denied".to_owned()));
+    let shared = connection.post("/v1/apps", &world.definition()).await.success();
+    let shared = format!("/v1/apps/{}", shared["app"].as_str().unwrap());
+    let unfit = connection.post(&format!("{shared}/token"), &by_shell).await;
+    assert_eq!(unfit.refusal(), (400, "bad_request".to_owned()));
+    let accounts = connection.get(&format!("{shared}/accounts")).await.success();
+    assert_eq!(accounts["accounts"], json!([]), "what a shell says is kept apart");
 }
 
 #[tokio::test]

@@ -153,24 +153,40 @@ def test_a_wrong_call_raises_as_in_msal_and_sends_nothing(
 def test_in_cloud_shell_the_shell_is_asked_and_no_browser_opened(
     start_daemon: StartDaemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shown = [{**ADA, "authority_type": "CLOUDSHELL"}, {"home_account_id": "b", "authority_type": "MSSTS"}]
-    daemon = start_daemon(
-        after_opening(lambda it: answer(200, {"accounts": shown} if "/accounts" in it.target else TOKEN))
-    )
+    at_shell, shared = {**ADA, "authority_type": "CLOUDSHELL"}, {"home_account_id": "b", "authority_type": "MSSTS"}
+    opened: list[str] = []
+
+    def serve(request: Request) -> Reply:
+        if request.target == "/v1/apps":
+            opened.append(request.body.get("cloud_shell_endpoint", "none"))
+            return answer(200, {"app": f"a{len(opened)}"})
+        is_shell = opened[int(request.target.split("/")[3][1:]) - 1] != "none"
+        # One that the other cache has as well is shown once, with its refresh token.
+        accounts = [at_shell, shared] if is_shell else [shared]
+        return answer(200, {"accounts": accounts} if "/accounts" in request.target else TOKEN)
+
+    daemon = start_daemon(serve)
+    monkeypatch.setenv("MSI_ENDPOINT", "http://localhost:1/elsewhere")
     assert [account["home_account_id"] for account in public().get_accounts()] == ["b"]
+    assert opened == ["none"]
+    monkeypatch.delenv("MSI_ENDPOINT")
     monkeypatch.setenv("AZUREPS_HOST_ENVIRONMENT", "cloud-shell/1.0")
-    usual: dict[str, Any] = {"grant": "cloud_shell", "scopes": ["s"]}
     assert public().acquire_token_interactive(["s"], prompt="none") == TOKEN
-    assert daemon.requests[-1].body == usual
+    assert (opened.pop(), daemon.requests[-1].body) == (
+        "http://localhost:50342/oauth2/token",
+        {"grant": "cloud_shell", "scopes": ["s"]},
+    )
     monkeypatch.setenv("MSI_ENDPOINT", "http://localhost:1/token")
-    told = {"cloud_shell_endpoint": "http://localhost:1/token"}
-    public().acquire_token_interactive(["s"], prompt="none", data={"key_id": "k"})
-    assert daemon.requests[-1].body == {**usual, **told, "data": {"key_id": "k"}}
-    account, other = public().get_accounts()
-    public().acquire_token_silent(["s"], account)
-    assert daemon.requests[-1].body == {"scopes": ["s"], "account": "uid.utid", **told}
-    public().acquire_token_silent(["s"], other)
-    assert daemon.requests[-1].body == {"scopes": ["s"], "account": "b"}
+    app = public()
+    app.acquire_token_interactive(["s"], prompt="none", data={"key_id": "k"})
+    assert (opened[-1], daemon.requests[-1].body["data"]) == ("http://localhost:1/token", {"key_id": "k"})
+    other, account = app.get_accounts()
+    assert (other["home_account_id"], account["home_account_id"]) == ("b", "uid.utid")
+    for asked, place in [(account, "http://localhost:1/token"), (other, "none")]:
+        app.acquire_token_silent(["s"], asked)
+        target, body = daemon.requests[-1].target, daemon.requests[-1].body
+        assert body == {"scopes": ["s"], "account": asked["home_account_id"]}
+        assert opened[int(target.split("/")[3][1:]) - 1] == place
 
 
 @pytest.mark.parametrize("tenant", ["common", "Organizations"])

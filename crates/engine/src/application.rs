@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use url::Url;
 use valetkey_model::{Authority, ClientId, Partition, RESERVED_SCOPES, ScopeSet, steers_display};
-use valetkey_oauth::{ProofKey, ProviderMetadata, Region, TelemetryLog};
+use valetkey_oauth::{ProofKey, ProviderMetadata, Region, TelemetryLog, admit_cloud_shell};
 use valetkey_policy::{Application, Subject};
 
 use crate::aliases::Aliases;
@@ -46,6 +46,9 @@ pub struct Definition {
     pub dpop: bool,
     /// How its provider is reached, where that differs from the broker's own settings.
     pub route: Option<Arc<Route>>,
+    /// Where Azure Cloud Shell gives its user's tokens. Whoever is at the end of that says whose a token is, and nobody vouches
+    /// for it, so the tokens of such an application are in a partition of their own.
+    pub cloud_shell: Option<Url>,
     /// Where its tokens are, when they are not in the cache that the user's programs share.
     pub partition: Option<Partition>,
     /// The name by which the configuration declares it, if it does: what is declared twice is two applications, which may
@@ -131,6 +134,7 @@ impl Definition {
             region: None,
             dpop: false,
             route: None,
+            cloud_shell: None,
             partition: None,
             declared_as: None,
         }
@@ -201,7 +205,8 @@ impl Definition {
         // No capability is written like this, and without it the id stays what it was.
         let dpop = self.dpop.then_some("\0dpop");
         let declared = self.declared_as.iter().flat_map(|name| ["\0declared", name]);
-        let rest = capabilities.chain(dpop).chain(declared);
+        let shell = self.cloud_shell.iter().flat_map(|url| ["\0cloud shell", url.as_str()]);
+        let rest = capabilities.chain(dpop).chain(declared).chain(shell);
         AppId::of_texts(texts.into_iter().chain(options).chain(rest))
     }
 }
@@ -315,6 +320,11 @@ impl Subject for Definition {
             InstanceDiscovery::At(url) => Some(url.as_str()),
             InstanceDiscovery::Enabled | InstanceDiscovery::Disabled => None,
         }
+    }
+
+    fn check_endpoint(&self, listed_hosts: &[String]) -> Result<(), String> {
+        let Some(endpoint) = &self.cloud_shell else { return Ok(()) };
+        admit_cloud_shell(endpoint, listed_hosts).map_err(|refused| refused.to_string())
     }
 
     fn proxies(&self) -> Vec<&str> {

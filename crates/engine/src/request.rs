@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use url::Url;
 use valetkey_cache::extended_cache_key;
 use valetkey_model::{AccountId, Authority, CorrelationId, ScopeSet, Secret};
 use valetkey_oauth::{
-    ClaimsError, DpopRequest, ExtraFields, FederatedUser, PopRequest, admit_cloud_shell,
-    merge_claims, overlay_claims,
+    ClaimsError, DpopRequest, ExtraFields, FederatedUser, PopRequest, merge_claims, overlay_claims,
 };
 use valetkey_policy::{self as policy, Subject};
 
@@ -68,8 +66,6 @@ pub struct SilentRequest {
     pub claims_challenge: Option<String>,
     /// Seconds that the token must still live.
     pub min_validity: u32,
-    /// Where Cloud Shell is asked, for an account that came from there; its usual place by default.
-    pub cloud_shell: Option<Url>,
     /// The answer to [`crate::Error::ClientAssertionNeeded`].
     pub client_assertion: Option<Secret>,
     /// What is out of the ordinary.
@@ -137,11 +133,8 @@ pub enum Grant {
         /// What the ID token must repeat.
         nonce: Option<String>,
     },
-    /// A place at Azure Cloud Shell, whose user has signed in already.
-    CloudShell {
-        /// Where the shell is asked; its usual place by default.
-        endpoint: Option<Url>,
-    },
+    /// A place at Azure Cloud Shell, whose user has signed in already: the application's own.
+    CloudShell,
 }
 
 /// Which account is meant.
@@ -265,15 +258,6 @@ pub struct ProofRequest {
     pub access_token: Secret,
 }
 
-impl GrantRequest {
-    fn cloud_shell(&self) -> Option<&Url> {
-        match &self.grant {
-            Grant::CloudShell { endpoint } => endpoint.as_ref(),
-            _ => None,
-        }
-    }
-}
-
 impl SilentRequest {
     fn account(&self) -> Option<policy::Account<'_>> {
         match &self.account {
@@ -307,6 +291,10 @@ macro_rules! subject {
                 self.app.definition().instance_discovery_endpoint()
             }
 
+            fn check_endpoint(&self, listed_hosts: &[String]) -> Result<(), String> {
+                self.app.definition().check_endpoint(listed_hosts)
+            }
+
             $($item)*
         })*
     };
@@ -321,18 +309,10 @@ subject! {
         fn account(&self) -> Option<policy::Account<'_>> {
             self.account()
         }
-
-        fn check_endpoint(&self, listed_hosts: &[String]) -> Result<(), String> {
-            check_cloud_shell(self.cloud_shell.as_ref(), listed_hosts)
-        }
     }
     GrantRequest: {
         fn scopes(&self) -> Option<&ScopeSet> {
             Some(&self.scopes)
-        }
-
-        fn check_endpoint(&self, listed_hosts: &[String]) -> Result<(), String> {
-            check_cloud_shell(self.cloud_shell(), listed_hosts)
         }
     }
     FlowRequest: {
@@ -348,9 +328,4 @@ subject! {
     AppTokensRequest: {}
     CacheRequest: {}
     ProofRequest: {}
-}
-
-fn check_cloud_shell(endpoint: Option<&Url>, listed_hosts: &[String]) -> Result<(), String> {
-    let Some(endpoint) = endpoint else { return Ok(()) };
-    admit_cloud_shell(endpoint, listed_hosts).map_err(|refused| refused.to_string())
 }

@@ -174,7 +174,6 @@ impl TestWorld {
             force_refresh: false,
             claims_challenge: None,
             min_validity: 0,
-            cloud_shell: None,
             client_assertion: None,
             extras: Extras::default(),
             correlation_id: self.engine.new_correlation_id(),

@@ -2,6 +2,7 @@
 //! who brings the same credential or the same way to the provider, or the same program, finds again.
 
 use sha2::{Digest, Sha256};
+use url::Url;
 use valetkey_engine::{ClientCredential, Definition};
 use valetkey_model::{Caller, Partition};
 use valetkey_proto::v1;
@@ -52,19 +53,27 @@ impl Broker {
     }
 
     /// The user's partition, or what came by the way that a program brought: whoever is at the end of that must not be sent
-    /// the refresh tokens of others. A private cache is its program's to send anywhere.
+    /// the refresh tokens of others. Nor does a Cloud Shell that a program names say who is who in the cache that all share. A
+    /// private cache is its program's to send anywhere.
     async fn home(
         &self,
         caller: &Caller,
         request: &v1::OpenAppRequest,
         definition: &Definition,
     ) -> Result<Partition, Failure> {
-        let route = definition.route.as_ref().filter(|_| request.private_cache.is_none());
-        Ok(match route.and_then(|route| route.way()) {
-            Some(way) => {
-                caller.partition.of_application(&self.mark(&[b"way", way.as_bytes()]).await?)
-            }
-            None => caller.partition.clone(),
+        if request.private_cache.is_some() {
+            return Ok(caller.partition.clone());
+        }
+        let way = definition.route.as_ref().and_then(|route| route.way());
+        let shell = definition.cloud_shell.as_ref().map(Url::as_str);
+        let parts: Vec<&[u8]> = [("way", way.as_deref()), ("cloud shell", shell)]
+            .into_iter()
+            .filter_map(|(kind, text)| Some([kind.as_bytes(), text?.as_bytes()]))
+            .flatten()
+            .collect();
+        Ok(match parts.is_empty() {
+            true => caller.partition.clone(),
+            false => caller.partition.of_application(&self.mark(&parts).await?),
         })
     }
 

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use url::Url;
 use valetkey_engine::{
     AccountSelector, ClientApplication, Extras, Grant, GrantRequest, SilentRequest,
 };
@@ -35,6 +34,11 @@ pub fn token_request(
         return Err(Failure::bad_member("scopes", "name at least one"));
     }
     refuse_members_of_other_grants(&request)?;
+    if request.grant == v1::Grant::CloudShell && app.definition().cloud_shell.is_none() {
+        let reason =
+            "`cloud_shell` needs an application that was opened with `cloud_shell_endpoint`";
+        return Err(Failure::bad_member("grant", reason));
+    }
     let scopes = scopes("scopes", &request.scopes)?;
     let claims_challenge = text("claims_challenge", request.claims_challenge.take())?;
     let client_assertion = secret("client_assertion", request.client_assertion.take())?;
@@ -51,7 +55,6 @@ pub fn token_request(
             force_refresh,
             claims_challenge,
             min_validity: request.min_validity.unwrap_or(0),
-            cloud_shell: cloud_shell(request.cloud_shell_endpoint)?,
             client_assertion,
             extras,
             correlation_id,
@@ -109,9 +112,7 @@ fn grant(request: v1::TokenRequest) -> Result<Grant, Failure> {
             redirect_uri: text("redirect_uri", request.redirect_uri)?,
             nonce: text("nonce", request.nonce)?,
         },
-        v1::Grant::CloudShell => {
-            Grant::CloudShell { endpoint: cloud_shell(request.cloud_shell_endpoint)? }
-        }
+        v1::Grant::CloudShell => Grant::CloudShell,
     })
 }
 
@@ -140,8 +141,8 @@ pub(super) fn fields(
 /// A member that another grant knows was meant to do something; doing nothing with it would be a trap.
 fn refuse_members_of_other_grants(request: &v1::TokenRequest) -> Result<(), Failure> {
     use v1::Grant::{
-        AuthorizationCode, ClientCredentials, CloudShell, OnBehalfOf, Password, RefreshToken,
-        Silent, UserFederatedCredential,
+        AuthorizationCode, ClientCredentials, OnBehalfOf, Password, RefreshToken, Silent,
+        UserFederatedCredential,
     };
     let is_given = [
         ("account", request.account.is_some(), &[Silent][..]),
@@ -165,19 +166,11 @@ fn refuse_members_of_other_grants(request: &v1::TokenRequest) -> Result<(), Fail
         ("code", request.code.is_some(), &[AuthorizationCode]),
         ("redirect_uri", request.redirect_uri.is_some(), &[AuthorizationCode]),
         ("nonce", request.nonce.is_some(), &[AuthorizationCode]),
-        ("cloud_shell_endpoint", request.cloud_shell_endpoint.is_some(), &[Silent, CloudShell]),
     ];
     match is_given.iter().find(|(_, given, grants)| *given && !grants.contains(&request.grant)) {
         Some((member, ..)) => Err(Failure::bad_member(member, "does not go with this grant")),
         None => Ok(()),
     }
-}
-
-/// Where that may be, the policy says.
-fn cloud_shell(endpoint: Option<String>) -> Result<Option<Url>, Failure> {
-    let Some(endpoint) = text("cloud_shell_endpoint", endpoint)? else { return Ok(None) };
-    let refuse = |_| Failure::bad_member("cloud_shell_endpoint", "must be a URL");
-    Url::parse(&endpoint).map(Some).map_err(refuse)
 }
 
 fn needed<T>(member: &str, value: Option<T>) -> Result<T, Failure> {

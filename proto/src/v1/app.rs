@@ -122,6 +122,11 @@ pub struct OpenAppRequest {
     /// hand out refresh tokens without their key.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dpop: bool,
+    /// `public`: where Azure Cloud Shell gives its user's tokens, for the grant `cloud_shell`; the shell's `MSI_ENDPOINT` says,
+    /// and usually it is `http://localhost:50342/oauth2/token`. What such an application has is kept apart: whoever names the
+    /// same endpoint finds it again, and nobody else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cloud_shell_endpoint: Option<String>,
     /// How the provider is reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<NetworkSettings>,

@@ -115,10 +115,6 @@ pub struct TokenRequest {
     /// `authorization_code`: the nonce that the ID token must have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nonce: Option<String>,
-    /// `cloud_shell`, and `silent` for an account that came from there: where the shell gives tokens, which its
-    /// `MSI_ENDPOINT` says; `http://localhost:50342/oauth2/token` by default.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cloud_shell_endpoint: Option<String>,
     /// The answer to `client_assertion_needed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_assertion: Option<SecretText>,

@@ -36,9 +36,13 @@ class App:
         self._private_cache = private_cache
         # A name may stand for an application with a credential.
         is_public = definition.get("kind", "public") == "public" and "name" not in definition
-        self._is_shared = is_public and private_cache is None
+        self._is_shared = is_public and private_cache is None and "cloud_shell_endpoint" not in definition
         self._path: str | None = None
         self._transport: Transport | None = None
+
+    def in_cloud_shell(self, endpoint: str) -> App:
+        """The same application at this Cloud Shell; what that brings the broker keeps apart."""
+        return App({**self._definition, "cloud_shell_endpoint": endpoint}, private_cache=self._private_cache)
 
     def describe(self) -> dict[str, Any]:
         """``POST /v1/apps``: opens it, and tells what it is."""

@@ -114,6 +114,8 @@ class ClientApplication:
             dpop=self._wants_dpop or None,
         )
         self._app = App(definition, make_assertion, private_cache)
+        self._is_declared = False
+        self._shell: tuple[str, App] | None = None
 
     @classmethod
     def declared(cls: type[Application], name: str) -> Application:
@@ -137,6 +139,8 @@ class ClientApplication:
         self.token_cache = SharedTokenCache()
         self._logs_personal_data = False
         self._app = declared
+        self._is_declared = True
+        self._shell = None
         return self
 
     def is_pop_supported(self) -> bool:
@@ -147,17 +151,21 @@ class ClientApplication:
         """Who has signed in; ``username`` filters, without regard to case."""
         try:
             accounts = self._app.list_accounts(username)
+            shell = self._at_cloud_shell()
+            at_shell = shell.list_accounts(username) if shell else []
         except ApiError as error:
             raise_fault(error)
-        logger.debug("%d accounts for %s", len(accounts), self._shown(username))
         # Outside of Cloud Shell nothing could bring a new token of its user's.
-        usable = [account for account in accounts if is_in_cloud_shell() or not is_of_cloud_shell(account)]
-        return [{name: account.get(name) for name in _ACCOUNT_MEMBERS} for account in usable]
+        found = [account for account in accounts if not is_of_cloud_shell(account)]
+        known = {account["home_account_id"] for account in found}
+        found += [account for account in at_shell if account["home_account_id"] not in known]
+        logger.debug("%d accounts for %s", len(found), self._shown(username))
+        return [{name: account.get(name) for name in _ACCOUNT_MEMBERS} for account in found]
 
     def remove_account(self, account: Mapping[str, Any]) -> None:
         """Signs an account out: forgets its tokens. Whoever is not there is signed out already."""
         try:
-            self._app.remove_account(account["home_account_id"])
+            self._app_of(account).remove_account(account["home_account_id"])
         except ApiError as error:
             if error.code != "unknown_account":
                 raise_fault(error)
@@ -201,13 +209,12 @@ class ClientApplication:
             claims_challenge=claims_challenge,
             forwarded_client_claims=forwarded_client_claims,
             account=account["home_account_id"],
-            cloud_shell_endpoint=cloud_shell_endpoint() if is_of_cloud_shell(account) else None,
             force_refresh=True if force_refresh else None,
             tenant=self._other_tenant(authority) if authority else None,
             auth_scheme=scheme_on_wire(auth_scheme) if auth_scheme else None,
         )
         try:
-            result = self._app.acquire_token(request)
+            result = self._app_of(account).acquire_token(request)
         except ApiError as error:
             if error.code in _NOTHING_CACHED:
                 logger.debug("nothing in the cache; correlation id %s", error.body.get("correlation_id"))
@@ -360,12 +367,26 @@ class ClientApplication:
         )
         return self._acquire(request)
 
-    def _acquire(self, request: Mapping[str, Any]) -> dict[str, Any]:
+    def _acquire(self, request: Mapping[str, Any], app: App | None = None) -> dict[str, Any]:
         """A token by another grant than the silent one, or a refusal."""
         try:
-            return self._app.acquire_token(request)
+            return (app or self._app).acquire_token(request)
         except ApiError as error:
             return unclassified(refusal_of(error))
+
+    def _at_cloud_shell(self) -> App | None:
+        """This application at the Cloud Shell that the process runs in."""
+        if not is_in_cloud_shell() or self._is_confidential(self.client_credential) or self._is_declared:
+            return None
+        endpoint = cloud_shell_endpoint()
+        if self._shell is None or self._shell[0] != endpoint:
+            self._shell = (endpoint, self._app.in_cloud_shell(endpoint))
+        return self._shell[1]
+
+    def _app_of(self, account: Mapping[str, Any]) -> App:
+        """Where this account's tokens are."""
+        shell = self._at_cloud_shell() if is_of_cloud_shell(account) else None
+        return shell or self._app
 
     def _is_confidential(self, client_credential: object) -> bool:
         return bool(client_credential)

@@ -21,6 +21,6 @@ def is_of_cloud_shell(account: Mapping[str, Any]) -> bool:
     return account.get("authority_type") == "CLOUDSHELL"
 
 
-def cloud_shell_endpoint() -> str | None:
-    """None for the usual one."""
-    return (os.environ.get("MSI_ENDPOINT") or None) if is_in_cloud_shell() else None
+def cloud_shell_endpoint() -> str:
+    """Where the shell gives tokens."""
+    return os.environ.get("MSI_ENDPOINT") or "http://localhost:50342/oauth2/token"

@@ -8,8 +8,8 @@ from collections.abc import Collection, Mapping
 from typing import Any, Callable
 
 from ._arguments import check_keywords, extra_fields, prompt_text, scope_list, token_request, warn, without_none
+from ._api import App
 from ._client import ClientApplication
-from ._cloud_shell import cloud_shell_endpoint, is_in_cloud_shell
 from ._flows import await_device_flow, run_interactive_flow, start_device_flow
 from .auth_scheme import scheme_on_wire
 
@@ -62,8 +62,9 @@ class PublicClientApplication(ClientApplication):
         Several programs that need the same sign-in share one window. ``auth_uri_callback`` is called with the page's
         address when no browser could be opened. In Azure Cloud Shell ``prompt="none"`` asks the shell, and nobody else.
         """
-        if prompt == "none" and is_in_cloud_shell():
-            return self._sign_in_at_cloud_shell(scopes, kwargs)
+        shell = self._at_cloud_shell() if prompt == "none" else None
+        if shell:
+            return self._sign_in_at_cloud_shell(shell, scopes, kwargs)
         on_no_browser = kwargs.pop("auth_uri_callback", None)
         data = extra_fields(kwargs.pop("data", None))
         params = without_none(**{name: kwargs.pop(name, None) for name in _PAGE_PARAMETERS})
@@ -85,10 +86,11 @@ class PublicClientApplication(ClientApplication):
         )
         return run_interactive_flow(self._app, request, timeout, on_before_launching_ui, on_no_browser)
 
-    def _sign_in_at_cloud_shell(self, scopes: Collection[str], keywords: dict[str, Any]) -> dict[str, Any]:
+    def _sign_in_at_cloud_shell(
+        self, shell: App, scopes: Collection[str], keywords: dict[str, Any]
+    ) -> dict[str, Any]:
         data = {"data": keywords["data"]} if "data" in keywords else {}
-        request = token_request("cloud_shell", scope_list(scopes), data, cloud_shell_endpoint=cloud_shell_endpoint())
-        return self._acquire(request)
+        return self._acquire(token_request("cloud_shell", scope_list(scopes), data), shell)
 
     def initiate_device_flow(
         self, scopes: Collection[str] | None = None, *, claims_challenge: str | None = None, **kwargs: Any

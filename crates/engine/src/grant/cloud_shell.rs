@@ -1,5 +1,7 @@
 //! Azure Cloud Shell: whoever sits at it has signed in already, and an endpoint of the machine gives their tokens
 //! (`spec/msal-python.md` section 2.14). There is no refresh token as a rule: who wants another token asks the shell again.
+//! What the shell says of its user nobody has signed, and any program could pose as a shell: an application opens with its
+//! shell's endpoint, and what that brings is in a partition of the endpoint's own.
 
 use std::sync::Arc;
 
@@ -8,7 +10,7 @@ use valetkey_cache::{TokenCache, TokenEvent};
 use valetkey_model::{AccountId, ScopeSet};
 use valetkey_oauth::{
     CLOUD_SHELL_USER, HttpRequest, HttpResponse, IdTokenError, ProviderMetadata,
-    build_cloud_shell_request, cloud_shell_endpoint, parse_cloud_shell_token,
+    build_cloud_shell_request, parse_cloud_shell_token,
 };
 
 use crate::accounts::is_signed_in;
@@ -26,13 +28,16 @@ use crate::user::User;
 /// `authority_type` of an account that came from there.
 const AUTHORITY_TYPE: &str = "CLOUDSHELL";
 
+const NO_ENDPOINT: &str =
+    "tokens of Cloud Shell, for an application without a `cloud_shell_endpoint`";
+
 /// What the shell is asked for.
 struct Asking<'a> {
     user: &'a User,
     app: &'a ClientApplication,
     scopes: &'a ScopeSet,
     extras: &'a Extras,
-    endpoint: Option<&'a Url>,
+    endpoint: &'a Url,
 }
 
 impl Engine {
@@ -41,10 +46,10 @@ impl Engine {
         self: &Arc<Self>,
         user: &Arc<User>,
         request: &GrantRequest,
-        endpoint: Option<&Url>,
     ) -> Result<TokenAnswer, Error> {
         user.save_unsaved().await?;
         let GrantRequest { app, scopes, extras, .. } = request;
+        let endpoint = endpoint_of(app).ok_or(Error::NotOffered(NO_ENDPOINT))?;
         let provider = self.discover(user, app).await?;
         let issue = self.ask_cloud_shell(&Asking { user, app, scopes, extras, endpoint }).await?;
         let lease = self.lease(user).await?;
@@ -62,7 +67,7 @@ impl Engine {
         provider: &ProviderMetadata,
     ) -> Result<TokenAnswer, Error> {
         let SilentRequest { app, scopes, extras, .. } = request;
-        let endpoint = request.cloud_shell.as_ref();
+        let endpoint = endpoint_of(app).ok_or(Error::NotOffered(NO_ENDPOINT))?;
         let issue = self.ask_cloud_shell(&Asking { user, app, scopes, extras, endpoint }).await?;
         // Of a token that cannot be read, such as an SSH certificate, nobody knows whose it is.
         let is_other = |it: &AccountId| it != account && it.as_str() != CLOUD_SHELL_USER;
@@ -100,8 +105,7 @@ impl Engine {
                 return Err(Error::NotOffered("tokens that are bound to a key of the broker's"));
             }
         };
-        let endpoint = endpoint.cloned().unwrap_or_else(cloud_shell_endpoint);
-        let message = build_cloud_shell_request(endpoint, scopes, &extras.fields);
+        let message = build_cloud_shell_request(endpoint.clone(), scopes, &extras.fields);
         let answer = self.send_to_cloud_shell(user, message).await?;
         let client_id = &app.definition().client_id;
         let now = self.now();
@@ -125,12 +129,19 @@ impl Engine {
     }
 }
 
+fn endpoint_of(app: &ClientApplication) -> Option<&Url> {
+    app.definition().cloud_shell.as_ref()
+}
+
 /// Whether the shell is to be asked for the tokens of an account.
 pub(crate) fn came_from_cloud_shell(
     cache: &TokenCache,
     app: &ClientApplication,
     account: &AccountId,
 ) -> bool {
+    if endpoint_of(app).is_none() {
+        return false;
+    }
     let found = hosts_of(app).find_map(|host| cache.account(host, account));
     found.is_some_and(|account| *account.authority_type == *AUTHORITY_TYPE)
 }

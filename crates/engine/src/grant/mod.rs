@@ -33,9 +33,7 @@ impl Engine {
         match &request.grant {
             Grant::ClientCredentials => self.acquire_token_for_client(user, request).await,
             Grant::OnBehalfOf { .. } => self.acquire_token_on_behalf_of(user, request).await,
-            Grant::CloudShell { endpoint } => {
-                self.sign_in_at_cloud_shell(user, request, endpoint.as_ref()).await
-            }
+            Grant::CloudShell => self.sign_in_at_cloud_shell(user, request).await,
             _ => {
                 let (this, owner, redeemed) = (Arc::clone(self), Arc::clone(user), request.clone());
                 // A task of its own: what is redeemed may be good for one use, and a caller who hangs up must not waste it.

@@ -140,7 +140,6 @@ fn silent_part(request: &GrantRequest) -> SilentRequest {
         force_refresh: request.force_refresh,
         claims_challenge: request.claims_challenge.clone(),
         min_validity: 0,
-        cloud_shell: None,
         client_assertion: request.client_assertion.clone(),
         extras: request.extras.clone(),
         correlation_id: request.correlation_id.clone(),

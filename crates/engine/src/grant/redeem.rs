@@ -60,7 +60,7 @@ impl Engine {
                 let redirect_uri = redirect_uri.as_deref();
                 self.redeem_foreign_code(&redemption, code, redirect_uri, nonce.as_deref()).await
             }
-            Grant::ClientCredentials | Grant::OnBehalfOf { .. } | Grant::CloudShell { .. } => {
+            Grant::ClientCredentials | Grant::OnBehalfOf { .. } | Grant::CloudShell => {
                 Err(Error::Bug("this grant is not redeemed at the provider alone"))
             }
         }

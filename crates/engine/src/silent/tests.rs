@@ -83,7 +83,6 @@ fn request() -> SilentRequest {
         force_refresh: false,
         claims_challenge: None,
         min_validity: 0,
-        cloud_shell: None,
         client_assertion: None,
         extras: Extras::default(),
         correlation_id: CorrelationId::from_random([0; 16]),

@@ -7,13 +7,13 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 use url::Url;
 use valetkey_engine::{
-    AccountSelector, ClientApplication, Extras, Grant, GrantRequest, SilentRequest, TokenAnswer,
-    TokenSource,
+    AccountSelector, ClientApplication, Definition, Extras, Grant, GrantRequest, SilentRequest,
+    TokenAnswer, TokenSource,
 };
 use valetkey_oauth::{ExtraFields, PopRequest};
 use valetkey_policy::Policy;
 use valetkey_testkit::http::{On, Reply, json, status};
-use valetkey_testkit::world::{TestWorld, run, settle, tell};
+use valetkey_testkit::world::{TestWorld, define, run, settle, tell};
 
 const SCOPE: &str = "https://management.azure.com/.default";
 const ADA: &str = "ada.home";
@@ -34,12 +34,22 @@ fn gives(token: &str) -> Reply {
 }
 
 fn ask_shell(world: &TestWorld, app: &Arc<ClientApplication>) -> GrantRequest {
-    world.grant_request(app, Grant::CloudShell { endpoint: None }, SCOPE)
+    world.grant_request(app, Grant::CloudShell, SCOPE)
+}
+
+async fn open(world: &TestWorld) -> Arc<ClientApplication> {
+    open_at(world, "http://localhost:50342/oauth2/token").await
+}
+
+async fn open_at(world: &TestWorld, endpoint: &str) -> Arc<ClientApplication> {
+    let definition = define("cli", &world.entra.authority, false);
+    let cloud_shell = Some(Url::parse(endpoint).unwrap());
+    world.open(Definition { cloud_shell, ..definition }).await
 }
 
 /// An application with the shell's user, whose token is the first.
 async fn signed_in(world: &TestWorld) -> Arc<ClientApplication> {
-    let app = world.app("cli").await;
+    let app = open(world).await;
     world.http.script_once(of_shell(), gives(&token_of("ada", 1)));
     let told = world.redeem(ask_shell(world, &app)).await;
     assert_eq!(told, format!("issued {}", token_of("ada", 1)));
@@ -80,7 +90,7 @@ fn the_shells_user_is_an_account_and_the_shell_is_asked_again_when_the_token_is_
 fn an_issued_token_says_what_msal_says() {
     run(async {
         let world = TestWorld::new();
-        let app = world.app("cli").await;
+        let app = open(&world).await;
         world.http.script(of_shell(), gives(&token_of("ada", 1)));
         let user = world.user().await;
         let request = world.authorize(ask_shell(&world, &app));
@@ -155,7 +165,7 @@ fn an_ssh_certificate_is_found_again_for_its_key_and_makes_no_account() {
 fn what_the_shell_refuses_is_told_and_a_busy_one_is_left_alone() {
     run(async {
         let world = TestWorld::new();
-        let app = world.app("cli").await;
+        let app = open(&world).await;
         let refusal = json!({"error": {"code": "AudienceNotSupported", "message": "no"}});
         world.http.script_once(of_shell(), json(400, &refusal));
         let told = world.redeem(ask_shell(&world, &app)).await;
@@ -209,20 +219,17 @@ fn an_account_that_was_signed_out_meanwhile_stays_signed_out() {
 fn an_endpoint_elsewhere_is_not_spoken_to() {
     run(async {
         let world = TestWorld::new();
-        let app = world.app("cli").await;
         for (endpoint, expected) in [
             ("http://localhost:4711/oauth2/token", true),
             ("http://169.254.1.1/oauth2/token", true),
             ("http://shell.example/oauth2/token", false),
             ("http://10.0.0.1/oauth2/token", false),
         ] {
-            let endpoint = Some(Url::parse(endpoint).unwrap());
-            let grant = Grant::CloudShell { endpoint: endpoint.clone() };
-            let by_grant = world.grant_request(&app, grant, SCOPE);
-            let silent = SilentRequest { cloud_shell: endpoint, ..world.request(&app, SCOPE) };
+            let app = open_at(&world, endpoint).await;
             let policy = Policy::of_user();
-            assert_eq!(world.decide(&policy, by_grant).is_ok(), expected);
-            assert_eq!(world.decide(&policy, silent).is_ok(), expected);
+            assert_eq!(world.decide(&policy, app.definition().clone()).is_ok(), expected);
+            assert_eq!(world.decide(&policy, ask_shell(&world, &app)).is_ok(), expected);
+            assert_eq!(world.decide(&policy, world.request(&app, SCOPE)).is_ok(), expected);
         }
     });
 }
