@@ -276,6 +276,78 @@ async fn who_joins_anothers_sign_in_is_asked_about_before_the_token_goes_to_it()
 }
 
 #[tokio::test]
+async fn a_sign_in_that_another_program_has_joined_is_no_word_about_either() {
+    let world = world(ASK).await;
+    let mut beginner = Puppet::connect(&world.machine).await;
+    let opened = beginner.post("/v1/apps", &world.definition()).await.unwrap().1;
+    let app = format!("/v1/apps/{}", opened["app"].as_str().unwrap());
+    let begin = json!({"kind": "device_code", "scopes": [SCOPE]});
+    let (_, begun) = beginner.post(&format!("{app}/flows"), &begin).await.unwrap();
+    let mut joining = world.caller().await;
+    let joined = joining.start_flow(json!({"kind": "device_code"})).await.success();
+    assert_eq!(joined["joined"], true);
+    // Nobody knows which of the two has shown it.
+    let code = begun["device"]["user_code"].as_str().unwrap();
+    world.control().approve_device(code, ALICE).unwrap();
+    let mut watch = Watch::start(&world);
+    let answering = async {
+        let prompt = watch.prompt().await;
+        watch.answer("once").await;
+        prompt
+    };
+    let (ended, prompt) = tokio::join!(joining.wait_for(&joined, 30), answering);
+    assert_eq!(ended["state"], "completed", "{ended}");
+    assert_eq!(prompt["processes"], json!([std::process::id()]));
+    assert!(grants(&world).await.is_empty());
+    beginner.send("POST", &format!("{app}/token"), &json!({"scopes": [SCOPE]})).await;
+    assert_eq!(watch.prompt().await["processes"], json!([beginner.pid()]));
+}
+
+#[tokio::test]
+async fn a_sign_in_that_is_over_brings_neither_its_grant_nor_its_token_back() {
+    let world = world(ASK).await;
+    let mut caller = world.caller().await;
+    for takes_back in ["grant", "account"] {
+        let flow = caller.start_flow(json!({"kind": "device_code"})).await.success();
+        let code = flow["device"]["user_code"].as_str().unwrap();
+        world.control().approve_device(code, ALICE).unwrap();
+        assert_eq!(caller.wait_for(&flow, 30).await["state"], "completed");
+        let path = format!("/v1/flows/{}", flow["flow"].as_str().unwrap());
+        assert_eq!(world.machine.get(&path).await.status, 200);
+        let grant = grants(&world).await.remove(0);
+        let accounts = caller.accounts().await;
+        match takes_back {
+            "grant" => {
+                let path = format!("/v1/grants/{}", grant["id"].as_str().unwrap());
+                world.machine.connect().await.delete(&path).await.success();
+            }
+            _ => {
+                let account = accounts[0]["home_account_id"].as_str().unwrap();
+                caller.sign_out(account).await;
+            }
+        }
+        let gone = world.machine.get(&path).await.refusal();
+        assert_eq!(gone, (404, "unknown_flow".to_owned()), "{takes_back}");
+        assert!(grants(&world).await.is_empty(), "{takes_back}");
+    }
+}
+
+#[tokio::test]
+async fn a_no_is_about_the_program_whatever_it_asks_for_next() {
+    let world = world(ASK).await;
+    world.signed_in(ALICE).await;
+    let mut watch = Watch::start(&world);
+    let asking = token_by_command(&world).spawn().unwrap();
+    watch.prompt().await;
+    watch.answer("no").await;
+    assert_eq!(ended(asking).await.0, Some(4));
+    let mut more = token_by_command(&world);
+    let (exit, said) = ended(more.args(["--scope", "Mail.ReadWrite"]).spawn().unwrap()).await;
+    assert_eq!((exit, &said["error"]), (Some(4), &json!("access_denied")), "{said}");
+    assert!(prompts(&world).await.is_empty());
+}
+
+#[tokio::test]
 async fn a_program_that_changes_while_the_person_is_asked_gets_nothing_by_the_answer() {
     let world = world(ASK).await;
     world.signed_in(ALICE).await;

@@ -78,7 +78,8 @@ fn declare(machine: &Machine, key: &str) {
 #[tokio::test]
 async fn no_request_takes_the_key_from_where_the_environment_says_it_is() {
     let credentials = tempfile::tempdir().unwrap();
-    std::fs::write(credentials.path().join("valetkey-key"), [7; 32]).unwrap();
+    let mut key = std::fs::File::create(credentials.path().join("valetkey-key")).unwrap();
+    std::io::Write::write_all(&mut key, &[7; 32]).unwrap();
     let folder = credentials.path().to_str().unwrap();
     let mut machine = Machine::new()
         .with("VALETKEY_KEY_PROVIDER", "credential")

@@ -159,7 +159,7 @@ async fn the_store_is_locked_and_unlocked_with_the_screen() {
 #[tokio::test]
 async fn what_others_on_the_bus_say_in_loginds_name_is_not_heard() {
     let Some(bus) = Bus::start() else { return };
-    let logind = Logind::start(&bus).await;
+    let mut logind = Logind::start(&bus).await;
     let world = world(&bus, "[\"screen\", \"sleep\"]").await;
     let _inhibitor = logind.given().await;
     let stranger = bus.connect().await;
@@ -189,7 +189,7 @@ async fn what_others_on_the_bus_say_in_loginds_name_is_not_heard() {
 #[tokio::test]
 async fn a_wish_to_unlock_opens_nothing_while_logind_says_that_the_screen_is_locked() {
     let Some(bus) = Bus::start() else { return };
-    let logind = Logind::start(&bus).await;
+    let mut logind = Logind::start(&bus).await;
     let world = world(&bus, "[\"screen\"]").await;
     let _inhibitor = logind.given().await;
     logind.set_hint(true).await;

@@ -14,6 +14,8 @@ pub struct Asker {
     pub runs: Vec<PathBuf>,
     /// The unit of systemd's that it runs in.
     pub unit: Option<String>,
+    /// Whether it is kept in a flatpak's or a snap's sandbox.
+    pub is_sandboxed: bool,
     /// By what a person's answer is remembered.
     pub program: ProgramKey,
 }
@@ -38,7 +40,8 @@ impl Asker {
     /// A caller of whom nothing more is known.
     pub fn plain(caller: &Caller) -> Arc<Self> {
         let program = caller.process.map_or(ProgramKey::Unknown, ProgramKey::Process);
-        Arc::new(Self { caller: caller.clone(), runs: Vec::new(), unit: None, program })
+        let (caller, runs) = (caller.clone(), Vec::new());
+        Arc::new(Self { caller, runs, unit: None, is_sandboxed: false, program })
     }
 
     /// A caller, and what its program looks like at the moment.
@@ -51,7 +54,8 @@ impl Asker {
             (Executable::Unidentified { .. }, Some(process)) => ProgramKey::Process(process),
             (Executable::Unidentified { .. }, None) => ProgramKey::Unknown,
         };
-        Arc::new(Self { caller: caller.clone(), runs, unit: program.unit, program: key })
+        let (caller, is_sandboxed) = (caller.clone(), program.sandbox.is_some());
+        Arc::new(Self { caller, runs, unit: program.unit, is_sandboxed, program: key })
     }
 
     /// Whose tokens.

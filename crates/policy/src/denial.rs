@@ -64,6 +64,9 @@ pub enum Denial {
     /// Who asks has answered its own question.
     #[error("a program that waits for the person's answer does not give it")]
     OwnAnswer,
+    /// A sandbox is a boundary, and what administers would be over it.
+    #[error("a program in a sandbox does not administer what is its user's")]
+    Sandboxed,
     /// Who writes the configuration wants no cache to leave.
     #[error(
         "this broker hands out no cache: `forbid_cache_export` is set in [policy] of the daemon's configuration"
@@ -97,6 +100,9 @@ impl Denial {
             Self::ProgramChanged => "Start the program again, and ask again.",
             Self::OwnAnswer => {
                 "Run `valetkey grants watch` in a terminal, outside of any container, and answer there."
+            }
+            Self::Sandboxed => {
+                "Run `valetkey` in a terminal, or let a rule of the daemon's configuration say `may_administer = true`."
             }
             Self::Authority { .. }
             | Self::InstanceDiscovery { .. }

@@ -69,6 +69,11 @@ pub struct Question {
 pub struct Grants(Vec<Grant>);
 
 impl Word {
+    /// Whether it was said by a sign-in, not in words.
+    pub fn is_of_sign_in(self) -> bool {
+        self == Self::SignedIn
+    }
+
     /// Whether it outlives the daemon.
     pub fn is_lasting(self) -> bool {
         matches!(self, Self::SignedIn | Self::Always | Self::ForTime)
@@ -90,15 +95,15 @@ impl Question {
         })
     }
 
-    /// The person's word on it.
+    /// The person's word on it. A no is about the program and the account, whatever it would ask for next.
     pub fn grant(&self, word: Word, id: String, since: UnixTime, until: Option<UnixTime>) -> Grant {
         Grant {
             id,
             program: self.program.clone(),
             environment: self.environment.clone(),
             account: self.account.clone(),
-            client_id: Some(self.client_id.clone()),
-            scopes: Some(self.scopes.clone()),
+            client_id: (word != Word::No).then(|| self.client_id.clone()),
+            scopes: (word != Word::No).then(|| self.scopes.clone()),
             word,
             since,
             until,
@@ -140,8 +145,9 @@ impl Grants {
         Self(self.0.iter().cloned().chain([grant]).collect())
     }
 
-    /// What the person said last about this.
+    /// What the person said about this. A yes to it outlives a no that the program got when it asked for more.
     pub fn find(&self, question: &Question, now: UnixTime) -> Option<&Grant> {
-        self.0.iter().rev().find(|grant| grant.is_about(question, now))
+        let about = || self.0.iter().rev().filter(|grant| grant.is_about(question, now));
+        about().find(|grant| grant.word != Word::No).or_else(|| about().next())
     }
 }

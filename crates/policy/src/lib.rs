@@ -265,12 +265,14 @@ pub fn decide_on_cache<T: CacheSubject>(
 /// Decides whether `asker` may administer what is the user's own: grants, secrets, keys, the cache as a whole.
 ///
 /// # Errors
-/// When the first rule that fits leaves that to others.
+/// When the first rule that fits leaves that to others, or says nothing of it and the program is in a sandbox.
 pub fn decide_on_own_administration(policy: &Policy, asker: &Asker) -> Result<(), Denial> {
     match Rule::find(&policy.rules, asker, None) {
         Some(rule) if rule.denies || rule.may_administer == Some(false) => {
             Err(rule.refuse(RuleRefusal::Administration))
         }
+        Some(Rule { may_administer: Some(true), .. }) => Ok(()),
+        _ if asker.is_sandboxed => Err(Denial::Sandboxed),
         _ => Ok(()),
     }
 }

@@ -40,13 +40,17 @@ impl Broker {
     pub async fn revoke_grants(&self, session: &Session, id: Option<&str>) -> Result<(), Failure> {
         let book = self.administered(session).await?;
         let is_meant = |grant: &Grant| id.is_none_or(|id| grant.id == id);
+        let user = self.user(session).await?;
+        for grant in book.grants().iter().filter(|grant| is_meant(grant)) {
+            self.engine.forget_sign_ins(&user, &grant.account);
+        }
         let count = book.revoke(is_meant).await.map_err(Error::from)?;
         if let (Some(id), 0) = (id, count) {
             return Err(Failure::request(ErrorCode::UnknownGrant, format!("no grant {id:?}")));
         }
         let what = id.map_or_else(|| format!("all {count}"), str::to_owned);
         self.note(session, &Deed::new(AuditAct::GrantRevoked).because(&what));
-        self.user(session).await?.tell_grant_changed(self.engine.now(), None);
+        user.tell_grant_changed(self.engine.now(), None);
         Ok(())
     }
 

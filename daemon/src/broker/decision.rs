@@ -84,10 +84,7 @@ impl Broker {
         request: T,
     ) -> Result<Authorized<T>, Failure> {
         let in_force = self.configuration.in_force();
-        if session.described_asker(in_force.epoch()).is_none() {
-            let asker = self.describe_asker(session, &in_force).await?;
-            session.describe_asker(in_force.epoch(), &asker);
-        }
+        self.described_asker(session, &in_force).await?;
         self.decide_by(session, &in_force, request).await
     }
 
@@ -150,7 +147,7 @@ impl Broker {
     /// The denial.
     pub async fn decide_on_own_administration(&self, session: &Session) -> Result<(), Failure> {
         let in_force = self.configuration.look(self.engine.now()).await;
-        let asker = self.asker(session, &in_force).await?;
+        let asker = self.described_asker(session, &in_force).await?;
         decide_on_own_administration(in_force.policy(), &asker)
             .map_err(|denial| self.deny(session, denial))
     }
@@ -167,15 +164,16 @@ impl Broker {
         status: &FlowStatus,
     ) -> Result<(), Failure> {
         let FlowStatus::Completed(answer) = status else { return Ok(()) };
-        if let Some(beginner) = flow.beginner() {
-            self.remember_sign_in(beginner, &flow.app, answer).await;
+        if let Some(beginner) = flow.take_beginner() {
+            self.remember_sign_in(&beginner, &flow.app, answer).await;
         }
         self.decide_on_answer(session, user, &flow.app, answer).await?;
         self.note(session, &Deed::of(AuditAct::SignedIn, &flow.app).with(answer));
         Ok(())
     }
 
-    /// By way of whom an account was signed in is a yes to that program. That it could not be kept costs a question.
+    /// By way of whom an account was signed in is a yes to that program, for the application that the person has signed in to.
+    /// That it could not be kept costs a question.
     pub(super) async fn remember_sign_in(
         &self,
         asker: &Asker,
@@ -196,6 +194,10 @@ impl Broker {
                 && grant.program == asker.program
                 && grant.account == *account
                 && grant.environment == environment
+                && grant
+                    .client_id
+                    .as_deref()
+                    .is_none_or(|client_id| client_id == definition.client_id.as_str())
         };
         if book.grants().iter().any(is_known) {
             return;
@@ -206,7 +208,7 @@ impl Broker {
             program: asker.program.clone(),
             environment: environment.to_owned(),
             account: account.clone(),
-            client_id: None,
+            client_id: Some(definition.client_id.as_str().to_owned()),
             scopes: None,
             word: Word::SignedIn,
             since: now,
@@ -224,6 +226,9 @@ impl Broker {
         app: &ClientApplication,
         account: &AccountId,
     ) {
+        if let Ok(user) = self.user(session).await {
+            self.engine.forget_sign_ins(&user, account);
+        }
         let environment = app.definition().authority.environment();
         let is_meant = |grant: &Grant| {
             grant.word == Word::SignedIn
@@ -247,6 +252,18 @@ impl Broker {
         }
         if !in_force.policy().looks_at_programs() {
             return Ok(Arc::clone(session.asker()));
+        }
+        self.described_asker(session, in_force).await
+    }
+
+    /// Who asks, whatever the policy looks at.
+    pub(super) async fn described_asker(
+        &self,
+        session: &Session,
+        in_force: &InForce,
+    ) -> Result<Arc<Asker>, Failure> {
+        if let Some(asker) = session.described_asker(in_force.epoch()) {
+            return Ok(asker);
         }
         let asker = self.describe_asker(session, in_force).await?;
         session.describe_asker(in_force.epoch(), &asker);

@@ -53,10 +53,12 @@ impl Book {
         stop: ShutdownSignal,
         asked: Arc<watch::Sender<()>>,
         user: &Partition,
+        refusals: Vec<Grant>,
     ) -> Result<Self, StoreError> {
         let records = store.read_records(&user.of_grants()).await?;
         let mut grants: Vec<_> =
             records.into_iter().filter_map(|(id, bytes)| record::decode(id, &bytes)).collect();
+        grants.extend(refusals);
         grants.sort_by_key(|grant| grant.since);
         let state = State { grants: Arc::new(Grants::new(grants)), prompts: Vec::new() };
         Ok(Self {
@@ -104,14 +106,13 @@ impl Book {
         let Some(answer) = answer else {
             return Err(Denial::Unanswered { username: question.username.clone() }.into());
         };
-        let is_remembered = question.program != ProgramKey::Unknown;
         match answer.word {
-            Word::No if !is_remembered => {
+            Word::No if question.program == ProgramKey::Unknown => {
                 let seconds = answer.seconds.map_or(0, i64::unsigned_abs);
                 Err(Denial::Refused { username: question.username.clone(), seconds }.into())
             }
-            Word::Once => Ok(Some(question.grant(Word::Once, String::new(), now, None))),
-            _ if is_remembered => Ok(None),
+            Word::No => Ok(None),
+            word if word != Word::Once && waiting.prompt().is_about(&question.program) => Ok(None),
             _ => Ok(Some(question.grant(Word::Once, String::new(), now, None))),
         }
     }
@@ -128,9 +129,10 @@ impl Book {
         if let Some(prompt) = state.prompts.iter().find(|prompt| *prompt.purpose() == purpose) {
             return Ok(prompt.join(asking));
         }
-        let of_program =
-            state.prompts.iter().filter(|it| it.purpose().is_of_same_program(&purpose)).count();
-        if of_program >= MOST_PROMPTS_OF_PROGRAM || state.prompts.len() >= MOST_PROMPTS {
+        let is_of_program = |it: &Prompt| it.purpose().is_of_same_program(&purpose);
+        let has_room = make_room(&mut state.prompts, is_of_program, MOST_PROMPTS_OF_PROGRAM)
+            && make_room(&mut state.prompts, |_| true, MOST_PROMPTS);
+        if !has_room {
             return Err(Denial::TooManyQuestions);
         }
         let prompt = Prompt::new(new_id(), asking, purpose, now);
@@ -141,7 +143,7 @@ impl Book {
         Ok(waiting)
     }
 
-    /// What is being asked, once there is something or `patience` is over; the oldest first.
+    /// What is being asked, once there is something or `patience` is over: what somebody waits for first, and of that the oldest.
     pub async fn prompts(
         &self,
         patience: Duration,
@@ -162,7 +164,9 @@ impl Book {
     fn open_prompts(&self, now: UnixTime) -> Vec<Arc<Prompt>> {
         let mut state = self.lock();
         state.prompts.retain(|prompt| prompt.is_open(now));
-        state.prompts.clone()
+        let mut open = state.prompts.clone();
+        open.sort_by_key(|prompt| prompt.waiting() == 0);
+        open
     }
 
     /// Resolves when there is nothing to be said to a prompt any more.
@@ -207,10 +211,13 @@ impl Book {
     pub async fn keep(&self, kept: Vec<Grant>, now: UnixTime) -> Result<(), StoreError> {
         let _alone = self.writing.lock().await;
         let before = self.grants();
-        let mut grants: Vec<_> =
-            before.iter().filter(|grant| grant.holds(now)).chain(&kept).cloned().collect();
-        let surplus = grants.len().saturating_sub(MOST_GRANTS);
-        grants.drain(..surplus);
+        let mut grants: Vec<_> = before.iter().filter(|grant| grant.holds(now)).cloned().collect();
+        for grant in &kept {
+            grants.push(grant.clone());
+            let program = grant.program.clone();
+            drop_surplus(&mut grants, |it| it.program == program, MOST_GRANTS_OF_PROGRAM);
+        }
+        drop_surplus(&mut grants, |_| true, MOST_GRANTS);
         self.replace(&before, grants, &kept).await
     }
 
@@ -265,6 +272,32 @@ impl Book {
     }
 }
 
+/// Whether there is room for one more; questions that nobody waits for give way.
+fn make_room(
+    prompts: &mut Vec<Arc<Prompt>>,
+    is_meant: impl Fn(&Prompt) -> bool,
+    most: usize,
+) -> bool {
+    let count = |prompts: &[Arc<Prompt>]| prompts.iter().filter(|it| is_meant(it)).count();
+    if count(prompts) >= most {
+        prompts.retain(|prompt| !is_meant(prompt) || prompt.waiting() > 0);
+    }
+    count(prompts) < most
+}
+
+/// The oldest go, but what the person said in words goes last: sign-ins are made by programs, at providers of their own choice.
+fn drop_surplus(grants: &mut Vec<Grant>, is_meant: impl Fn(&Grant) -> bool, most: usize) {
+    let surplus = grants.iter().filter(|grant| is_meant(grant)).count().saturating_sub(most);
+    let mut dropped = 0;
+    for is_first_to_go in [Word::is_of_sign_in as fn(Word) -> bool, |_| true] {
+        grants.retain(|grant| {
+            let goes = dropped < surplus && is_meant(grant) && is_first_to_go(grant.word);
+            dropped += usize::from(goes);
+            !goes
+        });
+    }
+}
+
 /// How long a request waits for the person: shorter than clients wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(90);
 
@@ -272,8 +305,10 @@ const PATIENCE: Duration = Duration::from_secs(90);
 const MOST_LIFE: Duration = Duration::from_secs(300 + 90);
 
 /// More than this nobody reads.
-const MOST_PROMPTS: usize = 16;
+const MOST_PROMPTS: usize = 64;
 const MOST_PROMPTS_OF_PROGRAM: usize = 4;
 
 /// Beyond this the oldest goes: a script that is started each minute leaves a grant for each of its processes.
 const MOST_GRANTS: usize = 1024;
+/// No program pushes out what was said about the others.
+const MOST_GRANTS_OF_PROGRAM: usize = 64;

@@ -20,6 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Mutex as AsyncMutex, watch};
 use valetkey_engine::ports::StoreError;
 use valetkey_model::Partition;
+use valetkey_policy::{Grant, Word};
 
 pub use self::book::{Answered, Book};
 #[cfg(target_os = "linux")]
@@ -58,6 +59,8 @@ pub struct Consent {
     /// Tells those who show prompts that there is another one.
     asked: Arc<watch::Sender<()>>,
     books: Mutex<HashMap<Partition, Arc<Book>>>,
+    /// What was refused a while ago, of books that a lock has closed: a program that may lock is not rid of a no by it.
+    refusals: Mutex<HashMap<Partition, Vec<Grant>>>,
     /// One load at a time, so that two who come first have the same book.
     loading: AsyncMutex<()>,
 }
@@ -65,8 +68,8 @@ pub struct Consent {
 impl Consent {
     /// Books that are kept in `store`; nobody waits longer than until `stop`.
     pub fn new(store: Arc<VaultStore>, stop: ShutdownSignal) -> Self {
-        let (books, loading) = (Mutex::default(), AsyncMutex::default());
-        Self { store, stop, asked: Arc::default(), books, loading }
+        let (books, refusals, loading) = Default::default();
+        Self { store, stop, asked: Arc::default(), books, refusals, loading }
     }
 
     /// The book of a user.
@@ -82,7 +85,8 @@ impl Consent {
             return Ok(book);
         }
         let (store, asked) = (Arc::clone(&self.store), Arc::clone(&self.asked));
-        let book = Arc::new(Book::load(store, self.stop.clone(), asked, user).await?);
+        let refusals = self.lock_refusals().get(user).cloned().unwrap_or_default();
+        let book = Arc::new(Book::load(store, self.stop.clone(), asked, user, refusals).await?);
         self.lock().insert(user.clone(), Arc::clone(&book));
         Ok(book)
     }
@@ -92,17 +96,19 @@ impl Consent {
         self.asked.subscribe()
     }
 
-    /// Forgets all that is not stored, and has those who wait for an answer ask anew: the store is locked.
+    /// Forgets all that is not stored, but for what was refused, and has those who wait for an answer ask anew: the store is locked.
     pub fn forget(&self) {
-        for (_, book) in self.lock().drain() {
-            book.close();
+        let closed: Vec<_> = self.lock().drain().collect();
+        for (user, book) in closed {
+            self.close(user, &book);
         }
     }
 
     /// The same for one user, who has locked what is theirs.
     pub fn forget_user(&self, user: &Partition) {
-        if let Some(book) = self.lock().remove(user) {
-            book.close();
+        let closed = self.lock().remove(user);
+        if let Some(book) = closed {
+            self.close(user.clone(), &book);
         }
     }
 
@@ -112,6 +118,18 @@ impl Consent {
         if books.get(user).is_some_and(|book| Arc::strong_count(book) == 1 && book.is_stored()) {
             books.remove(user);
         }
+    }
+
+    fn close(&self, user: Partition, book: &Book) {
+        let refusals =
+            book.grants().iter().filter(|grant| grant.word == Word::No).cloned().collect();
+        self.lock_refusals().insert(user, refusals);
+        book.close();
+    }
+
+    fn lock_refusals(&self) -> MutexGuard<'_, HashMap<Partition, Vec<Grant>>> {
+        // Nothing under this lock can panic half-way.
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn find(&self, user: &Partition) -> Option<Arc<Book>> {

@@ -140,10 +140,16 @@ impl Prompt {
     }
 
     /// Whether it is worth the person's while: somebody waits, or may come back for the answer. Who is not known again does
-    /// not.
+    /// not, and who is known by its process alone only while that is there.
     pub(super) fn is_open(&self, now: UnixTime) -> bool {
         let is_young = now.seconds_since(self.since) < LINGERING_SECONDS;
-        let may_come_back = is_young && !self.purpose.is_nobodys();
+        let may_come_back = match self.purpose.look {
+            Look::Known(_) => is_young,
+            Look::Unidentified { .. } => {
+                is_young && self.lock().attendants.iter().any(Attendant::is_there)
+            }
+            Look::Nobody(_) => false,
+        };
         self.answer.borrow().is_none() && (may_come_back || self.waiting() > 0)
     }
 
@@ -171,7 +177,13 @@ impl Prompt {
         self.lock().attendants.iter().any(may_be)
     }
 
-    /// What is to be remembered when this is the answer: of each program that asks.
+    /// Whether the person's yes is about this program: the one that was shown. Those who look like it and have joined get by
+    /// with this one answer.
+    pub(super) fn is_about(&self, program: &ProgramKey) -> bool {
+        *program != ProgramKey::Unknown && *program == self.question.program
+    }
+
+    /// What is to be remembered when this is the answer: a no of each program that asks.
     pub(super) fn grants(
         &self,
         answer: Answer,
@@ -180,8 +192,12 @@ impl Prompt {
     ) -> Vec<Grant> {
         let until = answer.seconds.map(|seconds| now.plus_seconds(seconds));
         let programs = self.lock().programs.clone();
-        let known = programs.into_iter().filter(|program| *program != ProgramKey::Unknown);
-        known
+        let is_meant = |program: &ProgramKey| match answer.word {
+            Word::No => *program != ProgramKey::Unknown,
+            _ => self.is_about(program),
+        };
+        let meant = programs.into_iter().filter(is_meant);
+        meant
             .map(|program| Grant {
                 program,
                 ..self.question.grant(answer.word, new_id(), now, until)
@@ -224,6 +240,11 @@ impl Prompt {
 }
 
 impl Waiting {
+    /// What it waits for.
+    pub(super) fn prompt(&self) -> &Prompt {
+        &self.prompt
+    }
+
     /// The answer, when there is one.
     pub(super) async fn answer(&mut self) -> Option<Answer> {
         // The sender lives in the prompt, so the channel cannot close meanwhile.

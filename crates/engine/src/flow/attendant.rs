@@ -23,7 +23,7 @@ impl Attendant {
     }
 
     /// True while the connection is open.
-    pub(crate) fn is_there(&self) -> bool {
+    pub fn is_there(&self) -> bool {
         self.connection.strong_count() > 0
     }
 

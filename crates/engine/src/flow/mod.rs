@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use valetkey_model::UnixTime;
+use valetkey_model::{AccountId, UnixTime};
 use valetkey_policy::Authorized;
 
 pub use self::attendant::Attendant;
@@ -130,6 +130,7 @@ impl Engine {
         let _starting = user.flows.starting(&key).await;
         user.flows.make_room(attendant, self.now())?;
         if let Some(sign_in) = user.flows.join_open(&key, self.now()) {
+            sign_in.note_joiner(authorized.asker());
             let flow = Flow::new(self, sign_in, attendant, signer);
             user.flows.insert(&flow);
             return Ok((flow, true));
@@ -220,6 +221,11 @@ impl Engine {
             tokio::spawn(async move { this.finish_code(&user, &running, code, scopes).await });
         task.await.map_err(|_| Error::Bug("a code redemption died"))?;
         Ok(flow.status(self.now()))
+    }
+
+    /// Forgets the sign-ins that have brought this account: what they brought is to be had no more by asking where they stand.
+    pub fn forget_sign_ins(&self, user: &User, account: &AccountId) {
+        user.flows.forget_completed(account);
     }
 
     /// Cancels a flow for its caller. The sign-in ends when nobody is left in it; one that has ended stays as it ended.

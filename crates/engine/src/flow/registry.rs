@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::OwnedMutexGuard;
 use valetkey_cache::extended_cache_key;
-use valetkey_model::UnixTime;
+use valetkey_model::{AccountId, UnixTime};
 
-use super::{Attendant, Flow, FlowId, SignIn};
+use super::{Attendant, Flow, FlowId, FlowStatus, SignIn};
 use crate::application::AppId;
 use crate::error::Error;
 use crate::keyed_lock::KeyedLocks;
@@ -159,6 +159,12 @@ impl FlowRegistry {
         let known = self.lock();
         let begun: usize = known.sign_ins.iter().map(|begun| begun.size).sum();
         begun + (known.ended.len() + known.flows.len()) * FLOW_SIZE
+    }
+
+    /// Forgets those that have brought this account.
+    pub(crate) fn forget_completed(&self, account: &AccountId) {
+        let has_brought = |flow: &Flow| matches!(&*flow.sign_in.status.borrow(), FlowStatus::Completed(answer) if answer.account() == Some(account));
+        self.lock().flows.retain(|_, flow| !has_brought(flow));
     }
 
     /// How many sign-ins are open.

@@ -1,7 +1,7 @@
 //! A sign-in that was begun: what the person is invited to do, and where it stands. One or more callers take part in it.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Map, Value};
 use tokio::sync::watch;
@@ -35,7 +35,9 @@ pub struct SignIn {
     pub(super) status: watch::Sender<FlowStatus>,
     /// Those who have not cancelled.
     callers: AtomicUsize,
-    beginner: OnceLock<Arc<Asker>>,
+    /// By way of whom the person signs in. Nobody, as soon as another program takes part: whose code or window the person has
+    /// seen then, nobody knows.
+    beginner: Mutex<Option<Arc<Asker>>>,
 }
 
 /// What the person is invited to do.
@@ -107,18 +109,26 @@ impl SignIn {
             fields: request.fields.clone(),
             status: watch::Sender::new(FlowStatus::Pending { polls: 0 }),
             callers: AtomicUsize::new(1),
-            beginner: OnceLock::new(),
+            beginner: Mutex::default(),
         })
     }
 
     pub(super) fn set_beginner(&self, asker: &Arc<Asker>) {
-        // It is set once, by whoever has begun it.
-        let _ = self.beginner.set(Arc::clone(asker));
+        *self.lock_beginner() = Some(Arc::clone(asker));
     }
 
-    /// Who began it; the others have joined.
-    pub fn beginner(&self) -> Option<&Arc<Asker>> {
-        self.beginner.get()
+    pub(super) fn note_joiner(&self, asker: &Asker) {
+        self.lock_beginner().take_if(|beginner| beginner.program != asker.program);
+    }
+
+    /// By way of whom alone the person has signed in; told once.
+    pub fn take_beginner(&self) -> Option<Arc<Asker>> {
+        self.lock_beginner().take()
+    }
+
+    fn lock_beginner(&self) -> MutexGuard<'_, Option<Arc<Asker>>> {
+        // Nothing under this lock can panic half-way.
+        self.beginner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The kind's name, as the wire has it.
