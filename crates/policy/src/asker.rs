@@ -74,3 +74,24 @@ impl ProgramKey {
         matches!(self, Self::Executable { .. })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Policy, Rule, decide_on_own_administration};
+
+    #[test]
+    fn a_program_in_a_sandbox_administers_only_where_a_rule_says_so() {
+        let asker = Asker::plain(&Caller::of(Partition::of_uid(1000)));
+        let sandboxed = Asker { is_sandboxed: true, ..Asker::clone(&asker) };
+        for (may_administer, expected) in [(None, false), (Some(true), true), (Some(false), false)]
+        {
+            let rules = vec![Rule { may_administer, ..Rule::default() }];
+            let policy = Policy { rules, ..Policy::of_user() };
+            assert_eq!(decide_on_own_administration(&policy, &sandboxed).is_ok(), expected);
+        }
+        let denial = decide_on_own_administration(&Policy::of_user(), &sandboxed).unwrap_err();
+        assert!(denial.hint().unwrap().contains("may_administer"));
+        assert!(decide_on_own_administration(&Policy::of_user(), &asker).is_ok());
+    }
+}

@@ -326,17 +326,6 @@ fn administration_is_for_whom_the_first_rule_that_fits_lets() {
     }
 }
 
-#[test]
-fn a_program_in_a_sandbox_administers_only_where_a_rule_says_so() {
-    let sandboxed = Asker { is_sandboxed: true, ..Asker::clone(&asker(None)) };
-    for (may_administer, expected) in [(None, false), (Some(true), true), (Some(false), false)] {
-        let policy = with_rules(vec![Rule { may_administer, ..Rule::default() }]);
-        assert_eq!(decide_on_own_administration(&policy, &sandboxed).is_ok(), expected);
-    }
-    let denial = decide_on_own_administration(&Policy::of_user(), &sandboxed).unwrap_err();
-    assert!(denial.hint().unwrap().contains("may_administer"));
-}
-
 fn asking() -> Policy {
     Policy { consent: Consent::Ask, ..Policy::of_user() }
 }
