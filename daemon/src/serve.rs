@@ -26,6 +26,8 @@ use crate::shutdown::ShutdownSignal;
 pub struct Limits {
     /// Open connections of one user. A thousand programs that start at once after a login are honest.
     pub connections_per_user: usize,
+    /// Open connections of all users together; one who has this daemon alone needs to leave none to others.
+    pub connections: Option<usize>,
     /// A connection that has not brought the head of a request for this long is closed.
     pub idle: Duration,
     /// How long requests may go on after stopping was asked for.
@@ -46,11 +48,11 @@ impl Limits {
 
 impl Limits {
     /// The same where others must be served as well: nobody has more than a quarter, nor so many that another one's request
-    /// would wait for long behind theirs.
+    /// would wait for long behind theirs; and all together have no more than one alone could have.
     #[must_use]
     pub fn among_several(self) -> Self {
-        let fair = (self.connections_per_user / 4).max(1);
-        Self { connections_per_user: fair, ..self }
+        let all = self.connections_per_user;
+        Self { connections_per_user: (all / 4).max(1), connections: Some(all), ..self }
     }
 }
 
@@ -66,6 +68,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections_per_user: 4096,
+            connections: None,
             idle: Duration::from_secs(120),
             grace: Duration::from_secs(10),
         }
@@ -84,7 +87,7 @@ pub async fn serve(
     limits: Limits,
 ) {
     let mut tasks = JoinSet::new();
-    let mut users = Shares::default();
+    let mut users = Shares::new(limits.connections.unwrap_or(usize::MAX));
     let (mut refusals, mut failures) = (Refusals::default(), Refusals::default());
     let signal = stop.clone();
     loop {
@@ -111,20 +114,18 @@ pub async fn serve(
         };
         let is_stranger = door.as_ref().is_some_and(|door| door.is_known_stranger(peer.caller()));
         let limit = if is_stranger { OF_A_STRANGER } else { limits.connections_per_user };
-        let Some(share) = users.admit(&peer.caller().partition, limit) else {
+        let Some((share, place)) = users.admit(&peer.caller().partition, limit) else {
             if let Some(refused) = refusals.count(Instant::now()) {
                 tracing::warn!(caller = ?peer.caller().partition, refused, "too many connections of one user");
             }
             continue;
         };
-        tasks.spawn(serve_connection(
-            stream,
-            Arc::new(Session::new(peer, share)),
-            router.clone(),
-            door.clone(),
-            signal.clone(),
-            limits.idle,
-        ));
+        let session = Arc::new(Session::new(peer, share));
+        let (router, door, stop) = (router.clone(), door.clone(), signal.clone());
+        tasks.spawn(async move {
+            let _place = place;
+            serve_connection(stream, session, router, door, stop, limits.idle).await;
+        });
     }
     let finish = async { while tasks.join_next().await.is_some() {} };
     if tokio::time::timeout(limits.grace, finish).await.is_err() {

@@ -41,17 +41,31 @@ impl Share {
 }
 
 /// The shares of those who have a connection.
-#[derive(Default)]
-pub struct Shares(HashMap<Partition, Arc<Share>>);
+pub struct Shares {
+    of: HashMap<Partition, Arc<Share>>,
+    places: Arc<Semaphore>,
+}
 
 impl Shares {
-    /// The user's share for one connection more; `None` when the user has enough of them.
-    pub fn admit(&mut self, user: &Partition, limit: usize) -> Option<Arc<Share>> {
-        if self.0.len() >= MANY && !self.0.contains_key(user) {
-            self.0.retain(|_, share| Arc::strong_count(share) > 1);
+    /// For so many connections of all users together.
+    pub fn new(connections: usize) -> Self {
+        let places = Arc::new(Semaphore::new(connections.min(Semaphore::MAX_PERMITS)));
+        Self { of: HashMap::new(), places }
+    }
+
+    /// The user's share for one connection more, and the place of that among all; `None` when the user has enough of them. Nobody
+    /// has more than there are left, so that whoever comes finds one, however many users somebody has made up.
+    pub fn admit(&mut self, user: &Partition, limit: usize) -> Option<(Arc<Share>, Taken)> {
+        if self.of.len() >= MANY && !self.of.contains_key(user) {
+            self.of.retain(|_, share| Arc::strong_count(share) > 1);
         }
-        let share = self.0.entry(user.clone()).or_default();
-        (Arc::strong_count(share) <= limit).then(|| Arc::clone(share))
+        let share = self.of.entry(user.clone()).or_default();
+        let limit = limit.min(self.places.available_permits());
+        if Arc::strong_count(share) > limit {
+            return None;
+        }
+        let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
+        Some((Arc::clone(share), Taken(place)))
     }
 }
 
@@ -72,8 +86,8 @@ mod tests {
 
     #[test]
     fn what_one_user_has_taken_is_missing_to_nobody_else() {
-        let mut shares = Shares::default();
-        let mut enter = |uid| shares.admit(&Partition::of_uid(uid), 2);
+        let mut shares = Shares::new(usize::MAX);
+        let mut enter = |uid| Some(shares.admit(&Partition::of_uid(uid), 2)?.0);
         let (first, other) = (enter(1000).unwrap(), enter(1001).unwrap());
         let second = enter(1000).unwrap();
         assert!(enter(1000).is_none());
@@ -93,13 +107,33 @@ mod tests {
     }
 
     #[test]
+    fn nobody_has_more_connections_than_are_left_for_the_others() {
+        let mut shares = Shares::new(1024);
+        let mut held = Vec::new();
+        let mut enter_all = |shares: &mut Shares, uid, most| {
+            let entered: Vec<_> =
+                (0..most).map_while(|_| shares.admit(&Partition::of_uid(uid), 600)).collect();
+            let count = entered.len();
+            held.push(entered);
+            count
+        };
+        assert_eq!(enter_all(&mut shares, 1000, 1024), 512, "half of all");
+        assert_eq!(enter_all(&mut shares, 1001, 1024), 256, "half of the rest");
+        for uid in 1002..1010 {
+            assert!(enter_all(&mut shares, uid, 1024) > 0, "{uid}");
+        }
+        held.clear();
+        assert!(shares.admit(&Partition::of_uid(1000), 600).is_some());
+    }
+
+    #[test]
     fn who_has_left_is_forgotten() {
-        let mut shares = Shares::default();
+        let mut shares = Shares::new(usize::MAX);
         let stayed = shares.admit(&Partition::of_uid(0), 1);
         for uid in 1..10_000 {
             assert!(shares.admit(&Partition::of_uid(uid), 1).is_some());
         }
-        assert!(stayed.is_some() && shares.0.len() <= MANY);
+        assert!(stayed.is_some() && shares.of.len() <= MANY);
         assert!(shares.admit(&Partition::of_uid(0), 1).is_none());
     }
 }

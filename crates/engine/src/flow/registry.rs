@@ -116,7 +116,7 @@ impl FlowRegistry {
     }
 
     /// Whether there is room for one more sign-in to this application by this program. Of too many the oldest one gives way
-    /// that nobody attends to.
+    /// that nobody attends to, else the oldest of a program that has more than this one.
     pub(crate) fn make_room_to_begin(
         &self,
         key: &JoinKey,
@@ -125,9 +125,12 @@ impl FlowRegistry {
         let known = self.lock();
         let is_of_app = |begun: &Begun| begun.key.app == key.app;
         let is_of_program = |begun: &Begun| begun.beginner.is_same_program(beginner);
-        known.end_abandoned(|_| true, "sign-in flows", MAX_SIGN_INS)?;
-        known.end_abandoned(is_of_app, "sign-in flows of this application", MAX_SIGN_INS_OF_APP)?;
-        known.end_abandoned(is_of_program, "sign-in flows of this program", MAX_SIGN_INS_OF_PROGRAM)
+        let make_room = |is_meant: &dyn Fn(&Begun) -> bool, what, limit| {
+            known.end_one(is_meant, beginner, what, limit)
+        };
+        make_room(&|_| true, "sign-in flows", MAX_SIGN_INS)?;
+        make_room(&is_of_app, "sign-in flows of this application", MAX_SIGN_INS_OF_APP)?;
+        make_room(&is_of_program, "sign-in flows of this program", MAX_SIGN_INS_OF_PROGRAM)
     }
 
     /// The applications that somebody is signing in to.
@@ -217,9 +220,10 @@ impl Known {
         pending.filter(move |begun| is_meant(begun))
     }
 
-    fn end_abandoned(
+    fn end_one(
         &self,
         is_meant: impl Fn(&Begun) -> bool,
+        beginner: &Attendant,
         what: &'static str,
         limit: usize,
     ) -> Result<(), Error> {
@@ -231,9 +235,17 @@ impl Known {
             let mut flows = self.flows.values();
             flows.any(|flow| Arc::ptr_eq(&flow.sign_in, &begun.sign_in) && flow.is_attended())
         };
-        let abandoned = open.into_iter().find(|begun| !is_attended(begun));
-        let abandoned = abandoned.ok_or(Error::TooMany { what, limit })?;
-        abandoned.sign_in.finish(Err(Error::FlowCancelled));
+        let of = |program: &Attendant| {
+            open.iter().filter(|begun| begun.beginner.is_same_program(program)).count()
+        };
+        let own = of(beginner);
+        let abandoned = open.iter().find(|begun| !is_attended(begun));
+        // The first of equals is the oldest.
+        let of_greediest = || open.iter().rev().max_by_key(|begun| of(&begun.beginner));
+        let is_greedier = |begun: &&&Begun| of(&begun.beginner) > own + 1;
+        let gives_way = abandoned.or_else(|| of_greediest().filter(is_greedier));
+        let gives_way = gives_way.ok_or(Error::TooMany { what, limit })?;
+        gives_way.sign_in.finish(Err(Error::FlowCancelled));
         Ok(())
     }
 }

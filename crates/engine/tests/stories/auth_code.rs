@@ -299,9 +299,9 @@ fn a_person_has_sixty_four_flows_open_at_most_and_an_application_sixteen() {
                 start_by(&world, &Attendant::new(None, program), request).await.unwrap();
             }
         }
-        let late = Attendant::new(None, &programs[3]);
+        let greedy = Attendant::new(None, &programs[0]);
         let request = world.flow_request(&latecomer, auth_code(), "a");
-        let error = start_by(&world, &late, request).await.err().unwrap();
+        let error = start_by(&world, &greedy, request).await.err().unwrap();
         assert_eq!(error.to_string(), "64 sign-in flows are open already");
         let other = world.as_uid(1001);
         assert_eq!(other.sign_in(&other.app("editor").await, "bob", "a").await, "issued at-1");
@@ -328,8 +328,8 @@ fn a_sign_in_that_nobody_attends_to_gives_way() {
         };
         let (first, _) = start(1, &gone).await.unwrap();
         let (second, _) = start(1, &gone).await.unwrap();
-        for _ in 2..16 {
-            start(1, &here).await.unwrap();
+        for number in 2..16 {
+            start(number, &here).await.unwrap();
         }
         assert!(start(2, &here).await.is_err(), "all of them are attended to");
         first.attend(Attendant::new(None, &here));
@@ -338,6 +338,31 @@ fn a_sign_in_that_nobody_attends_to_gives_way() {
         assert!(first.status(START).is_pending(), "its program has another connection");
         assert_eq!(tell_status(&second.status(START)), "the sign-in was cancelled");
         assert!(start(2, &here).await.is_err());
+    });
+}
+
+#[test]
+fn of_too_many_sign_ins_the_oldest_of_the_program_that_has_most_gives_way() {
+    run(async {
+        let world = TestWorld::new();
+        let here = Arc::new(());
+        let start = async |number: u32, app: &str| {
+            let process = Some(ProcessId { number, started: 0 });
+            let app = world.app(app).await;
+            let request = world.flow_request(&app, auth_code(), "a");
+            start_by(&world, &Attendant::new(process, &here), request).await
+        };
+        let mut greedy = Vec::new();
+        for number in 0..64 {
+            let program = number / 16;
+            greedy.push(start(program, &format!("app {program}")).await.unwrap().0);
+        }
+        start(7, "mail").await.unwrap();
+        let given_way: Vec<_> =
+            (0..64).filter(|number| !greedy[*number].status(START).is_pending()).collect();
+        assert_eq!(given_way, [0]);
+        start(7, "mail").await.unwrap();
+        assert!(start(1, "app 1").await.is_err(), "who has most gets no more");
     });
 }
 
