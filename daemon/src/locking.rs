@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use valetkey_engine::ports::Clock;
-use valetkey_engine::{Engine, Error};
+use valetkey_engine::{Engine, Error, Patience};
 use valetkey_model::{Partition, UnixTime};
 use valetkey_proto::v1::AuditAct;
 
@@ -53,6 +53,13 @@ pub enum Cause {
 }
 
 impl Cause {
+    fn patience(self) -> Patience {
+        match self {
+            Self::Idle | Self::Screen => Patience::USUAL,
+            Self::Sleep => Patience::BEFORE_SLEEP,
+        }
+    }
+
     fn describe(self) -> &'static str {
         match self {
             Self::Idle => "no token was used for a while",
@@ -119,11 +126,15 @@ impl Watch {
 /// the buffers of a connection that is kept open, to a provider or to a client, until it is used again or closed.
 ///
 /// # Errors
-/// When a provider is being asked and takes too long, or what it said cannot be saved. Then nothing is locked.
-pub async fn lock(broker: &Broker, store: &Arc<VaultStore>) -> Result<(), Failure> {
+/// When what a provider said cannot be saved. Then nothing is locked.
+pub async fn lock(
+    broker: &Broker,
+    store: &Arc<VaultStore>,
+    patience: Patience,
+) -> Result<(), Failure> {
     let (engine, store) = (Arc::clone(broker.engine()), Arc::clone(store));
     // A task of its own: a caller who hangs up must not leave the store locked and the tokens in memory.
-    let task = tokio::spawn(lock_all(engine, store));
+    let task = tokio::spawn(lock_all(engine, store, patience));
     let locked = task.await.unwrap_or(Err(Error::Bug("a lock died").into()));
     if locked.is_ok() {
         broker.forget_keys();
@@ -136,10 +147,14 @@ pub async fn lock(broker: &Broker, store: &Arc<VaultStore>) -> Result<(), Failur
 ///
 /// # Errors
 /// As [`lock`].
-pub async fn lock_user(api: &Arc<Api>, user: &Partition) -> Result<(), Failure> {
+pub async fn lock_user(
+    api: &Arc<Api>,
+    user: &Partition,
+    patience: Patience,
+) -> Result<(), Failure> {
     let (api, user) = (Arc::clone(api), user.clone());
     let task = tokio::spawn(async move {
-        let quiet = api.broker.engine().quiet_down_for(&user).await?;
+        let quiet = api.broker.engine().quiet_down_for(&user, patience).await?;
         quiet.lock_user().await;
         api.broker.consent().forget_user(&user);
         Ok(())
@@ -147,8 +162,12 @@ pub async fn lock_user(api: &Arc<Api>, user: &Partition) -> Result<(), Failure> 
     task.await.unwrap_or(Err(Error::Bug("a lock died").into()))
 }
 
-async fn lock_all(engine: Arc<Engine>, store: Arc<VaultStore>) -> Result<(), Failure> {
-    let quiet = engine.quiet_down().await?;
+async fn lock_all(
+    engine: Arc<Engine>,
+    store: Arc<VaultStore>,
+    patience: Patience,
+) -> Result<(), Failure> {
+    let quiet = engine.quiet_down(patience).await?;
     store.lock().await?;
     quiet.forget_users();
     Ok(())
@@ -161,11 +180,12 @@ pub struct AutoLock(pub Arc<Api>);
 impl AutoLock {
     /// Locks, unless it is locked, and puts that on record. False when it could not be.
     pub async fn lock(&self, cause: Cause, whose: &Whose) -> bool {
+        let patience = cause.patience();
         let locked = match whose {
             _ if self.0.store.report().locked => return true,
-            Whose::Everybodys => lock(&self.0.broker, &self.0.store).await,
+            Whose::Everybodys => lock(&self.0.broker, &self.0.store, patience).await,
             Whose::Users(user) if self.0.broker.engine().is_locked_by(user) => return true,
-            Whose::Users(user) => lock_user(&self.0, user).await,
+            Whose::Users(user) => lock_user(&self.0, user, patience).await,
         };
         let because = cause.describe();
         match locked {
@@ -263,7 +283,7 @@ async fn watch_idleness<L: Future<Output = bool>>(
 /// Seconds after which a changed setting is noticed.
 const LOOK_AGAIN: u64 = 60;
 
-/// Seconds to leave a provider that is being asked.
+/// Seconds to leave a disk that takes nothing.
 const TRY_AGAIN: u64 = 5;
 
 #[cfg(test)]

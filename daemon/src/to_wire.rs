@@ -22,9 +22,6 @@ use crate::failure::Failure;
 
 pub use consent::{grant, prompt, word};
 
-/// When to try again what could not be done while something else was.
-const BUSY_SECONDS: u64 = 5;
-
 /// What to do about a sign-in that the provider has ended, when it is known why.
 const ANSWER_LOST: &str = "An earlier answer of the provider was lost, since the daemon was killed or the connection broke, and \
     it takes the second use of a refresh token for theft. Sign in again. Start a flow: interactive where there is a browser, \
@@ -247,10 +244,6 @@ fn error(error: &Error, correlation_id: &CorrelationId) -> (u16, ErrorBody) {
         Error::UnknownFlow => Code::UnknownFlow,
         Error::FlowClosed => Code::FlowClosed,
         Error::TooMany { .. } | Error::NoRoom { .. } => Code::TooManyRequests,
-        Error::Busy(_) => {
-            let (status, body) = own(Code::TooManyRequests, error.to_string(), correlation_id);
-            return (status, ErrorBody { retry_after: Some(BUSY_SECONDS), ..body });
-        }
         Error::FlowTimedOut => Code::FlowTimedOut,
         Error::FlowCancelled => Code::FlowCancelled,
         Error::Redirect(error) => return redirect(error, correlation_id),

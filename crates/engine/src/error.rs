@@ -87,9 +87,6 @@ pub enum Error {
         /// In bytes.
         limit: usize,
     },
-    /// Nobody's: later it may go.
-    #[error("not while {0}")]
-    Busy(&'static str),
     /// The person's: did not finish in time.
     #[error("the sign-in was not finished in time")]
     FlowTimedOut,

@@ -4,12 +4,17 @@
 //! Locking waits for all leases, and none begins meanwhile: a refresh token that was rotated in the moment of the lock would
 //! otherwise be nowhere. Each user of the machine has leases apart: who locks what is theirs waits for nobody else, and
 //! keeps nobody else waiting.
+//!
+//! No provider keeps a lock from being done: what takes too long is called off. What redeems a refresh token has the longest,
+//! as long as an answer is waited for in any case ([`Patience`]); one that is called off all the same stays noted as
+//! presented, so that its next use can tell that an answer was lost ([`Error::AnswerLost`]).
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{MutexGuard, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock as AsyncRwLock};
+use futures_util::future::join_all;
+use tokio::sync::{MutexGuard, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, watch};
 use valetkey_model::Partition;
 
 use crate::engine::Engine;
@@ -17,26 +22,107 @@ use crate::error::Error;
 use crate::ports::StoreError;
 use crate::user::User;
 
-/// How long locking waits for what is under way.
-const LOCK_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a lock waits for providers.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// For what can be asked for again.
+    usual: Duration,
+    /// And then for what redeems a refresh token, whose successor may be in the answer.
+    redemptions: Duration,
+}
+
+impl Patience {
+    /// Of somebody who locks, or has gone away: a refresh has as long as its answer is waited for without a lock, where
+    /// nothing else is configured.
+    pub const USUAL: Self =
+        Self { usual: Duration::from_secs(4), redemptions: Duration::from_secs(26) };
+
+    /// Of a machine that goes to sleep in five seconds: an answer that is not here by then never comes.
+    pub const BEFORE_SLEEP: Self =
+        Self { usual: Duration::from_secs(3), redemptions: Duration::ZERO };
+}
 
 /// Leave to redeem and to save. Nobody who holds one may wait for another one.
-pub(crate) struct Lease(
-    #[expect(dead_code, reason = "held, never looked at")] OwnedRwLockReadGuard<()>,
-);
+pub(crate) struct Lease {
+    _held: OwnedRwLockReadGuard<()>,
+    gate: Arc<Gate>,
+    redeems: bool,
+}
 
-/// The locks behind the leases, by whose they are.
+impl Lease {
+    /// The same for what redeems a refresh token.
+    pub(crate) fn redeeming(self) -> Self {
+        Self { redeems: true, ..self }
+    }
+
+    /// What a provider says, unless it takes so long that it is called off for a lock.
+    pub(crate) async fn wait_for<T>(
+        &self,
+        provider: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let mut called_off = self.gate.called_off.subscribe();
+        let is_ours = |called_off: &CalledOff| match self.redeems {
+            true => *called_off == CalledOff::All,
+            false => *called_off != CalledOff::Nothing,
+        };
+        tokio::select! {
+            biased;
+            said = provider => said,
+            _ = called_off.wait_for(is_ours) => {
+                Err(StoreError::Locked("it was locked meanwhile".to_owned()).into())
+            }
+        }
+    }
+}
+
+/// What a lock does not wait for any more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum CalledOff {
+    #[default]
+    Nothing,
+    AllButRedemptions,
+    All,
+}
+
+/// Where the leases of one user are given out.
 #[derive(Default)]
-pub(crate) struct Leases(Mutex<HashMap<Partition, Arc<AsyncRwLock<()>>>>);
+struct Gate {
+    turn: Arc<RwLock<()>>,
+    called_off: watch::Sender<CalledOff>,
+}
+
+/// The gates, by whose they are.
+#[derive(Default)]
+pub(crate) struct Leases(Mutex<HashMap<Partition, Arc<Gate>>>);
 
 impl Leases {
-    fn of(&self, owner: Partition) -> Arc<AsyncRwLock<()>> {
-        let mut leases = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if leases.len() >= MANY {
+    fn of(&self, owner: Partition) -> Arc<Gate> {
+        let mut gates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if gates.len() >= MANY {
             // Nobody holds or waits for one that only the map owns.
-            leases.retain(|_, lease| Arc::strong_count(lease) > 1);
+            gates.retain(|_, gate| Arc::strong_count(gate) > 1);
         }
-        Arc::clone(leases.entry(owner).or_default())
+        Arc::clone(gates.entry(owner).or_default())
+    }
+}
+
+/// Gates through which nobody comes. They open when this is dropped.
+struct Shut {
+    gates: Vec<Arc<Gate>>,
+    _turns: Vec<OwnedRwLockWriteGuard<()>>,
+}
+
+impl Shut {
+    fn call_off(&self, what: CalledOff) {
+        for gate in &self.gates {
+            gate.called_off.send_replace(what);
+        }
+    }
+}
+
+impl Drop for Shut {
+    fn drop(&mut self) {
+        self.call_off(CalledOff::Nothing);
     }
 }
 
@@ -59,7 +145,7 @@ pub struct Quiet<'a> {
     engine: &'a Engine,
     /// Whose; of all when nobody is named.
     owner: Option<Partition>,
-    _leases: Vec<OwnedRwLockWriteGuard<()>>,
+    _shut: Shut,
     /// No cache may come back into memory behind the lock.
     _loading: MutexGuard<'a, ()>,
 }
@@ -70,61 +156,66 @@ impl Engine {
     /// # Errors
     /// When it was locked meanwhile, so that the plans of this user are out of date.
     pub(crate) async fn lease(&self, user: &User) -> Result<Lease, Error> {
-        let lease = Lease(self.leases.of(user.partition().owner()).read_owned().await);
+        let gate = self.leases.of(user.partition().owner());
+        let held = Arc::clone(&gate.turn).read_owned().await;
+        let lease = Lease { _held: held, gate, redeems: false };
         match user.is_forgotten() {
             false => Ok(lease),
             true => Err(StoreError::Locked("it was locked meanwhile".to_owned()).into()),
         }
     }
 
-    /// Waits until nothing is under way, and saves what is left to save: what must come before the store is locked.
+    /// Waits until nothing is under way, or calls it off, and saves what is left to save: what must come before the store is
+    /// locked.
     ///
     /// # Errors
-    /// When a provider takes too long, or the disk takes no change. Everything goes on as before then.
-    pub async fn quiet_down(&self) -> Result<Quiet<'_>, Error> {
-        self.in_time(async {
-            // No user can come into memory behind this, so that these are all.
-            let loading = self.loading.lock().await;
-            let owners: HashSet<_> =
-                self.loaded_users().iter().map(|user| user.partition().owner()).collect();
-            let mut leases = Vec::new();
-            for owner in owners {
-                leases.push(self.leases.of(owner).write_owned().await);
-            }
-            self.save(None).await?;
-            Ok(Quiet { engine: self, owner: None, _leases: leases, _loading: loading })
-        })
-        .await
+    /// When the disk takes no change. Everything goes on as before then.
+    pub async fn quiet_down(&self, patience: Patience) -> Result<Quiet<'_>, Error> {
+        // No user can come into memory behind this, so that these are all.
+        let loading = self.loading.lock().await;
+        let owners: HashSet<_> =
+            self.loaded_users().iter().map(|user| user.partition().owner()).collect();
+        let gates = owners.into_iter().map(|owner| self.leases.of(owner)).collect();
+        let shut = self.shut(gates, patience).await;
+        self.save(None).await?;
+        Ok(Quiet { engine: self, owner: None, _shut: shut, _loading: loading })
     }
 
     /// As [`Self::quiet_down`], for one user of the machine.
     ///
     /// # Errors
     /// As [`Self::quiet_down`].
-    pub async fn quiet_down_for(&self, user: &Partition) -> Result<Quiet<'_>, Error> {
+    pub async fn quiet_down_for(
+        &self,
+        user: &Partition,
+        patience: Patience,
+    ) -> Result<Quiet<'_>, Error> {
         let owner = user.owner();
-        self.in_time(async {
-            // In this order: others load theirs while this user's providers take their time.
-            let lease = self.leases.of(owner.clone()).write_owned().await;
-            let loading = self.loading.lock().await;
-            self.save(Some(&owner)).await?;
-            let owner = Some(owner.clone());
-            Ok(Quiet { engine: self, owner, _leases: vec![lease], _loading: loading })
-        })
-        .await
+        // In this order: others load theirs while this user's providers take their time.
+        let shut = self.shut(vec![self.leases.of(owner.clone())], patience).await;
+        let loading = self.loading.lock().await;
+        self.save(Some(&owner)).await?;
+        Ok(Quiet { engine: self, owner: Some(owner), _shut: shut, _loading: loading })
     }
 
-    async fn in_time<'a>(
-        &'a self,
-        quieting: impl Future<Output = Result<Quiet<'a>, Error>>,
-    ) -> Result<Quiet<'a>, Error> {
-        tokio::select! {
+    async fn shut(&self, gates: Vec<Arc<Gate>>, patience: Patience) -> Shut {
+        // All at once: nothing begins at one while another one is waited for.
+        let turns: Vec<_> = gates.iter().map(|gate| Arc::clone(&gate.turn).write_owned()).collect();
+        let mut shut = Shut { gates, _turns: Vec::new() };
+        let hurrying = async {
+            self.ports.clock.sleep(patience.usual).await;
+            shut.call_off(CalledOff::AllButRedemptions);
+            self.ports.clock.sleep(patience.redemptions).await;
+            shut.call_off(CalledOff::All);
+            std::future::pending().await
+        };
+        let turns = tokio::select! {
             biased;
-            quiet = quieting => quiet,
-            () = self.ports.clock.sleep(LOCK_PATIENCE) => {
-                Err(Error::Busy("a provider is being asked for tokens, which must be saved first"))
-            }
-        }
+            turns = join_all(turns) => turns,
+            turns = hurrying => turns,
+        };
+        shut._turns = turns;
+        shut
     }
 
     async fn save(&self, owner: Option<&Partition>) -> Result<(), Error> {

@@ -52,7 +52,7 @@ pub use engine::{Engine, Ports};
 pub use error::{Error, SignInReason};
 pub use event::{Event, Happening};
 pub use flow::{Attendant, Flow, FlowStatus, Invitation, SignIn, Visit};
-pub use lease::Quiet;
+pub use lease::{Patience, Quiet};
 pub use managed_identity::{
     ManagedIdentityApplication, ManagedIdentityDefinition, ResourceTokenRequest,
 };

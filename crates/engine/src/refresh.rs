@@ -300,10 +300,11 @@ impl Engine {
             build_refresh_token_request(provider, &definition.client_id, &grant, &call)
                 .with_extra_fields(&request.extras.fields);
         self.check_room_to_go_on(user.partition(), 0)?;
-        let lease = self.lease(user).await?;
+        let lease = self.lease(user).await?.redeeming();
         let secret = &candidate.token.secret;
         let was_lost = user.note_presented(secret).await;
         let answer = self.send_for_token(user, &request.app, possession, redemption);
+        let answer = lease.wait_for(answer);
         let outcome = self.admit_refresh(errand, candidate, &lease, &call, &grant, answer).await;
         if is_settled(&outcome, was_lost) {
             user.settle_presented(secret).await;

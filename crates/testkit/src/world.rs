@@ -13,7 +13,7 @@ use valetkey_cache::{Account, Entry};
 use valetkey_engine::{
     AccountSelector, AccountsRequest, Attendant, ClientApplication, Completion, Definition, Engine,
     Error, Extras, Flow, FlowKind, FlowRequest, FlowStatus, Grant, GrantRequest, Hints, Invitation,
-    Ports, SilentRequest, TokenAnswer, User, Visit,
+    Patience, Ports, SilentRequest, TokenAnswer, User, Visit,
 };
 use valetkey_model::{
     AccountId, Authority, AuthorityOptions, Caller, ClientId, Partition, ScopeSet, UnixTime,
@@ -129,7 +129,7 @@ impl TestWorld {
     /// # Errors
     /// When something would be lost.
     pub async fn lock(&self) -> Result<(), Error> {
-        let quiet = self.engine.quiet_down().await?;
+        let quiet = self.engine.quiet_down(Patience::USUAL).await?;
         self.store.lock_up();
         quiet.forget_users();
         Ok(())

@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
 use serde::Deserialize;
+use valetkey_engine::Patience;
 use valetkey_model::{Partition, Secret};
 use valetkey_proto::v1::{AuditAct, UnlockRequest};
 
@@ -39,14 +40,14 @@ pub(super) struct Wish {
 }
 
 async fn lock_own(api: &Arc<Api>, user: Partition) -> Result<(), Failure> {
-    locking::lock_user(api, &user).await?;
+    locking::lock_user(api, &user, Patience::USUAL).await?;
     api.locking.note_decision(&Whose::Users(user), api.broker.engine().now());
     Ok(())
 }
 
 async fn lock_store(api: &Api, session: &Session) -> Result<(), Failure> {
     api.broker.decide_on_shared_administration(session).await?;
-    locking::lock(&api.broker, &api.store).await?;
+    locking::lock(&api.broker, &api.store, Patience::USUAL).await?;
     api.locking.note_decision(&Whose::Everybodys, api.broker.engine().now());
     Ok(())
 }

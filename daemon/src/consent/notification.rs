@@ -8,7 +8,7 @@ use zbus::Message;
 use zbus::connection::Builder;
 use zbus::zvariant::Value;
 
-use super::wording::describe;
+use super::wording::{ask_about, describe};
 use crate::bus::Service;
 
 /// A desktop that shows notifications.
@@ -46,7 +46,7 @@ impl Desktop {
             true => escape(&describe(prompt)),
             false => describe(prompt),
         };
-        let summary = format!("May it use {}?", prompt.username);
+        let summary = ask_about(prompt);
         let answers = answers(prompt.lasting).iter();
         let actions: Vec<&str> = answers.flat_map(|(key, label, _)| [*key, *label]).collect();
         // It stays until it is answered.

@@ -4,13 +4,14 @@
 use std::io;
 use std::os::unix::net::UnixStream as StdStream;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use valetkey_proto::v1::{AnswerPromptRequest, Prompt, PromptAnswer};
 
-use super::wording::describe;
+use super::wording::{ask_about, describe};
 use crate::hardening::Lookout;
 use crate::paths::Lookup;
 
@@ -43,8 +44,13 @@ impl Pinentry {
     /// Puts a question to the person, and waits for what they say.
     ///
     /// # Errors
-    /// When there is no such program, or it shows no window.
+    /// When there is no such program, or it shows no window, or nobody answers in time.
     pub async fn ask(&self, prompt: &Prompt) -> io::Result<AnswerPromptRequest> {
+        let asking = tokio::time::timeout(PATIENCE, self.show(prompt));
+        asking.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    async fn show(&self, prompt: &Prompt) -> io::Result<AnswerPromptRequest> {
         let lookout = self.0.clone();
         let started = tokio::task::spawn_blocking(move || lookout.prompt());
         let stream = started.await.map_err(io::Error::other)??;
@@ -52,7 +58,7 @@ impl Pinentry {
         window.expect_ok().await?;
         for (command, text) in [
             ("SETTITLE", "valetkey".to_owned()),
-            ("SETDESC", format!("May it use {}?\n\n{}", prompt.username, describe(prompt))),
+            ("SETDESC", format!("{}\n\n{}", ask_about(prompt), describe(prompt))),
             // The letter after the line is the button's key.
             ("SETOK", if prompt.lasting { "_Until lock" } else { "While it r_uns" }.to_owned()),
             ("SETNOTOK", "_Once".to_owned()),
@@ -120,6 +126,9 @@ const NOT_CONFIRMED: u32 = 114;
 
 /// As long as a request waits.
 const TIMEOUT_SECONDS: u32 = 90;
+
+/// For a program that does not keep to that: the next question must not wait for it.
+const PATIENCE: Duration = Duration::from_secs(TIMEOUT_SECONDS as u64 + 10);
 
 #[cfg(test)]
 mod tests {

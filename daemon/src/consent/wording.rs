@@ -2,7 +2,12 @@
 
 use valetkey_proto::v1::Prompt;
 
-/// Who asks, and for what. Nothing that a program chooses steers how it is shown.
+/// The question.
+pub(super) fn ask_about(prompt: &Prompt) -> String {
+    clean(&format!("May it use {}?", prompt.username))
+}
+
+/// Who asks, and for what. Nothing that a program or a provider chooses steers how it is shown.
 pub(super) fn describe(prompt: &Prompt) -> String {
     let program = &prompt.program;
     let mut lines = vec![program.path.clone().unwrap_or_else(|| "A hidden program".to_owned())];
@@ -18,15 +23,38 @@ pub(super) fn describe(prompt: &Prompt) -> String {
     if prompt.waiting > 1 {
         lines.push(format!("{} requests wait", prompt.waiting));
     }
-    let clean = |line: String| line.replace(valetkey_model::steers_display, "\u{fffd}");
-    lines.into_iter().map(clean).collect::<Vec<_>>().join("\n")
+    lines.iter().map(|line| clean(line)).collect::<Vec<_>>().join("\n")
 }
+
+/// One line, of which a screen has room for some.
+fn clean(line: &str) -> String {
+    let shown = line.chars().take(MOST_CHARACTERS);
+    let mut shown: String =
+        shown.map(|it| if valetkey_model::steers_display(it) { '\u{fffd}' } else { it }).collect();
+    if line.chars().nth(MOST_CHARACTERS).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// Of a line: a path may have more, and then a look at it on a desktop tells nothing.
+const MOST_CHARACTERS: usize = 300;
 
 #[cfg(test)]
 mod tests {
     use valetkey_proto::v1::AuditedProgram;
 
     use super::*;
+
+    #[test]
+    fn a_text_from_outside_is_one_line_of_some_length() {
+        assert_eq!(
+            clean("bob\u{1b}[31m\u{202e}moc\n/usr/bin/ok"),
+            "bob\u{fffd}[31m\u{fffd}moc\u{fffd}/usr/bin/ok"
+        );
+        assert_eq!(clean(&"x".repeat(300)), "x".repeat(300));
+        assert_eq!(clean(&"x".repeat(9000)), format!("{}…", "x".repeat(300)));
+    }
 
     #[test]
     fn a_question_shows_who_asks_and_nothing_that_steers_the_screen() {

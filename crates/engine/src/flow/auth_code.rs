@@ -198,8 +198,8 @@ impl Engine {
             build_authorization_code_request(provider, &definition.client_id, &grant, &call)
                 .with_extra_fields(&fields);
         let lease = self.lease(user).await?;
-        let issue =
-            self.ask_for_token(user, app, &possession, &call, redemption, &grant.scopes).await?;
+        let issue = self.ask_for_token(user, app, &possession, &call, redemption, &grant.scopes);
+        let issue = lease.wait_for(issue).await?;
         // Before anything is stored: an answer to somebody else's sign-in must leave no trace (MSAL checks afterwards).
         issue.check_sign_in(
             definition,

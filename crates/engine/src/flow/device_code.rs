@@ -163,7 +163,7 @@ impl Engine {
             Ok(possession) => &possession.clone(),
             Err(error) => return Poll::of_error(error),
         };
-        let answer = match self.send_for_token(user, app, possession, poll).await {
+        let answer = match lease.wait_for(self.send_for_token(user, app, possession, poll)).await {
             Ok(answer) => answer,
             Err(error) => return Poll::of_error(error),
         };

@@ -139,9 +139,9 @@ impl Engine {
         let binding = Binding::of(definition, &request.extras);
         let possession = self.possess(user, &request.app, binding).await?;
         let lease = self.lease(user).await?;
-        let issue = self
-            .ask_for_token(user, &request.app, &possession, &call, asking, &grant.scopes)
-            .await?;
+        let issue =
+            self.ask_for_token(user, &request.app, &possession, &call, asking, &grant.scopes);
+        let issue = lease.wait_for(issue).await?;
         let (now, extension) = (self.now(), request.extras.extension());
         let event = TokenEvent {
             extension: extension.as_deref(),

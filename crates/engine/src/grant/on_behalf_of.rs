@@ -94,9 +94,9 @@ impl Engine {
         let binding = Binding::of(definition, &request.extras);
         let possession = self.possess(user, &request.app, binding).await?;
         let lease = self.lease(user).await?;
-        let issue = self
-            .ask_for_token(user, &request.app, &possession, &call, asking, &grant.scopes)
-            .await?;
+        let issue =
+            self.ask_for_token(user, &request.app, &possession, &call, asking, &grant.scopes);
+        let issue = lease.wait_for(issue).await?;
         let (now, extension) = (self.now(), request.extras.extension());
         let event = issue.event(definition, &provider, GRANT_ON_BEHALF_OF);
         let event = TokenEvent {

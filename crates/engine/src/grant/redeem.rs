@@ -86,8 +86,12 @@ impl Engine {
         let Redemption { user, request, provider, possession, scopes, .. } = redemption;
         let asking = asking.with_extra_fields(&request.extras.fields);
         let lease = self.lease(user).await?;
-        let issue =
-            self.ask_for_token(user, &request.app, possession, call, asking, scopes).await?;
+        let lease = match &request.grant {
+            Grant::RefreshToken(_) => lease.redeeming(),
+            _ => lease,
+        };
+        let issue = self.ask_for_token(user, &request.app, possession, call, asking, scopes);
+        let issue = lease.wait_for(issue).await?;
         issue.check_issuer(request.app.definition(), provider)?;
         let origin = Origin { extras: Some(&request.extras), ..origin };
         self.admit_sign_in(user, &lease, &request.app, provider, origin, prepare(issue)?).await

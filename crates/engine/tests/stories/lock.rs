@@ -1,13 +1,13 @@
 //! Locking the store while something is under way: nothing that was issued is lost, nothing is begun with what is locked away.
 
-use valetkey_engine::{FlowKind, SilentRequest};
+use valetkey_engine::{FlowKind, Grant, SilentRequest};
+use valetkey_model::Secret;
 use valetkey_testkit::http::On;
 use valetkey_testkit::world::{
     START, TestWorld, auth_code, run, settle, tell, tell_status, visit_of,
 };
 
 const FULL: &str = "store cannot be written: disk full";
-const BUSY: &str = "not while a provider is being asked for tokens, which must be saved first";
 const LOCKED: &str = "store is locked: it was locked meanwhile";
 
 /// Ada has signed in, and her access token has expired.
@@ -84,7 +84,35 @@ fn no_refresh_begins_while_the_store_is_being_locked() {
 }
 
 #[test]
-fn a_lock_that_would_wait_too_long_is_refused_and_nothing_is_locked() {
+fn what_spends_no_refresh_token_is_called_off_for_a_lock_and_a_refresh_has_as_long_as_its_answer() {
+    run(async {
+        let world = world_with_old_token("a").await;
+        let (app, other) = (world.app("editor").await, world.app("reader").await);
+        let (refresh, password) = (On::refresh(), On::grant("password"));
+        let _password_gate = world.http.hold(password);
+        let refresh_gate = world.http.hold(refresh);
+        let refreshing = world.spawn_ask(world.request(&app, "a"));
+        let signing_in = {
+            let (username, password) = ("bob@contoso.com".to_owned(), Secret::new("pw".to_owned()));
+            let grant = Grant::Password { username, password };
+            let (world, request) = (world.clone(), world.grant_request(&other, grant, "a"));
+            tokio::spawn(async move { world.redeem(request).await })
+        };
+        settle().await;
+        let locking = spawn_lock(&world);
+        world.clock.advance(4).await;
+        assert_eq!(signing_in.await.unwrap(), LOCKED);
+        world.clock.advance(20).await;
+        assert!(!locking.is_finished());
+        refresh_gate.open();
+        assert_eq!(refreshing.await.unwrap(), "issued at-2");
+        assert_eq!(locking.await.unwrap(), "");
+        check_still_signed_in(&world, "rt-2").await;
+    });
+}
+
+#[test]
+fn no_provider_keeps_a_lock_from_being_done() {
     run(async {
         let world = world_with_old_token("a").await;
         let app = world.app("editor").await;
@@ -92,11 +120,21 @@ fn a_lock_that_would_wait_too_long_is_refused_and_nothing_is_locked() {
         let asking = world.spawn_ask(world.request(&app, "a"));
         settle().await;
         let locking = spawn_lock(&world);
-        world.clock.advance(10).await;
-        assert_eq!(locking.await.unwrap(), BUSY);
+        world.clock.advance(4).await;
+        world.clock.advance(26).await;
+        assert_eq!(locking.await.unwrap(), "");
+        assert_eq!(asking.await.unwrap(), LOCKED);
+        assert!(world.engine.find_user(world.partition()).is_none());
         gate.open();
-        assert_eq!(asking.await.unwrap(), "issued at-2");
-        assert_eq!(world.token(&app, "a").await, "cached at-2");
+        world.store.recover();
+        // It had rotated the token, and takes the old one for stolen: what that comes from is told.
+        assert_eq!(world.store.refresh_tokens(world.partition()), ["rt-1"]);
+        let app = world.app("editor").await;
+        let told = world.token(&app, "a").await;
+        assert_eq!(
+            told,
+            "provider answered invalid_grant, after an earlier answer of its was lost"
+        );
     });
 }
 
