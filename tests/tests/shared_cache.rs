@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 use valetkey_testkit::entra::Options;
-use valetkey_tests::{ALICE, Answer, BOB, Events, Machine, World};
+use valetkey_tests::{ALICE, Answer, BOB, Caller, Events, Machine, World};
 
 const IMPORT: &str = "/v1/cache/import";
 const EXPORT: &str = "/v1/cache/export";
@@ -33,7 +33,7 @@ async fn a_cache_moves_from_one_machine_to_another() {
     assert!(old.machine.logs().contains("handed out in clear"), "an export is logged");
 
     let machine = Machine::start().await;
-    let mut caller = valetkey_tests::Caller::open(machine.connect().await, &old.definition()).await;
+    let mut caller = Caller::open(machine.connect().await, &old.definition()).await;
     assert_eq!(caller.token(json!({})).await.refusal().1, "sign_in_needed");
     let told = import(&machine, moved.clone()).await.success();
     let one_each = json!({"accounts": 1, "refresh_tokens": 1, "access_tokens": 1, "id_tokens": 1, "app_metadata": 1});
@@ -48,6 +48,40 @@ async fn a_cache_moves_from_one_machine_to_another() {
         0
     );
     assert_eq!(again["skipped"].as_array().unwrap().len(), 5, "{again}");
+}
+
+/// An account of the same home account id as `known`, in another tenant, under another name.
+fn renamed(known: &Value, username: &str) -> Value {
+    let mut account = known.clone();
+    account["realm"] = json!("elsewhere");
+    account["username"] = json!(username);
+    json!({"Account": {"renamed": account}})
+}
+
+#[tokio::test]
+async fn no_import_makes_an_account_look_like_another_one_to_a_rule() {
+    let rule = format!("[[rules]]\nname = \"bob alone\"\naccounts = [{BOB:?}]\n");
+    let world = World::start().await;
+    world.caller().await.sign_in(world.control(), ALICE).await;
+    let exported = content(&world.machine).await;
+    let known = exported["Account"].as_object().unwrap().values().next().unwrap();
+    for is_imported_first in [false, true] {
+        let machine = Machine::start().await;
+        let mut caller = Caller::open(machine.connect().await, &world.definition()).await;
+        if is_imported_first {
+            import(&machine, renamed(known, BOB)).await.success();
+        }
+        caller.sign_in(world.control(), ALICE).await;
+        let told = import(&machine, renamed(known, BOB)).await.success();
+        assert_eq!(told["taken"]["accounts"], 0, "{told}");
+        assert_eq!(caller.accounts().await[0]["username"], ALICE, "{is_imported_first}");
+        machine.write("config/valetkey/config.toml", &rule);
+        for account in [json!({}), json!({"account": BOB})] {
+            let mut caller = Caller::open(machine.connect().await, &world.definition()).await;
+            let refused = caller.token(account.clone()).await;
+            assert!(refused.status >= 400, "{is_imported_first} {account}");
+        }
+    }
 }
 
 #[tokio::test]

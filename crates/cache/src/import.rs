@@ -92,7 +92,8 @@ impl TokenCache {
         let mut import = Import::default();
         let mut skipped = BTreeMap::new();
         for entry in entries.into_iter().map(|entry| within_reason(entry, now)) {
-            match reason_to_skip(&entry, known.get(&entry.key()), now) {
+            let known = known.get(&entry.key());
+            match self.reason_to_skip(&entry, known, now) {
                 Some(reason) => {
                     *skipped.entry((Arc::from(entry.own_section()), reason)).or_default() += 1;
                 }
@@ -101,6 +102,22 @@ impl TokenCache {
         }
         import.skipped = list(skipped);
         import
+    }
+
+    /// Who an account is, its provider has said: of one that is here nothing is taken, in no tenant, since rules and people
+    /// go by its name.
+    fn reason_to_skip(
+        &self,
+        found: &Entry,
+        known: Option<&Entry>,
+        now: UnixTime,
+    ) -> Option<SkipReason> {
+        match found {
+            Entry::Account(it) => {
+                self.account(&it.environment, &it.home_account_id).map(|_| SkipReason::NotNewer)
+            }
+            other => reason_to_skip(other, known, now),
+        }
     }
 }
 

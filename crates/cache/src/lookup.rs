@@ -69,6 +69,17 @@ impl TokenCache {
         self.owners.get(&owner)?.accounts.last()
     }
 
+    /// What the account is called in its tenants: one name, unless another library's cache brought others.
+    pub fn usernames(
+        &self,
+        environment: &str,
+        home_account_id: &AccountId,
+    ) -> impl Iterator<Item = &Arc<str>> {
+        let owner = Owner::new(environment, Some(home_account_id), None);
+        let accounts = self.owners.get(&owner).into_iter().flat_map(|it| &it.accounts);
+        accounts.map(|account| &account.username).filter(|name| !name.is_empty())
+    }
+
     /// The ID token of an account at a client application in a tenant.
     pub fn id_token(
         &self,

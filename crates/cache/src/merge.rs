@@ -121,6 +121,7 @@ impl<'a> Plan<'a> {
         let event = self.event;
         let claims = &event.id_claims;
         let username = claims.preferred_username.or(claims.upn).or(event.username);
+        self.rename_account(home_account_id, username.unwrap_or_default());
         self.put(Entry::Account(Arc::new(Account {
             environment: Arc::clone(&self.environment),
             home_account_id: home_account_id.clone(),
@@ -132,6 +133,17 @@ impl<'a> Plan<'a> {
             added_at: self.first_sign_in(home_account_id).unwrap_or(self.now),
             extra: None,
         })));
+    }
+
+    /// What the provider calls it holds in all its tenants: another library's cache may have called it otherwise.
+    fn rename_account(&mut self, home_account_id: &AccountId, username: &str) {
+        let owner = Owner::new(&self.environment, Some(home_account_id), None);
+        let known = self.cache.owners.get(&owner).into_iter().flat_map(|it| &it.accounts);
+        let renamed = known.filter(|it| !username.is_empty() && &*it.username != username);
+        self.changes.extend(renamed.map(|account| {
+            let account = Account { username: username.into(), ..Account::clone(account) };
+            Change::Put(Entry::Account(Arc::new(account)))
+        }));
     }
 
     fn put_id_token(&mut self) {

@@ -158,7 +158,44 @@ pub(crate) fn find_signed_in(
     app: &ClientApplication,
     account: &AccountId,
 ) -> Option<FoundAccount> {
-    hosts_of(app).find_map(|host| cache.account(host, account).cloned())
+    let found = hosts_of(app).find_map(|host| cache.account(host, account).cloned())?;
+    Some(with_all_names(cache, app, found))
+}
+
+/// Under what name people and rules know it: all that the entries give, where they differ. What another library's cache calls
+/// an account must not make it look like somebody else.
+fn with_all_names(
+    cache: &TokenCache,
+    app: &ClientApplication,
+    account: FoundAccount,
+) -> FoundAccount {
+    match name_among(cache, hosts_of(app), &account.home_account_id) {
+        Some(name) if name != account.username => {
+            Arc::new(Account { username: name, ..Account::clone(&account) })
+        }
+        _ => account,
+    }
+}
+
+/// The name of an account at a provider that goes by these hosts; `None` when it has none.
+pub(crate) fn name_among<'a>(
+    cache: &TokenCache,
+    hosts: impl Iterator<Item = &'a str>,
+    account: &AccountId,
+) -> Option<Arc<str>> {
+    let mut names: Vec<Arc<str>> = Vec::new();
+    for host in hosts {
+        for name in cache.usernames(host, account) {
+            if !names.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+                names.push(Arc::clone(name));
+            }
+        }
+    }
+    match &names[..] {
+        [] => None,
+        [name] => Some(Arc::clone(name)),
+        names => Some(names.join(" or ").into()),
+    }
 }
 
 /// The account that a silent request means.
@@ -218,7 +255,8 @@ fn accounts_at(cache: &TokenCache, app: &ClientApplication) -> Vec<FoundAccount>
             let mut earlier = hosts_of(app).take(earlier);
             !earlier.any(|host| cache.account(host, &account.home_account_id).is_some())
         };
-        found.extend(cache.accounts(host).into_iter().filter(is_new));
+        let new = cache.accounts(host).into_iter().filter(is_new);
+        found.extend(new.map(|account| with_all_names(cache, app, account)));
     }
     found
 }

@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use tokio::sync::Mutex as AsyncMutex;
 use valetkey_cache::{Change, Counts, TokenCache};
 use valetkey_model::{AccountId, Authority, Partition, Secret, UnixTime};
-use valetkey_oauth::ProviderMetadata;
+use valetkey_oauth::{ProviderMetadata, known_aliases};
 
+use crate::accounts::name_among;
 use crate::answer::TokenAnswer;
 use crate::application::{AppId, ClientApplication, Definition};
 use crate::dpop::DpopNonces;
@@ -105,7 +106,8 @@ impl User {
 
     /// The user name of an account; `None` when it is not there.
     pub fn username_of(&self, environment: &str, account: &AccountId) -> Option<Arc<str>> {
-        self.cache().account(environment, account).map(|account| Arc::clone(&account.username))
+        let hosts = std::iter::once(environment).chain(known_aliases(environment));
+        name_among(&self.cache(), hosts, account)
     }
 
     /// Tells whoever listens that a program may use an account, or may not any more.

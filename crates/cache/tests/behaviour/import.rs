@@ -139,6 +139,25 @@ fn an_account_comes_last_and_one_that_is_here_stays_as_it_is() {
     assert_eq!(cache.account(HOST, &home("v")).unwrap().added_at, at(NOW));
 }
 
+/// Names of the account `u`, by tenant.
+fn named(names: &[(&str, &str)]) -> Vec<Entry> {
+    let name = |(realm, name): &(&str, &str)| {
+        let mut account = account("u", realm, 0);
+        account.username = (*name).into();
+        account.entry()
+    };
+    names.iter().map(name).collect()
+}
+
+#[test]
+fn no_import_renames_an_account_that_is_here() {
+    let here = named(&[("t", "alice@contoso.com")]);
+    let (_, skipped, cache) = import(here, named(&[("elsewhere", "bob@contoso.com")]));
+    assert_eq!(skipped, [format!("1 Account: {NOT_NEWER}")]);
+    let names: Vec<_> = cache.usernames(HOST, &home("u")).map(|name| name.to_string()).collect();
+    assert_eq!(names, ["alice@contoso.com"]);
+}
+
 #[test]
 fn a_family_is_learnt_and_not_forgotten() {
     for (known, found, family) in [
