@@ -11,7 +11,7 @@ pub(crate) fn is_interpreter(executable: &Path) -> bool {
     INTERPRETERS.contains(&bare) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
-const INTERPRETERS: [&str; 43] = [
+const INTERPRETERS: [&str; 60] = [
     "ash",
     "awk",
     "bash",
@@ -19,6 +19,10 @@ const INTERPRETERS: [&str; 43] = [
     "bun",
     "busybox",
     "cmd",
+    "code",
+    "code-insiders",
+    "code-oss",
+    "codium",
     "csh",
     "dash",
     "deno",
@@ -40,25 +44,41 @@ const INTERPRETERS: [&str; 43] = [
     "lua",
     "luajit",
     "mawk",
+    "moar",
     "mono",
     "mono-sgen",
     "node",
     "nodejs",
+    "nvim",
+    "octave",
+    "octave-cli",
+    "octave-gui",
     "perl",
     "php",
+    "php-cgi",
+    "php-fpm",
     "powershell",
     "pwsh",
+    "r",
+    "raku",
     "ruby",
+    "sbcl",
     "sh",
+    "swipl",
     "tclsh",
     "tcsh",
     "toybox",
+    "vi",
+    "vim",
     "wish",
     "zsh",
 ];
 
-/// Python's builds have letters behind the version. The dynamic loader runs any program, an emulator those of another machine.
-const PREFIXES: [&str; 7] = ["ld-linux", "ld-musl", "ld.so", "pypy", "python", "qemu-", "wine"];
+/// Python's builds have letters behind the version, an editor's what it is built with. The dynamic loader runs any program, an
+/// emulator those of another machine.
+const PREFIXES: [&str; 10] = [
+    "emacs-", "ld-linux", "ld-musl", "ld.so", "ocamlrun", "pypy", "python", "qemu-", "vim.", "wine",
+];
 
 #[cfg(test)]
 mod tests {
@@ -77,6 +97,17 @@ mod tests {
             ("/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2", true),
             ("/usr/bin/qemu-aarch64-static", true),
             ("C:/Python/PYTHON.EXE", true),
+            ("/usr/bin/emacs-gtk", true),
+            ("/usr/lib/R/bin/exec/R", true),
+            ("/usr/bin/octave-cli-9.2.0", true),
+            ("/usr/bin/nvim", true),
+            ("/usr/bin/vim.gtk3", true),
+            ("/usr/sbin/php-fpm8.2", true),
+            ("/usr/bin/ocamlrun", true),
+            ("/usr/bin/moar", true),
+            ("/usr/bin/sbcl", true),
+            ("/usr/bin/swipl", true),
+            ("/usr/share/code/code", true),
             ("/usr/bin/git", false),
             ("/usr/bin/ssh", false),
             ("/usr/bin/nodejs-lint", false),
