@@ -114,6 +114,7 @@ pub async fn run(options: Options, lookup: Lookup<'_>) -> Result<(), RunError> {
     let purpose =
         Purpose { is_systems: options.is_systems, serves_several: config.serves_several() };
     let listener = endpoint::open(options.socket.as_deref(), options.inherited, purpose, lookup)?;
+    let lookout = options.lookout.clone();
     let (confined, pinentry) = match options.lookout {
         Some(lookout) => {
             let program = consent::find_pinentry(config.policy.pinentry.as_ref(), lookup);
@@ -147,8 +148,14 @@ pub async fn run(options: Options, lookup: Lookup<'_>) -> Result<(), RunError> {
     let watching = watch_session(&api, &config.vault.lock_on);
     let limits = if api.broker.serves_several() { limits.among_several() } else { limits };
     let router = api::router(Arc::clone(&api));
+    let ending = async {
+        tokio::select! {
+            () = termination => {}
+            () = end_of(lookout) => {}
+        }
+    };
     let serving = serve(&listener, router, api::door(&api), signal, limits);
-    let (deadline, ()) = tokio::join!(stop_after(termination, &shutdown, limits.grace), serving);
+    let (deadline, ()) = tokio::join!(stop_after(ending, &shutdown, limits.grace), serving);
     finish_flights(&engine, deadline).await;
     prompting.abort();
     watching.abort();
@@ -230,6 +237,20 @@ async fn sweep_in_memory(api: Arc<Api>) {
         SystemClock.sleep(SWEEPING_PAUSE).await;
         api.broker.sweep_in_memory().await;
     }
+}
+
+/// Without its lookout a daemon cannot go on, as that says.
+#[cfg(target_os = "linux")]
+async fn end_of(lookout: Option<Lookout>) {
+    match lookout {
+        Some(lookout) => lookout.gone().await,
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+async fn end_of(_lookout: Option<Lookout>) {
+    std::future::pending().await
 }
 
 /// Passes the signal on when it comes, and answers until when everything has to be over.

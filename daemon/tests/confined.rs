@@ -192,7 +192,7 @@ mod child {
         let parent = std::os::unix::process::parent_id();
         let link = format!("/proc/{parent}/exe");
         tell("see who calls by itself", fs::read_link(link).map(drop));
-        let program = lookout.look(parent).program;
+        let program = lookout.look(parent).unwrap().program;
         // The same program: the test that started this one.
         let is_seen = program == std::env::current_exe().ok();
         tell("see who calls", is_seen.then_some(()).ok_or(io::ErrorKind::NotFound.into()));

@@ -82,6 +82,9 @@ pub enum Unidentified {
     /// It has begun to run something else since it connected.
     #[error("it runs another executable than when it connected")]
     Changed,
+    /// Nobody could look, which says nothing of the program.
+    #[error("the broker cannot look at programs at the moment")]
+    NotLooked,
     /// The process that connected has ended; another one may speak in its place.
     #[error("the process that connected has ended")]
     Ended,

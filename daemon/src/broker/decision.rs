@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 
 use valetkey_engine::{ClientApplication, Flow, FlowStatus, SilentRequest, TokenAnswer, User};
-use valetkey_model::AccountId;
+use valetkey_model::{AccountId, Executable, Program, Unidentified};
 use valetkey_policy::{
     Account, Asker, Authorized, Decision, Denial, Grant, Grants, ProgramKey, Purpose, Question,
     Subject, Word, decide, decide_on_account, decide_on_own_administration, is_running,
@@ -281,7 +281,15 @@ impl Broker {
             named if named.is_empty() => named,
             named => self.find_running(session, named).await?,
         };
-        Ok(Asker::new(caller, session.peer().describe(), runs))
+        let program = session.peer().describe();
+        if in_force.policy().looks_at_programs() && was_not_looked_at(&program) {
+            return Err(Failure::Later {
+                description: "the policy looks at programs, and at the moment nobody can"
+                    .to_owned(),
+                seconds: LATER_SECONDS,
+            });
+        }
+        Ok(Asker::new(caller, program, runs))
     }
 
     /// Those of the programs that the caller runs: what replaces a program, as an update does, is still the program.
@@ -356,6 +364,11 @@ impl Broker {
         self.note_denial(session, &denial);
         denial.into()
     }
+}
+
+/// That says nothing of the program, which may be one that a rule names.
+fn was_not_looked_at(program: &Program) -> bool {
+    matches!(program.executable, Executable::Unidentified { why: Unidentified::NotLooked, .. })
 }
 
 /// Parents may end.

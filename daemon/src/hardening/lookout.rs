@@ -5,6 +5,12 @@
 //! messages of the shape below over a socket pair. It ends when the daemon's end of that closes, however the daemon ended. Its
 //! memory is the daemon's of that moment, but for some hundred KiB.
 //!
+//! One that does not answer is waited for once, for two seconds; until it has answered that question, whoever asks is told at
+//! once that nobody can look. One that is gone cannot be had anew: what would be forked off by then has secrets in its memory,
+//! and threads' locks as they were. A daemon that knows nobody would let no program through a rule and ask the person about
+//! none, for as long as it runs; so it ends in order ([`Lookout::gone`]), and whoever starts daemons starts one that has a
+//! lookout. Who can end the lookout can end the daemon, so that nobody is given more by that.
+//!
 //! ```text
 //! question = number: u32 || what: u32 || rest          what: a process's number, or ALLOW, or PROMPT
 //! answer   = number: u32 || errno: u32 || rest          of PROMPT: with a descriptor
@@ -21,20 +27,28 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use tokio::sync::Notify;
 use valetkey_ipc::Sight;
 
-use self::socket::Socket;
+use self::socket::{Patience, Socket};
 use crate::shutdown::HeldSignals;
 
 /// The daemon's end.
 #[derive(Clone)]
-pub struct Lookout(Arc<Mutex<Asking>>);
+pub struct Lookout {
+    asking: Arc<Mutex<Asking>>,
+    gone: Arc<Notify>,
+}
 
 struct Asking {
     socket: Socket,
     /// Numbers the questions, so that an answer that came too late is told from the next one.
     asked: u32,
+    /// The last question has waited in vain, and its answer may come yet.
+    is_late: bool,
+    is_gone: bool,
 }
 
 impl Lookout {
@@ -46,7 +60,7 @@ impl Lookout {
         if fs::read_dir("/proc/self/task")?.count() != 1 {
             return Err(io::Error::other("there are other threads already"));
         }
-        let (ours, theirs) = socket::pair()?;
+        let (ours, theirs) = socket::pair(LONGEST_WAIT)?;
         // SAFETY: with one thread, the child's memory is whole.
         match unsafe { libc::fork() } {
             -1 => Err(io::Error::last_os_error()),
@@ -54,8 +68,13 @@ impl Lookout {
                 drop(ours);
                 keep_watch(theirs)
             }
-            _ => Ok(Self(Arc::new(Mutex::new(Asking { socket: ours, asked: 0 })))),
+            _ => Ok(Self::at_the_end_of(ours)),
         }
+    }
+
+    fn at_the_end_of(socket: Socket) -> Self {
+        let asking = Asking { socket, asked: 0, is_late: false, is_gone: false };
+        Self { asking: Arc::new(Mutex::new(asking)), gone: Arc::default() }
     }
 
     /// Names the program that [`Self::prompt`] starts. It can be named once, so that whoever takes over the daemon later on
@@ -78,32 +97,73 @@ impl Lookout {
         stream.map(UnixStream::from).ok_or_else(|| io::ErrorKind::InvalidData.into())
     }
 
-    /// What there is to see of a process; nothing when the answer does not come.
-    pub fn look(&self, number: u32) -> Sight {
-        match self.ask(number, &[]) {
-            Ok((answer, _)) => wire::read_sight(&answer).unwrap_or_default(),
-            Err(error) => {
-                tracing::warn!(%error, "cannot see who calls");
-                Sight::default()
+    /// What there is to see of a process; `None` when the answer does not come.
+    pub fn look(&self, number: u32) -> Option<Sight> {
+        let (answer, _) = self.ask(number, &[]).ok()?;
+        wire::read_sight(&answer)
+    }
+
+    /// Resolves once somebody has asked and the process was gone.
+    pub async fn gone(&self) {
+        self.gone.notified().await;
+    }
+
+    fn ask(&self, what: u32, rest: &[u8]) -> io::Result<(Vec<u8>, Option<OwnedFd>)> {
+        let mut asking = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
+        let (errno, answer) = asking.ask(what, rest).inspect_err(|_| {
+            if asking.is_gone {
+                self.gone.notify_one();
+            }
+        })?;
+        match errno.cast_signed() {
+            0 => Ok(answer),
+            errno => Err(io::Error::from_raw_os_error(errno)),
+        }
+    }
+}
+
+impl Asking {
+    /// What was answered, and with which error. Errors of this function are of the asking.
+    fn ask(&mut self, what: u32, rest: &[u8]) -> io::Result<(u32, Answer)> {
+        if self.is_gone {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        if self.is_late {
+            self.hear(Patience::None)?;
+        }
+        self.asked = self.asked.wrapping_add(1);
+        let sent = self.socket.send(&wire::message(self.asked, what, rest), None);
+        sent.map_err(|error| self.fail(error))?;
+        self.hear(Patience::Some)
+    }
+
+    /// The answer to the last question.
+    fn hear(&mut self, patience: Patience) -> io::Result<(u32, Answer)> {
+        loop {
+            let (answer, descriptor) =
+                self.socket.receive(patience).map_err(|error| self.fail(error))?;
+            let (answered, errno, rest) = wire::parts(&answer)?;
+            if answered == self.asked {
+                self.is_late = false;
+                return Ok((errno, (rest.to_vec(), descriptor)));
             }
         }
     }
 
-    fn ask(&self, what: u32, rest: &[u8]) -> io::Result<(Vec<u8>, Option<OwnedFd>)> {
-        let mut asking = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        asking.asked = asking.asked.wrapping_add(1);
-        let number = asking.asked;
-        asking.socket.send(&wire::message(number, what, rest), None)?;
-        loop {
-            let (answer, descriptor) = asking.socket.receive()?;
-            let (answered, errno, rest) = wire::parts(&answer)?;
-            if answered == number {
-                return match errno.cast_signed() {
-                    0 => Ok((rest.to_vec(), descriptor)),
-                    errno => Err(io::Error::from_raw_os_error(errno)),
-                };
+    /// Takes note, and tells of it once.
+    fn fail(&mut self, error: io::Error) -> io::Error {
+        match error.kind() {
+            io::ErrorKind::WouldBlock if self.is_late => {}
+            io::ErrorKind::WouldBlock => {
+                self.is_late = true;
+                tracing::warn!("cannot see who calls: the process that looks does not answer");
+            }
+            _ => {
+                self.is_gone = true;
+                tracing::error!(%error, "cannot see who calls any more: the process that looks is gone");
             }
         }
+        error
     }
 }
 
@@ -120,7 +180,7 @@ fn keep_watch(socket: Socket) -> ! {
     // It was forked off by a thread that holds them back, and so would be what it starts.
     HeldSignals::release();
     let mut watch = Watch { prompt: None, started: Vec::new() };
-    while let Ok((question, _)) = socket.receive() {
+    while let Ok((question, _)) = socket.receive(Patience::Some) {
         let Ok((number, what, rest)) = wire::parts(&question) else { break };
         let (errno, rest, descriptor) = match watch.answer(what, rest) {
             Ok((rest, descriptor)) => (0, rest, descriptor),
@@ -192,6 +252,9 @@ fn name_process(name: &std::ffi::CStr) {
     // SAFETY: reads a text that ends with a zero.
     unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
 }
+
+/// To look at a process takes microseconds, unless its program is on a file system that hangs; or nobody gets a processor.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests;

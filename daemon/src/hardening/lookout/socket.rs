@@ -16,11 +16,19 @@ use super::wire;
 pub(super) struct Socket(OwnedFd);
 
 /// The daemon's end, which does not wait for ever, and the other.
-pub(super) fn pair() -> io::Result<(Socket, Socket)> {
+pub(super) fn pair(longest_wait: Duration) -> io::Result<(Socket, Socket)> {
     let (ours, theirs) =
         socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
-    set_socket_timeout(&ours, Timeout::Recv, Some(PATIENCE))?;
+    set_socket_timeout(&ours, Timeout::Recv, Some(longest_wait))?;
     Ok((Socket(ours), Socket(theirs)))
+}
+
+/// Whether what is not there yet is waited for.
+#[derive(Clone, Copy)]
+pub(super) enum Patience {
+    /// As long as the socket does.
+    Some,
+    None,
 }
 
 impl Socket {
@@ -36,13 +44,17 @@ impl Socket {
     }
 
     /// The next message, and the descriptor that came with it; `UnexpectedEof` when the other end is closed.
-    pub(super) fn receive(&self) -> io::Result<(Vec<u8>, Option<OwnedFd>)> {
+    pub(super) fn receive(&self, patience: Patience) -> io::Result<(Vec<u8>, Option<OwnedFd>)> {
+        let flags = match patience {
+            Patience::Some => RecvFlags::CMSG_CLOEXEC,
+            Patience::None => RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT,
+        };
         let mut message = vec![0; wire::LONGEST];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let mut parts = [IoSliceMut::new(&mut message)];
         let received = loop {
-            match recvmsg(&self.0, &mut parts, &mut ancillary, RecvFlags::CMSG_CLOEXEC) {
+            match recvmsg(&self.0, &mut parts, &mut ancillary, flags) {
                 Err(rustix::io::Errno::INTR) => {}
                 received => break received?.bytes,
             }
@@ -64,6 +76,3 @@ impl AsRawFd for Socket {
         self.0.as_raw_fd()
     }
 }
-
-/// To look at a process takes microseconds, unless its program is on a file system that hangs; or nobody gets a processor.
-const PATIENCE: Duration = Duration::from_secs(2);

@@ -31,3 +31,29 @@ fn a_program_is_named_once_and_no_other_is_started() {
     watch.allow(b"cat").unwrap();
     assert_eq!(errno(watch.start_prompt().map(drop)), Some(libc::ENOENT), "no path is searched");
 }
+
+#[test]
+fn nobody_waits_twice_for_one_that_does_not_answer_and_the_end_of_one_is_told() {
+    let (ours, theirs) = socket::pair(Duration::from_millis(50)).unwrap();
+    let lookout = Lookout::at_the_end_of(ours);
+    let next = || {
+        let (question, _) = theirs.receive(Patience::None).ok()?;
+        wire::parts(&question).ok().map(|(number, what, _)| (number, what))
+    };
+    assert_eq!((lookout.look(7), lookout.look(8)), (None, None));
+    let (number, what) = next().unwrap();
+    assert_eq!((what, next()), (7, None), "it is asked one thing at a time");
+    let seen = wire::write_sight(&Sight::default());
+    theirs.send(&wire::message(number, 0, &seen), None).unwrap();
+    assert_eq!(lookout.look(9), None);
+    assert_eq!(
+        next().map(|(_, what)| what),
+        Some(9),
+        "what came late is heard, and no answer to this"
+    );
+    drop(theirs);
+    assert_eq!(lookout.look(10), None);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(lookout.gone());
+    assert!(lookout.asking.lock().unwrap().is_gone);
+}

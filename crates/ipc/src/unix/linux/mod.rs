@@ -31,6 +31,8 @@ pub(crate) enum Process {
 pub(crate) struct Known {
     id: ProcessId,
     handle: OwnedFd,
+    /// What it ran when it connected; `None` when nobody could look.
+    ran: Option<(Option<PathBuf>, Option<FileId>)>,
 }
 
 impl Process {
@@ -53,7 +55,7 @@ impl Process {
         };
         let number = u32::try_from(pid.as_raw_nonzero().get()).ok()?;
         let id = ProcessId { number, started: Stat::read(number)?.started };
-        Some(Known { id, handle })
+        Some(Known { id, handle, ran: see(number).map(executable_in) })
     }
 
     pub(crate) fn id(&self) -> Option<ProcessId> {
@@ -70,17 +72,25 @@ impl Process {
         poll(&mut handles, Some(&Timespec::default())) == Ok(0)
     }
 
-    /// The path by which the process runs its program, and the file.
+    /// The path by which the process ran its program when it connected, and the file.
     pub(crate) fn executable(&self) -> (Option<PathBuf>, Option<FileId>) {
-        self.id().map(|id| executable_in(see(id.number))).unwrap_or_default()
+        match self {
+            Self::Known(known) => known.ran.clone().unwrap_or_default(),
+            Self::Unknown(_) => (None, None),
+        }
     }
 
     pub(crate) fn describe(&self, caller: &Caller) -> Program {
         let unidentified = |why| Program::unidentified(caller.program.clone(), why);
         match self {
             Self::Known(known) => {
-                let program = look(known.id.number, caller.program_file);
-                if self.is_running() { program } else { unidentified(Unidentified::Ended) }
+                let sight = known.ran.as_ref().and_then(|_| see(known.id.number));
+                let program = sight.map(|it| look(known.id.number, it, caller.program_file));
+                match (self.is_running(), program) {
+                    (false, _) => unidentified(Unidentified::Ended),
+                    (true, None) => unidentified(Unidentified::NotLooked),
+                    (true, Some(program)) => program,
+                }
             }
             Self::Unknown(why) => unidentified(*why),
         }
@@ -92,9 +102,8 @@ impl Process {
     }
 }
 
-fn look(number: u32, file_when_connected: Option<FileId>) -> Program {
+fn look(number: u32, mut sight: Sight, file_when_connected: Option<FileId>) -> Program {
     let cgroup = read_proc(number, "cgroup").unwrap_or_default();
-    let mut sight = see(number);
     let flatpak = sight.flatpak.take();
     Program {
         executable: identify(executable_in(sight), file_when_connected),
@@ -131,7 +140,7 @@ fn parents_of(number: u32) -> Vec<Parent> {
     // Zero is outside of what we see. Processes end and are born while we look, so that a chain could come round.
     while let Some(number) = next.filter(|number| *number != 0 && parents.len() < MOST_PARENTS) {
         let Some(stat) = Stat::read(number) else { break };
-        let name = match see(number).program {
+        let name = match see(number).and_then(|sight| sight.program) {
             Some(path) => path.display().to_string(),
             None => format!("[{}]", stat.name),
         };
