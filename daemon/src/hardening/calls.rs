@@ -165,6 +165,9 @@ const NEVER: &[c_long] = &[
     libc::SYS_sethostname,
     libc::SYS_setdomainname,
     libc::SYS_vhangup,
+    // A file that is nowhere, to write code into and map.
+    libc::SYS_memfd_create,
+    libc::SYS_memfd_secret,
     // What kernels were broken by again and again, and the daemon has no use for.
     libc::SYS_bpf,
     libc::SYS_perf_event_open,
