@@ -28,7 +28,7 @@ impl Screen {
 ///
 /// # Panics
 /// When it does not.
-pub async fn announce(machine: &Machine, program: &str, arguments: &[&str]) -> (Child, String) {
+async fn announce(machine: &Machine, program: &str, arguments: &[&str]) -> (Child, String) {
     let mut command = machine.command_of(program);
     command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = start(&mut command);

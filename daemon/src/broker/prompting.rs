@@ -1,54 +1,55 @@
 //! Puts the daemon's questions to the person whose daemon it is, on their desktop, where there is one.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use valetkey_model::Partition;
+use tokio::time::timeout;
+use valetkey_model::{Partition, UnixTime};
 use valetkey_proto::v1::AnswerPromptRequest;
 
 use super::Broker;
 use crate::consent::{Book, Desktop, Pinentry, Prompt};
 use crate::{from_wire, to_wire};
 
+/// The questions that the person was shown, and when last.
+#[derive(Default)]
+struct Shown(HashMap<String, LastShown>);
+
+struct LastShown {
+    at: UnixTime,
+    /// How many requests had asked it by then.
+    requests: u64,
+}
+
+impl Shown {
+    /// Whether the person is to see it: for the first time, or once more, when it went from the screen without an answer and
+    /// somebody has asked again since then.
+    fn lacks(&self, prompt: &Prompt, now: UnixTime) -> bool {
+        self.0.get(&prompt.id).is_none_or(|last| {
+            let is_asked_again = prompt.waiting() > 0 && prompt.requests() > last.requests;
+            is_asked_again && now.seconds_since(last.at) >= PAUSE_SECONDS
+        })
+    }
+
+    /// Until it is looked again for those that lack.
+    fn patience(&self) -> Duration {
+        if self.0.is_empty() { Duration::MAX } else { LOOK_AGAIN }
+    }
+}
+
 impl Broker {
     /// Shows each question as a notification, else in a window, one at a time, and passes on what is said to it. It can be
     /// answered elsewhere as well, by `valetkey grants watch`; then a notification goes from the screen.
     pub async fn ask_on_desktop(&self, user: Partition, pinentry: Option<Pinentry>) {
         let mut asked = self.consent.asked();
-        let mut shown = HashSet::new();
-        while asked.changed().await.is_ok() {
-            // Looked for each time: a desktop comes with a login, and goes.
-            match Desktop::find().await {
-                Ok(mut desktop) => {
-                    while let Some((book, prompt)) = self.next_prompt(&user, &mut shown).await {
-                        self.put_to_person(&mut desktop, &book, &prompt).await;
-                    }
-                }
-                Err(error) => {
-                    tracing::info!(%error, "no desktop shows notifications");
-                    self.ask_in_windows(&user, &mut shown, pinentry.as_ref()).await;
-                }
-            }
-        }
-    }
-
-    async fn ask_in_windows(
-        &self,
-        user: &Partition,
-        shown: &mut HashSet<String>,
-        pinentry: Option<&Pinentry>,
-    ) {
-        let Some(pinentry) = pinentry else {
-            tracing::info!("nothing shows the question; `valetkey grants watch` does");
-            return;
-        };
-        while let Some((book, prompt)) = self.next_prompt(user, shown).await {
-            match pinentry.ask(&to_wire::prompt(&prompt)).await {
-                Ok(request) => self.answer_on_desktop(&book, &prompt, &request).await,
-                Err(error) => {
-                    tracing::info!(%error, "pinentry does not ask; `valetkey grants watch` does");
-                }
+        let mut shown = Shown::default();
+        while !matches!(timeout(shown.patience(), asked.changed()).await, Ok(Err(_))) {
+            while let Some((book, prompt)) = self.next_prompt(&user, &mut shown).await {
+                let was_shown = self.put_to_person(&book, &prompt, pinentry.as_ref()).await;
+                let requests = if was_shown { prompt.requests() } else { 0 };
+                shown.0.insert(prompt.id.clone(), LastShown { at: self.engine.now(), requests });
             }
         }
     }
@@ -56,22 +57,47 @@ impl Broker {
     async fn next_prompt(
         &self,
         user: &Partition,
-        shown: &mut HashSet<String>,
+        shown: &mut Shown,
     ) -> Option<(Arc<Book>, Arc<Prompt>)> {
         let book = self.open_book(user).await.ok()?;
         let open = book.prompts(Duration::ZERO, || self.engine.now()).await;
-        shown.retain(|id| open.iter().any(|prompt| prompt.id == *id));
-        let next = open.into_iter().find(|prompt| !shown.contains(&prompt.id))?;
-        shown.insert(next.id.clone());
+        shown.0.retain(|id, _| open.iter().any(|prompt| prompt.id == *id));
+        let next = open.into_iter().find(|prompt| shown.lacks(prompt, self.engine.now()))?;
         Some((book, next))
     }
 
-    async fn put_to_person(&self, desktop: &mut Desktop, book: &Book, prompt: &Arc<Prompt>) {
+    /// Whether they could be shown it.
+    async fn put_to_person(
+        &self,
+        book: &Book,
+        prompt: &Arc<Prompt>,
+        pinentry: Option<&Pinentry>,
+    ) -> bool {
+        // Looked for each time: a desktop comes with a login, and goes.
+        match Desktop::find().await {
+            Ok(desktop) => return self.notify(desktop, book, prompt).await,
+            Err(error) => tracing::info!(%error, "no desktop shows notifications"),
+        }
+        let Some(pinentry) = pinentry else {
+            tracing::info!("nothing shows the question; `valetkey grants watch` does");
+            return false;
+        };
+        match pinentry.ask(&to_wire::prompt(prompt)).await {
+            Ok(request) => self.answer_on_desktop(book, prompt, &request).await,
+            Err(error) => {
+                tracing::info!(%error, "pinentry does not ask; `valetkey grants watch` does");
+                return error.kind() == io::ErrorKind::TimedOut;
+            }
+        }
+        true
+    }
+
+    async fn notify(&self, mut desktop: Desktop, book: &Book, prompt: &Arc<Prompt>) -> bool {
         let shown = match desktop.show(&to_wire::prompt(prompt)).await {
             Ok(shown) => shown,
             Err(error) => {
                 tracing::info!(%error, "the desktop does not show the question");
-                return;
+                return false;
             }
         };
         tokio::select! {
@@ -84,6 +110,7 @@ impl Broker {
         }
         // Not every desktop does that by itself when a button is pressed.
         desktop.close(&shown).await;
+        true
     }
 
     async fn answer_on_desktop(&self, book: &Book, prompt: &Prompt, request: &AnswerPromptRequest) {
@@ -96,3 +123,7 @@ impl Broker {
         }
     }
 }
+
+/// Before a question that went without an answer is shown once more.
+const PAUSE_SECONDS: i64 = 10;
+const LOOK_AGAIN: Duration = Duration::from_secs(5);

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::time::{Instant, timeout};
 use valetkey_proto::v1::{AnswerPromptRequest, Prompt, PromptAnswer};
 
 use super::wording::{ask_about, describe};
@@ -41,13 +42,22 @@ impl Pinentry {
         Self(lookout)
     }
 
-    /// Puts a question to the person, and waits for what they say.
+    /// Puts a question to the person, and waits for what they say. A window may come while somebody types: a yes that is there
+    /// sooner than anybody can read is none, and is asked for once more.
     ///
     /// # Errors
     /// When there is no such program, or it shows no window, or nobody answers in time.
     pub async fn ask(&self, prompt: &Prompt) -> io::Result<AnswerPromptRequest> {
-        let asking = tokio::time::timeout(PATIENCE, self.show(prompt));
-        asking.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+        let begun = Instant::now();
+        let asking = async {
+            loop {
+                let said = self.show(prompt).await?;
+                if can_be_meant(said.answer, begun.elapsed()) {
+                    return Ok(said);
+                }
+            }
+        };
+        timeout(PATIENCE, asking).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 
     async fn show(&self, prompt: &Prompt) -> io::Result<AnswerPromptRequest> {
@@ -59,9 +69,10 @@ impl Pinentry {
         for (command, text) in [
             ("SETTITLE", "valetkey".to_owned()),
             ("SETDESC", format!("{}\n\n{}", ask_about(prompt), describe(prompt))),
-            // The letter after the line is the button's key.
-            ("SETOK", if prompt.lasting { "_Until lock" } else { "While it r_uns" }.to_owned()),
-            ("SETNOTOK", "_Once".to_owned()),
+            // The letter after the line is the button's key. The first one every pinentry has, and with some it is the Enter key's:
+            // what gives least beside the no.
+            ("SETOK", "_Once".to_owned()),
+            ("SETNOTOK", if prompt.lasting { "_Until lock" } else { "While it r_uns" }.to_owned()),
             ("SETCANCEL", "_No".to_owned()),
             ("SETTIMEOUT", TIMEOUT_SECONDS.to_string()),
         ] {
@@ -70,8 +81,11 @@ impl Pinentry {
         }
         window.tell("CONFIRM").await?;
         let answer = match window.hear().await?.as_deref() {
-            None => PromptAnswer::UntilLock,
-            Some(refusal) if has_code(refusal, NOT_CONFIRMED) => PromptAnswer::Once,
+            None => PromptAnswer::Once,
+            Some(refusal) if has_code(refusal, NOT_CONFIRMED) => PromptAnswer::UntilLock,
+            Some(refusal) if has_code(refusal, TIMED_OUT) => {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
             Some(refusal) if has_code(refusal, CANCELED) => PromptAnswer::No,
             Some(refusal) => return Err(io::Error::other(refusal.to_owned())),
         };
@@ -108,6 +122,10 @@ impl Window {
     }
 }
 
+fn can_be_meant(answer: PromptAnswer, after: Duration) -> bool {
+    answer == PromptAnswer::No || after >= READING
+}
+
 /// What would end a line, or begin an escape.
 fn escape(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
@@ -124,6 +142,12 @@ const CANCELED: u32 = 99;
 /// `GPG_ERR_NOT_CONFIRMED`: the second button.
 const NOT_CONFIRMED: u32 = 114;
 
+/// `GPG_ERR_TIMEOUT`.
+const TIMED_OUT: u32 = 62;
+
+/// Sooner nobody has read who asks for what.
+const READING: Duration = Duration::from_secs(1);
+
 /// As long as a request waits.
 const TIMEOUT_SECONDS: u32 = 90;
 
@@ -133,6 +157,19 @@ const PATIENCE: Duration = Duration::from_secs(TIMEOUT_SECONDS as u64 + 10);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_yes_that_nobody_can_have_read_is_none() {
+        let early = READING - Duration::from_millis(1);
+        for (answer, after, expected) in [
+            (PromptAnswer::Once, early, false),
+            (PromptAnswer::UntilLock, early, false),
+            (PromptAnswer::No, Duration::ZERO, true),
+            (PromptAnswer::Once, READING, true),
+        ] {
+            assert_eq!(can_be_meant(answer, after), expected, "{answer:?} {after:?}");
+        }
+    }
 
     #[test]
     fn a_text_stays_on_its_line() {

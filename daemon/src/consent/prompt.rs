@@ -69,6 +69,7 @@ struct Askers {
     attendants: Vec<Attendant>,
     programs: Vec<ProgramKey>,
     waiting: usize,
+    requests: u64,
 }
 
 /// A request that waits for the answer. Dropping it ends the wait.
@@ -156,6 +157,7 @@ impl Prompt {
     pub(super) fn join(self: &Arc<Self>, asking: &Asking) -> Waiting {
         let mut askers = self.lock();
         askers.waiting += 1;
+        askers.requests += 1;
         let program = &asking.question.program;
         if !askers.programs.contains(program) {
             askers.programs.push(program.clone());
@@ -226,6 +228,11 @@ impl Prompt {
     pub fn processes(&self) -> Vec<u32> {
         let askers = self.lock();
         askers.attendants.iter().filter_map(|it| Some(it.process()?.number)).collect()
+    }
+
+    /// How many requests have asked, waiting or not.
+    pub fn requests(&self) -> u64 {
+        self.lock().requests
     }
 
     /// How many requests wait.
