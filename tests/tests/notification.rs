@@ -16,7 +16,7 @@ use valetkey_tests::{ALICE, CLIENT_ID, Machine, Program, SCOPE, World, patiently
 /// A machine with a screen, a session bus and a notification server.
 struct Desktop {
     _screen: Screen,
-    _bus: Bus,
+    bus: Bus,
     _dunst: Child,
     folder: PathBuf,
 }
@@ -39,7 +39,7 @@ impl Desktop {
         let mut dunst = machine.command_of("dunst");
         dunst.arg("-conf").arg(folder.join("dunstrc")).stderr(Stdio::null()).stdout(Stdio::null());
         let dunst = start(&mut dunst);
-        let desktop = Self { _screen: screen, _bus: bus, _dunst: dunst, folder };
+        let desktop = Self { _screen: screen, bus, _dunst: dunst, folder };
         desktop.wait_for(machine, "is-paused", "false").await;
         desktop
     }
@@ -140,6 +140,24 @@ async fn a_no_on_the_desktop_denies_and_an_answer_elsewhere_takes_the_question_o
 
     let asking = token_by_command(&world);
     desktop.wait_for_shown(&world.machine, 1).await;
+    desktop.press(&world.machine, "No").await;
+    assert_eq!(exit_of(asking).await, Some(4));
+    assert_eq!(words(&world).await, [json!("signed_in"), json!("no")]);
+}
+
+#[tokio::test]
+async fn who_is_on_the_bus_too_neither_answers_nor_closes_a_question() {
+    let (world, desktop) = world_with_desktop().await;
+    let asking = token_by_command(&world);
+    desktop.wait_for_shown(&world.machine, 1).await;
+    let stranger = desktop.bus.connect().await;
+    let (path, interface) = ("/org/freedesktop/Notifications", "org.freedesktop.Notifications");
+    for id in 0..10_u32 {
+        let pressed = (id, "always");
+        Bus::say_to_all(&stranger, path, interface, "ActionInvoked", &pressed).await;
+        let closed = (id, 2_u32);
+        Bus::say_to_all(&stranger, path, interface, "NotificationClosed", &closed).await;
+    }
     desktop.press(&world.machine, "No").await;
     assert_eq!(exit_of(asking).await, Some(4));
     assert_eq!(words(&world).await, [json!("signed_in"), json!("no")]);
