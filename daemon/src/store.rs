@@ -14,7 +14,7 @@ use std::{io, thread};
 use tokio::sync::{mpsc, oneshot};
 use valetkey_cache::{Change, Entry};
 use valetkey_engine::ports::{BoxFuture, StoreError, TokenStore};
-use valetkey_model::{Partition, Secret};
+use valetkey_model::{Partition, ProcessId, Secret};
 use valetkey_proto::v1::ErrorCode;
 use valetkey_vault::{KeyChoice, KeyProvider, OpenOptions, RecordChange, VaultError};
 use zeroize::Zeroizing;
@@ -109,8 +109,8 @@ impl VaultStore {
     ///
     /// # Errors
     /// When the passphrase is wrong, the key still cannot be had, or it is too soon after a wrong one.
-    pub async fn unlock(&self, passphrase: Secret) -> Result<(), Failure> {
-        let attempt = self.begin_attempt()?;
+    pub async fn unlock(&self, passphrase: Secret, by: Option<ProcessId>) -> Result<(), Failure> {
+        let attempt = self.begin_attempt(by)?;
         let passphrase = Zeroizing::new(passphrase.expose().to_owned());
         self.ask(|answer| Command::Unlock { passphrase, attempt, answer }).await
     }
@@ -128,9 +128,9 @@ impl VaultStore {
     /// # Errors
     /// When the passphrase that the store has is missing or wrong, a provider refuses, or nothing can be written. Then the
     /// keys are those that they were.
-    pub async fn rotate(&self, rotation: Rotation) -> Result<(), Failure> {
+    pub async fn rotate(&self, rotation: Rotation, by: Option<ProcessId>) -> Result<(), Failure> {
         let attempt = match rotation.passphrase {
-            Some(_) => Some(self.begin_attempt()?),
+            Some(_) => Some(self.begin_attempt(by)?),
             None => None,
         };
         let rotation = Box::new(rotation);
@@ -141,7 +141,11 @@ impl VaultStore {
     ///
     /// # Errors
     /// When it is missing or wrong, or it is too soon after a wrong one.
-    pub async fn check_passphrase(&self, passphrase: Option<Secret>) -> Result<(), Failure> {
+    pub async fn check_passphrase(
+        &self,
+        passphrase: Option<Secret>,
+        by: Option<ProcessId>,
+    ) -> Result<(), Failure> {
         if self.report().key_provider != KeyProvider::Passphrase.to_string() {
             return Ok(());
         }
@@ -149,13 +153,13 @@ impl VaultStore {
             let text = "passphrase: missing; the store is protected by one, and so is this";
             return Err(Failure::request(ErrorCode::AccessDenied, text));
         };
-        let attempt = self.begin_attempt()?;
+        let attempt = self.begin_attempt(by)?;
         let passphrase = Zeroizing::new(passphrase.expose().to_owned());
         self.ask(|answer| Command::CheckPassphrase { passphrase, attempt, answer }).await
     }
 
-    fn begin_attempt(&self) -> Result<Attempt, Failure> {
-        self.attempts.begin((self.now)()).map_err(|seconds| Failure::Later {
+    fn begin_attempt(&self, by: Option<ProcessId>) -> Result<Attempt, Failure> {
+        self.attempts.begin(by, (self.now)()).map_err(|seconds| Failure::Later {
             description: "one passphrase is tried at a time, and a wrong one costs a pause"
                 .to_owned(),
             seconds,

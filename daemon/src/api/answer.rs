@@ -3,8 +3,10 @@
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
+use tokio::time::Instant;
 use valetkey_model::CorrelationId;
 
+use super::brake::COMPLAINTS;
 use crate::failure::Failure;
 use crate::to_wire;
 
@@ -32,7 +34,9 @@ pub(super) fn empty(status: StatusCode) -> Response<Body> {
 /// The answer to a request that could not be done.
 pub(super) fn failed(failure: &Failure, correlation_id: &CorrelationId) -> Response<Body> {
     let (status, body) = to_wire::failure(failure, correlation_id);
-    tracing::info!(status, error = %body.error, correlation_id = %body.correlation_id, "request failed");
+    if let Some(left_out) = COMPLAINTS.admit(Instant::now()) {
+        tracing::info!(status, error = %body.error, correlation_id = %body.correlation_id, left_out, "request failed");
+    }
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = json(status, &body);
     if let Some(seconds) = body.retry_after {

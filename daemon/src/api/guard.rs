@@ -15,12 +15,14 @@ use axum::http::{
 };
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 use tower::Service;
 use valetkey_engine::ports::Rng;
 use valetkey_model::CorrelationId;
 use valetkey_proto::v1::paths::{HOSTS, MAX_BODY_BYTES, MAX_CACHE_BYTES, VERSION_HEADER, route};
 use valetkey_proto::v1::{ErrorBody, ErrorCode};
 
+use super::brake::COMPLAINTS;
 use crate::rng::SystemRng;
 use crate::session::Session;
 
@@ -276,7 +278,9 @@ impl Refusal {
             hint: Some(self.code.row().action.to_owned()),
             ..ErrorBody::default()
         };
-        tracing::info!(error = %body.error, correlation_id = %body.correlation_id, "request refused");
+        if let Some(left_out) = COMPLAINTS.admit(Instant::now()) {
+            tracing::info!(error = %body.error, correlation_id = %body.correlation_id, left_out, "request refused");
+        }
         // Strings and numbers alone, which always can be written.
         let text = serde_json::to_vec(&body).unwrap_or_default();
         let mut response = Response::new(Body::from(text));

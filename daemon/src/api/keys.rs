@@ -29,7 +29,7 @@ pub(super) async fn rotate(
         let declared = declared_provider(&api).await;
         let rotation = Rotation { declared, ..read(request)? };
         let (wrapping, data) = (rotation.wrapping, rotation.data);
-        api.store.rotate(rotation).await?;
+        api.store.rotate(rotation, session.caller().process).await?;
         Ok::<_, Failure>((wrapping, data))
     };
     match rotated.await {

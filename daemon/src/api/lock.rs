@@ -73,7 +73,7 @@ async fn unlock_for(api: &Api, session: &Session, passphrase: Secret) -> Result<
         api.broker.decide_on_shared_administration(session).await?;
     }
     if api.store.awaits_passphrase() {
-        api.store.unlock(passphrase).await?;
+        api.store.unlock(passphrase, session.caller().process).await?;
     } else if api.store.report().locked {
         api.broker.decide_on_own_administration(session).await?;
         api.store.reopen().await?;

@@ -4,6 +4,7 @@ mod accounts;
 mod answer;
 mod apps;
 mod audit;
+mod brake;
 mod cache;
 mod diagnosis;
 mod door;

@@ -57,7 +57,7 @@ async fn hand_out(
     }
     let authorized = api.broker.authorize_export(session).await?;
     let passphrase = request.passphrase.map(|passphrase| Secret::new(passphrase.0));
-    api.store.check_passphrase(passphrase).await?;
+    api.store.check_passphrase(passphrase, session.caller().process).await?;
     let exported = api.broker.export_cache(session, authorized).await?;
     tracing::warn!(
         process = session.caller().process.map(|process| process.number),

@@ -36,7 +36,7 @@ impl Writer {
         // Nothing under this lock can panic half-way.
         let mut paces = self.paces.lock().unwrap_or_else(PoisonError::into_inner);
         let pace = paces.entry(user.clone()).or_default();
-        let Some(lost) = pace.admit(now) else { return };
+        let Some(lost) = pace.admit(&record, now) else { return };
         if lost > 0 {
             let _ =
                 self.orders.try_send(Order::Write(user.clone(), Box::new(tell_lost(lost, now))));
@@ -55,27 +55,64 @@ impl Writer {
     }
 }
 
-/// So that nobody can push out what is recorded by doing much.
+/// So that nobody can push out what is recorded by doing much, nor keep what others do from being recorded.
 #[derive(Default)]
 struct Pace {
     minute: i64,
-    in_this_minute: u32,
+    everyday: u32,
+    grave: u32,
+    of_process: HashMap<Option<u32>, u32>,
     lost: u64,
 }
 
 impl Pace {
     /// Whether one more may be written; if so, how many could not since the last one.
-    fn admit(&mut self, now: UnixTime) -> Option<u64> {
+    fn admit(&mut self, record: &AuditRecord, now: UnixTime) -> Option<u64> {
         let minute = now.seconds() / 60;
         if self.minute != minute {
-            (self.minute, self.in_this_minute) = (minute, 0);
+            *self = Self { minute, lost: self.lost, ..Self::default() };
         }
-        if self.in_this_minute >= MOST_A_MINUTE {
+        if !self.has_room(record) {
             self.lost += 1;
             return None;
         }
-        self.in_this_minute += 1;
         Some(std::mem::take(&mut self.lost))
+    }
+
+    fn has_room(&mut self, record: &AuditRecord) -> bool {
+        if is_grave(record.act) {
+            self.grave += 1;
+            return self.grave <= MOST_A_MINUTE;
+        }
+        let process = record.program.as_ref().and_then(|program| program.process);
+        let of_process = self.of_process.entry(process).or_default();
+        if self.everyday >= MOST_A_MINUTE || *of_process >= MOST_A_MINUTE_OF_PROCESS {
+            return false;
+        }
+        *of_process += 1;
+        self.everyday += 1;
+        true
+    }
+}
+
+/// What is done seldom, and changes who may do what, or takes everything along at once.
+fn is_grave(act: AuditAct) -> bool {
+    match act {
+        AuditAct::SignedIn
+        | AuditAct::ConsentGiven
+        | AuditAct::ConsentRefused
+        | AuditAct::GrantRevoked
+        | AuditAct::CacheExported
+        | AuditAct::CacheImported
+        | AuditAct::SecretChanged
+        | AuditAct::Locked
+        | AuditAct::Unlocked
+        | AuditAct::KeysRotated => true,
+        AuditAct::TokenGiven
+        | AuditAct::ProofSigned
+        | AuditAct::SignedOut
+        | AuditAct::Denied
+        | AuditAct::Lost => false,
     }
 }
 
@@ -104,7 +141,9 @@ fn work(orders: &Receiver<Order>, folder: PathBuf) {
     }
 }
 
-/// Of one user. Files hold more than two hours of this.
+/// Of one user, of each of the two kinds. Files hold more than an hour of both.
 const MOST_A_MINUTE: u32 = 240;
+/// Of one process, of what happens every day.
+const MOST_A_MINUTE_OF_PROCESS: u32 = 120;
 
 const MOST_WAITING: usize = 1024;

@@ -86,9 +86,9 @@ async fn a_store_with_a_passphrase_is_locked_until_the_right_one_comes() {
     let refused = TokenStore::save(&store, &partition, &[Change::Put(document(2))]).await;
     assert!(matches!(refused, Err(StoreError::Locked(_))), "{refused:?}");
 
-    let wrong = store.unlock(Secret::new("wrong".to_owned())).await;
+    let wrong = store.unlock(Secret::new("wrong".to_owned()), None).await;
     assert!(is_code(&wrong, ErrorCode::StoreLocked), "{wrong:?}");
-    store.unlock(Secret::new("correct horse".to_owned())).await.unwrap();
+    store.unlock(Secret::new("correct horse".to_owned()), None).await.unwrap();
     assert_eq!(keys(&store, &partition).await.len(), 1);
 
     store.lock().await.unwrap();
@@ -103,11 +103,11 @@ async fn a_second_wrong_passphrase_costs_a_pause() {
     drop(open(folder.path(), KeyProvider::Passphrase, Some("correct horse")));
     let store = open(folder.path(), KeyProvider::Passphrase, None);
     assert!(store.awaits_passphrase());
-    let attempt = || store.unlock(Secret::new("wrong".to_owned()));
+    let attempt = || store.unlock(Secret::new("wrong".to_owned()), None);
     for wrong in [attempt().await, attempt().await] {
         assert!(is_code(&wrong, ErrorCode::StoreLocked), "{wrong:?}");
     }
-    let right = store.unlock(Secret::new("correct horse".to_owned())).await;
+    let right = store.unlock(Secret::new("correct horse".to_owned()), None).await;
     assert!(matches!(right, Err(Failure::Later { seconds: 1, .. })), "{right:?}");
 }
 
@@ -116,7 +116,7 @@ async fn of_many_unlocks_at_once_one_is_tried() {
     let folder = tempfile::tempdir().unwrap();
     drop(open(folder.path(), KeyProvider::Passphrase, Some("correct horse")));
     let store = open(folder.path(), KeyProvider::Passphrase, None);
-    let attempts = (0..20).map(|_| store.unlock(Secret::new("wrong".to_owned())));
+    let attempts = (0..20).map(|_| store.unlock(Secret::new("wrong".to_owned()), None));
     let outcomes = futures_util::future::join_all(attempts).await;
     let tried = outcomes.iter().filter(|outcome| is_code(outcome, ErrorCode::StoreLocked)).count();
     let later = outcomes.iter().filter(|o| matches!(o, Err(Failure::Later { .. }))).count();
@@ -128,7 +128,7 @@ async fn what_a_passphrase_protects_is_shown_to_whoever_knows_it() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path(), KeyProvider::Passphrase, Some("correct horse"));
     let check = async |text: Option<&str>| {
-        store.check_passphrase(text.map(|text| Secret::new(text.to_owned()))).await
+        store.check_passphrase(text.map(|text| Secret::new(text.to_owned())), None).await
     };
     for refused in [check(None).await, check(Some("wrong")).await] {
         assert!(is_code(&refused, ErrorCode::AccessDenied), "{refused:?}");
@@ -140,7 +140,7 @@ async fn what_a_passphrase_protects_is_shown_to_whoever_knows_it() {
 
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path(), KeyProvider::File, None);
-    store.check_passphrase(None).await.unwrap();
+    store.check_passphrase(None, None).await.unwrap();
 }
 
 #[tokio::test]
@@ -159,7 +159,7 @@ async fn a_store_that_needs_nobody_stays_locked_until_it_is_asked_to_open() {
             assert!(matches!(refused, Err(StoreError::Locked(_))), "{refused:?}");
         }
         match unlock {
-            true => store.unlock(Secret::new(String::new())).await.unwrap(),
+            true => store.unlock(Secret::new(String::new()), None).await.unwrap(),
             false => store.reopen().await.unwrap(),
         }
         assert_eq!(keys(&store, &partition).await.len(), 1);
@@ -197,24 +197,24 @@ async fn a_wrapping_key_is_replaced_by_who_may_and_knows() {
     let store = open(folder.path(), File, None);
     let partition = Partition::of_uid(1);
     TokenStore::save(&store, &partition, &[Change::Put(document(1))]).await.unwrap();
-    store.rotate(rotation(None, None, None)).await.unwrap();
+    store.rotate(rotation(None, None, None), None).await.unwrap();
     for (old, new) in [(None, None), (None, Some(""))] {
-        let refused = store.rotate(rotation(Some(Passphrase), old, new)).await;
+        let refused = store.rotate(rotation(Some(Passphrase), old, new), None).await;
         assert!(is_code(&refused, ErrorCode::BadRequest), "{refused:?}");
     }
-    store.rotate(rotation(Some(Passphrase), None, Some("first"))).await.unwrap();
-    let refused = store.rotate(rotation(None, None, Some("second"))).await;
+    store.rotate(rotation(Some(Passphrase), None, Some("first")), None).await.unwrap();
+    let refused = store.rotate(rotation(None, None, Some("second")), None).await;
     assert!(is_code(&refused, ErrorCode::AccessDenied), "{refused:?}");
-    let refused = store.rotate(rotation(None, Some("wrong"), Some("second"))).await;
+    let refused = store.rotate(rotation(None, Some("wrong"), Some("second")), None).await;
     assert!(is_code(&refused, ErrorCode::AccessDenied), "{refused:?}");
-    store.rotate(rotation(None, Some("first"), Some("second"))).await.unwrap();
-    let refused = store.rotate(rotation(Some(File), Some("second"), None)).await;
+    store.rotate(rotation(None, Some("first"), Some("second")), None).await.unwrap();
+    let refused = store.rotate(rotation(Some(File), Some("second"), None), None).await;
     assert!(is_code(&refused, ErrorCode::BadRequest), "weaker: {refused:?}");
     store.lock().await.unwrap();
     assert!(store.awaits_passphrase());
-    store.unlock(Secret::new("second".to_owned())).await.unwrap();
+    store.unlock(Secret::new("second".to_owned()), None).await.unwrap();
     let weaker = Rotation { accepts_weaker: true, ..rotation(Some(File), Some("second"), None) };
-    store.rotate(weaker).await.unwrap();
+    store.rotate(weaker, None).await.unwrap();
     assert_eq!(store.report().key_provider, "file");
     assert_eq!(keys(&store, &partition).await.len(), 1);
 }
@@ -226,12 +226,15 @@ async fn a_key_moves_to_the_provider_that_is_declared_and_to_no_other() {
     let store = open(folder.path(), File, None);
     for declared in [None, Some(File), Some(KeyProvider::Credential)] {
         let moved = Rotation { declared, ..rotation(Some(Passphrase), None, Some("first")) };
-        let refused = store.rotate(moved).await;
+        let refused = store.rotate(moved, None).await;
         assert!(is_code(&refused, ErrorCode::AccessDenied), "{declared:?}: {refused:?}");
     }
-    store.rotate(Rotation { declared: None, ..rotation(Some(File), None, None) }).await.unwrap();
+    store
+        .rotate(Rotation { declared: None, ..rotation(Some(File), None, None) }, None)
+        .await
+        .unwrap();
     assert_eq!(store.report().key_provider, "file");
-    store.rotate(rotation(Some(Passphrase), None, Some("first"))).await.unwrap();
+    store.rotate(rotation(Some(Passphrase), None, Some("first")), None).await.unwrap();
     assert_eq!(store.report().key_provider, "passphrase");
 }
 
@@ -242,7 +245,7 @@ async fn records_are_sealed_anew_behind_what_is_asked_for() {
     let partition = Partition::of_uid(1);
     let all: Vec<_> = (0..6000).map(|number| Change::Put(document(number))).collect();
     TokenStore::save(&store, &partition, &all).await.unwrap();
-    store.rotate(Rotation { data: true, ..Rotation::default() }).await.unwrap();
+    store.rotate(Rotation { data: true, ..Rotation::default() }, None).await.unwrap();
     let mut meanwhile = 0;
     while store.report().sealing_anew {
         let more = [Change::Put(document(10_000 + meanwhile))];
