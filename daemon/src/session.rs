@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use valetkey_engine::{AppId, Attendant};
 use valetkey_ipc::Peer;
-use valetkey_model::{Caller, Partition};
+use valetkey_model::{Caller, Partition, ProcessId};
 use valetkey_policy::Asker;
 
 use crate::configuration::Epoch;
@@ -26,6 +26,8 @@ pub struct Session {
     presence: Arc<()>,
     /// The applications whose tokens are not in the user's shared cache.
     opened: Mutex<HashMap<AppId, Opened>>,
+    /// The process, where the path of its executable does not tell what it runs: two scripts are two programs.
+    own_process: Option<ProcessId>,
     /// A digest of what was last noted of it for the record.
     last_noted: AtomicU64,
     /// Who asks, as the policy sees it where it looks at the user alone.
@@ -70,6 +72,7 @@ impl Session {
     pub fn new(peer: Peer, share: Arc<Share>) -> Self {
         Self {
             asker: Asker::plain(peer.caller()),
+            own_process: peer.caller().process.filter(|_| !peer.is_told_by_path()),
             peer,
             share,
             presence: Arc::default(),
@@ -117,6 +120,11 @@ impl Session {
     pub fn describe_asker(&self, epoch: &Arc<Epoch>, asker: &Arc<Asker>) {
         let described = Some((Arc::clone(epoch), Arc::clone(asker)));
         *self.described.lock().unwrap_or_else(PoisonError::into_inner) = described;
+    }
+
+    /// By what else than the path of its executable the program is another one than others.
+    pub fn own_process(&self) -> Option<ProcessId> {
+        self.own_process
     }
 
     /// Whether what is noted of this connection, by a digest, is not what was noted last.

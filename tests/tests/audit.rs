@@ -67,6 +67,26 @@ async fn each_program_that_got_a_token_is_on_record_and_the_same_token_again_is_
     }
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn two_scripts_of_one_interpreter_are_two_programs() {
+    let world = World::start().await;
+    world.signed_in(ALICE).await;
+    let mut processes = Vec::new();
+    for _ in 0..2 {
+        let mut script = valetkey_tests::Puppet::connect(&world.machine).await;
+        let opened = script.post("/v1/apps", &world.definition()).await.unwrap().1;
+        let path = format!("/v1/apps/{}/token", opened["app"].as_str().unwrap());
+        for _ in 0..2 {
+            assert_eq!(script.post(&path, &json!({"scopes": [SCOPE]})).await.unwrap().0, 200);
+        }
+        processes.push(json!(script.pid()));
+    }
+    let told = records(&world).await;
+    let told = told.iter().skip(1).map(|record| record["program"]["process"].clone());
+    assert_eq!(told.collect::<Vec<_>>(), processes);
+}
+
 #[tokio::test]
 async fn a_denial_is_on_record_with_its_reason() {
     let mut machine = Machine::new();

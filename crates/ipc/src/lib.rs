@@ -12,7 +12,6 @@ mod audience;
 mod client;
 mod endpoint;
 mod error;
-#[cfg(any(target_os = "linux", target_os = "android", windows))]
 mod interpreter;
 mod listener;
 mod peer;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use valetkey_model::{Caller, Parent, Program};
 
+use crate::interpreter::is_interpreter;
 use crate::platform;
 
 /// The process that connected. The platform's handle to it is held for as long as this value lives, so that its number cannot
@@ -26,6 +27,12 @@ impl Peer {
     /// Whether the process that connected still runs. What speaks may be a child of it that has the socket.
     pub fn is_running(&self) -> bool {
         self.process.is_running()
+    }
+
+    /// Whether its executable, as far as it is told, says what it runs. No system call is made for it: other reasons against that
+    /// are in [`Self::describe`].
+    pub fn is_told_by_path(&self) -> bool {
+        self.caller.program.as_deref().is_some_and(|path| !is_interpreter(path))
     }
 
     /// What its program looks like at this moment: some system calls on files that are in memory.

@@ -98,12 +98,13 @@ impl Audit {
     }
 }
 
-/// By the program and not by the process: a shell's prompt that asks once a second is the same program each time. It needs not
-/// withstand anybody, since who makes two of their own deeds look alike hides what they may do a hundred times anyway.
+/// By the program and not by the process, where that tells: a shell's prompt that runs `valetkey` once a second is the same
+/// program each time. It needs not withstand anybody, since who makes two of their own deeds look alike hides what they may do a hundred times anyway.
 fn digest(session: &Session, deed: &Deed<'_>, now: UnixTime) -> u64 {
     let caller = session.caller();
     let mut hasher = DefaultHasher::new();
     (&caller.partition, &caller.program, caller.program_file).hash(&mut hasher);
+    session.own_process().hash(&mut hasher);
     deed.hash_news(now, &mut hasher);
     hasher.finish()
 }
