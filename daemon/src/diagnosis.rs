@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use futures_util::future::join_all;
-use valetkey_engine::Definition;
+use valetkey_engine::{Definition, Error};
 use valetkey_model::UnixTime;
 use valetkey_proto::v1::{About, AutoLock, Finding, Held, ProtectionStatus, Status};
 
@@ -82,7 +82,11 @@ fn look_at_store(Status { store, .. }: &Status) -> Vec<Finding> {
         .problems
         .iter()
         .map(|problem| {
-            Finding::bad(About::Store, problem, "Nothing was overwritten; see SECURITY.md.")
+            Finding::bad(
+                About::Store,
+                problem,
+                "Nothing was overwritten; `Damage` in SECURITY.md says what can be done.",
+            )
         })
         .collect();
     if store.unsaved > 0 {
@@ -221,6 +225,14 @@ fn look_at_provider(
 ) -> Vec<Finding> {
     let there = match outcome {
         Ok(there) => there,
+        Err(Failure::Engine(Error::Store(error))) => {
+            let what = format!("{site} was not asked: {error}");
+            return vec![Finding::warning(
+                About::Provider,
+                what,
+                "Run `valetkey unlock`, and this again.",
+            )];
+        }
         Err(error) => {
             let hint = "Look at the network, at HTTPS_PROXY and SSL_CERT_FILE of the daemon, and at the authority's spelling.";
             return vec![Finding::bad(About::Provider, format!("{site}: {error}"), hint)];

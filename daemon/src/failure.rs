@@ -15,6 +15,16 @@ pub enum Failure {
         /// What is wrong, naming the member.
         description: String,
     },
+    /// The same, with more to do about it than is said of each such error.
+    #[error("{description}")]
+    Advised {
+        /// Its row in the table of codes.
+        code: ErrorCode,
+        /// What is wrong.
+        description: String,
+        /// What a person can do.
+        hint: &'static str,
+    },
     /// Not so soon.
     #[error("{description}")]
     Later {
@@ -33,7 +43,7 @@ pub enum Failure {
 
 impl From<ServiceDenial> for Failure {
     fn from(denial: ServiceDenial) -> Self {
-        Self::request(ErrorCode::AccessDenied, denial.to_string())
+        Self::request(ErrorCode::AccessDenied, denial.to_string()).advising(denial.hint())
     }
 }
 
@@ -41,6 +51,17 @@ impl Failure {
     /// A request at fault.
     pub fn request(code: ErrorCode, description: impl Into<String>) -> Self {
         Self::Request { code, description: description.into() }
+    }
+
+    /// The same, with what a person can do about it.
+    #[must_use]
+    pub fn advising(self, hint: &'static str) -> Self {
+        match self {
+            Self::Request { code, description } | Self::Advised { code, description, .. } => {
+                Self::Advised { code, description, hint }
+            }
+            other => other,
+        }
     }
 
     /// The same, which may be better in so many seconds.

@@ -225,6 +225,10 @@ impl AutoLock {
     }
 
     fn note_unlocked(&self, whose: Whose) {
+        self.0.broker.engine().tell_unlocked(match &whose {
+            Whose::Users(user) => Some(user),
+            Whose::Everybodys => None,
+        });
         self.note(&whose, AuditAct::Unlocked, "the screen was unlocked");
         self.0.locking.note_use(whose, self.0.broker.engine().now());
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::IsTerminal;
 
 use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 use tracing_subscriber::fmt::format::{self, FormatEvent, FormatFields, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
@@ -43,8 +43,17 @@ pub fn start(lookup: Lookup<'_>) -> Result<(), InvalidFilter> {
 /// Without a word from the user: what an operator wants to know, and nobody else's chatter.
 fn parse_filter(text: Option<&str>) -> Result<EnvFilter, InvalidFilter> {
     let text = text.unwrap_or(DEFAULT_FILTER);
-    EnvFilter::try_new(text)
-        .map_err(|error| InvalidFilter { text: text.to_owned(), reason: error.to_string() })
+    let invalid = |reason: String| InvalidFilter { text: text.to_owned(), reason };
+    // Any other word is taken for the name of what logs, of which there would be none.
+    if let Some(word) = text.split(',').map(str::trim).find(|word| is_no_level(word)) {
+        return Err(invalid(format!("{word:?} is no level")));
+    }
+    EnvFilter::try_new(text).map_err(|error| invalid(error.to_string()))
+}
+
+fn is_no_level(word: &str) -> bool {
+    let is_word = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    is_word && word.parse::<LevelFilter>().is_err()
 }
 
 const DEFAULT_FILTER: &str = "info";
@@ -144,6 +153,11 @@ mod tests {
     fn a_filter_that_is_none_is_refused_with_an_example() {
         assert!(parse_filter(None).is_ok());
         assert!(parse_filter(Some("warn,valetkey_engine=debug")).is_ok());
+        for level in ["debug", "WARN", "off", "info,valetkey_engine=debug", "valetkey_engine"] {
+            assert!(parse_filter(Some(level)).is_ok(), "{level}");
+        }
+        let message = parse_filter(Some("loud")).unwrap_err().to_string();
+        assert!(message.contains("\"loud\" is no level"), "{message}");
         let message = parse_filter(Some("valetkey=loud")).unwrap_err().to_string();
         assert!(
             message.contains("valetkey=loud") && message.contains("a filter reads like"),

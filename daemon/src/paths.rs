@@ -39,8 +39,13 @@ pub fn state_dir(lookup: Lookup<'_>) -> Result<PathBuf, NoStateDir> {
 /// Where a configuration may be, in the order of looking; the first that exists is the one.
 pub fn config_files(lookup: Lookup<'_>) -> Vec<PathBuf> {
     let own = base(lookup, "XDG_CONFIG_HOME", ".config").map(own_folder);
-    let shared = shared_config_folder(lookup);
-    own.into_iter().chain(shared).map(|folder| folder.join("config.toml")).collect()
+    let own = own.map(|folder| folder.join("config.toml"));
+    own.into_iter().chain(shared_config_file(lookup)).collect()
+}
+
+/// The administrator's.
+pub fn shared_config_file(lookup: Lookup<'_>) -> Option<PathBuf> {
+    shared_config_folder(lookup).map(|folder| folder.join("config.toml"))
 }
 
 fn own_folder(base: PathBuf) -> PathBuf {

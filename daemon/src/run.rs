@@ -75,6 +75,12 @@ pub enum RunError {
     /// `[vault] passphrase_file` cannot be read.
     #[error("use the passphrase file: {0}")]
     PassphraseFile(#[source] PathError),
+    /// The passphrase was changed, and the file was not.
+    #[error(
+        "open the store: the passphrase in {} (`passphrase_file` of [vault]) is not the one that the store has; write that one \
+         into the file, or take `passphrase_file` out and run `valetkey unlock`", .0.display()
+    )]
+    OtherPassphrase(PathBuf),
     /// The store cannot be used.
     #[error(transparent)]
     Vault(#[from] VaultError),
@@ -347,7 +353,10 @@ fn open_store(
     options.key = read_key_choice(lookup)?.unwrap_or_else(|| config.key.into());
     options.passphrase = config.read_passphrase().map_err(RunError::PassphraseFile)?;
     options.credentials_directory = lookup("CREDENTIALS_DIRECTORY").map(PathBuf::from);
-    Ok(VaultStore::open(options, now)?)
+    VaultStore::open(options, now).map_err(|error| match (error, &config.passphrase_file) {
+        (VaultError::WrongPassphrase, Some(path)) => RunError::OtherPassphrase(path.clone()),
+        (error, _) => error.into(),
+    })
 }
 
 /// What a service manager wants to know.

@@ -183,8 +183,11 @@ pub fn event(event: &Event) -> v1::Event {
             Happening::SignedIn => v1::EventKind::SignedIn,
             Happening::Refreshed => v1::EventKind::Refreshed,
             Happening::SignedOut => v1::EventKind::SignedOut,
+            Happening::CacheImported => v1::EventKind::CacheImported,
             Happening::CacheExported => v1::EventKind::CacheExported,
             Happening::GrantChanged => v1::EventKind::GrantChanged,
+            Happening::Locked => v1::EventKind::Locked,
+            Happening::Unlocked => v1::EventKind::Unlocked,
         },
         at: event.at.seconds(),
         app: event.app.as_ref().map(|app| app.as_str().to_owned()),
@@ -198,6 +201,10 @@ pub fn event(event: &Event) -> v1::Event {
 pub fn failure(failure: &Failure, correlation_id: &CorrelationId) -> (u16, ErrorBody) {
     match failure {
         Failure::Request { code, description } => own(*code, description.clone(), correlation_id),
+        Failure::Advised { code, description, hint } => {
+            let (status, body) = own(*code, description.clone(), correlation_id);
+            (status, ErrorBody { hint: Some((*hint).to_owned()), ..body })
+        }
         Failure::Later { description, seconds } => {
             let (status, body) =
                 own(ErrorCode::TooManyRequests, description.clone(), correlation_id);

@@ -108,7 +108,7 @@ async fn a_daemon_that_cannot_start_is_told_in_its_own_words() {
         machine
     };
     let with_key = |provider| Machine::new().with("VALETKEY_KEY_PROVIDER", provider);
-    check_told("config.toml:1: unknown field `valut`", configured(b"[valut]\n")).await;
+    check_told("config.toml:1: unknown key `valut`", configured(b"[valut]\n")).await;
     check_told("read configuration", configured(b"\xff")).await;
     check_told("`magic` is no key provider", with_key("magic")).await;
     check_told("no credential named", with_key("credential")).await;

@@ -198,7 +198,7 @@ async fn a_wrong_command_line_is_told_from_a_refused_one() {
 }
 
 #[tokio::test]
-async fn events_are_printed_as_they_come_until_the_daemon_ends() {
+async fn events_are_printed_as_they_come_through_locks_until_the_daemon_ends() {
     let mut world = world_with_mail().await;
     let mut command = world.machine.command(Program::Cli);
     command.args(["--output", "json", "events"]).stdout(Stdio::piped());
@@ -220,6 +220,24 @@ async fn events_are_printed_as_they_come_until_the_daemon_ends() {
         (&event["event"], &event["client_id"]),
         (&json!("sign_in_needed"), &json!(CLIENT_ID))
     );
+    world.machine.write("foreign.json", "{\"AccessToken\": {}}");
+    let import = format!("cache import {}", world.machine.folder().join("foreign.json").display());
+    for (arguments, expected) in
+        [("lock", "locked"), ("unlock", "unlocked"), (import.as_str(), "cache_imported")]
+    {
+        output_of(&world, arguments).await;
+        let next = async {
+            loop {
+                let line = lines.next_line().await.unwrap().expect("it goes on");
+                let event: Value = serde_json::from_str(&line).unwrap();
+                // There may be more of the first kind.
+                if event["event"] != "sign_in_needed" {
+                    break event["event"].clone();
+                }
+            }
+        };
+        assert_eq!(patiently(expected, next).await, expected);
+    }
     world.machine.kill().await;
     let ended = patiently("the end of the events", events.wait()).await.unwrap();
     assert_eq!(ended.code(), Some(5));

@@ -24,8 +24,12 @@ async fn world(configuration: &str) -> World {
 
 /// `valetkey token`: another program than the test, which has signed in.
 fn token_by_command(world: &World) -> Command {
+    token_printed_as(world, "json")
+}
+
+fn token_printed_as(world: &World, format: &str) -> Command {
     let mut command = world.machine.command(Program::Cli);
-    command.args(["--output", "json", "token", "--no-validate-authority"]);
+    command.args(["--output", format, "token", "--no-validate-authority"]);
     command.args(["--client-id", CLIENT_ID, "--authority", &world.entra.authority("common")]);
     command.args(["--scope", SCOPE]).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
@@ -149,6 +153,22 @@ async fn a_denial_reaches_the_program_as_access_denied_with_a_hint_and_is_not_as
     let mut asking = token_by_command(&world).spawn().unwrap();
     watch.prompt().await;
     asking.kill().await.unwrap();
+}
+
+#[tokio::test]
+async fn who_waits_for_the_answer_is_told_where_to_give_it() {
+    let world = world(ASK).await;
+    world.signed_in(ALICE).await;
+    let mut asking = token_printed_as(&world, "text").spawn().unwrap();
+    let mut told = BufReader::new(asking.stderr.take().unwrap()).lines();
+    let mut watch = Watch::start(&world);
+    watch.prompt().await;
+    let mut line = async || patiently("a line", told.next_line()).await.unwrap();
+    assert!(line().await.unwrap().contains("waits for your answer"));
+    assert!(line().await.unwrap().contains("`valetkey grants watch`"));
+    watch.answer("once").await;
+    assert_eq!(line().await, None, "it is told once");
+    assert!(patiently("the end", asking.wait()).await.unwrap().success());
 }
 
 #[tokio::test]

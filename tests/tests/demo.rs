@@ -96,6 +96,19 @@ async fn an_interrupted_demo_ends_its_programs_and_removes_its_folder() {
 }
 
 #[tokio::test]
+async fn who_asks_for_help_gets_it_and_who_mistypes_is_told() {
+    for (argument, exit) in [("--help", 0), ("-h", 0), ("--brwoser", 2)] {
+        let machine = Machine::new();
+        let demo = Program::Cli.path().with_file_name("valetkey-demo");
+        let ended = patiently(argument, machine.command_of(demo).arg(argument).output()).await;
+        let ended = ended.unwrap();
+        assert_eq!(ended.status.code(), Some(exit), "{argument}");
+        let told = if exit == 0 { ended.stdout } else { ended.stderr };
+        assert!(String::from_utf8_lossy(&told).contains("usage: valetkey-demo"), "{argument}");
+    }
+}
+
+#[tokio::test]
 async fn where_no_browser_opens_the_demo_tells_the_address_and_hides_the_openers_words() {
     let mut demo = Demo::start(&["--browser"]);
     demo.says("finds no browser; to sign in, open this address on this machine:").await;

@@ -114,4 +114,6 @@ async fn a_folder_in_which_others_can_put_a_socket_is_what_is_wrong() {
     let (exit, findings) = examine(&machine).await;
     assert_eq!((exit, verdicts(&findings, "socket")), (Some(1), vec![&json!("bad")]));
     assert!(findings[0]["what"].as_str().unwrap().contains("0777"), "{findings:#?}");
+    let told = findings[0].to_string();
+    assert_eq!(told.matches("VALETKEY_SOCKET").count(), 1, "the advice is given once: {told}");
 }

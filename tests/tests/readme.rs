@@ -9,6 +9,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
+use serde_json::json;
 use tokio::process::Command;
 use valetkey_testkit::entra::{Browser as Session, Options, Person};
 use valetkey_tests::{ALICE, Browser, Machine, World};
@@ -26,6 +27,12 @@ enum Proof {
     PythonPackage,
     /// A real systemd runs it, in a suite of its own.
     Units,
+    /// A real systemd does the same with the same files, on a machine of its own.
+    Machine,
+    /// A shell runs it with the application's handle, and it says something like this.
+    OfApp(&'static str),
+    /// It approves a code of the emulator.
+    Emulator,
     /// A shell runs it, and it succeeds and prints something like this.
     Prints(&'static str),
     /// The same, while a person signs in.
@@ -49,8 +56,20 @@ const COMMANDS: &[(&str, Proof)] = &[
         r#"curl --unix-socket "$(valetkey path)" http://valetkey/v1/status"#,
         Proof::Prints("\"version\""),
     ),
+    (
+        r#"curl --unix-socket "$(valetkey path)" --json '{"name": "graph"}' http://valetkey/v1/apps"#,
+        Proof::Prints("\"app\""),
+    ),
+    (
+        r#"curl --unix-socket "$(valetkey path)" --json '{"grant": "silent", "scopes": ["User.Read"]}' http://valetkey/v1/apps/HANDLE/token"#,
+        Proof::OfApp("sign_in_needed"),
+    ),
     ("cargo install --locked --path crates/testkit", Proof::Package("entra-emulator")),
     ("entra-emulator", Proof::Prints("\"authority\":\"http://127.0.0.1:")),
+    (
+        r#"curl --json '{"user_code": "CODE", "user": "alice@contoso.com"}' http://127.0.0.1:8400/_emulator/device"#,
+        Proof::Emulator,
+    ),
     ("valetkey grants", Proof::Prints("")),
     ("valetkey cache import --from azure-cli", Proof::Prints("Took 1 account")),
     ("valetkey cache export --unencrypted --yes msal-cache.json", Proof::Prints("msal-cache.json")),
@@ -63,6 +82,24 @@ const COMMANDS: &[(&str, Proof)] = &[
         Proof::Units,
     ),
     ("systemctl --user enable --now valetkeyd.socket", Proof::Units),
+    ("install -m 755 target/release/valetkeyd target/release/valetkey /usr/bin/", Proof::Machine),
+    (
+        "install -D -m 644 packaging/systemd/system/sysusers.conf /usr/lib/sysusers.d/valetkey.conf",
+        Proof::Machine,
+    ),
+    ("install -m 644 packaging/systemd/system/valetkeyd.* /etc/systemd/system/", Proof::Machine),
+    ("systemd-sysusers valetkey.conf", Proof::Machine),
+    ("mkdir -p /etc/valetkey /etc/systemd/system/valetkeyd.service.d", Proof::Machine),
+    (
+        "head -c 32 /dev/urandom | systemd-creds encrypt --name=valetkey-key - /etc/valetkey/valetkey-key.cred",
+        Proof::Machine,
+    ),
+    (
+        r"printf '[Service]\nLoadCredentialEncrypted=valetkey-key:/etc/valetkey/valetkey-key.cred\n' > /etc/systemd/system/valetkeyd.service.d/key.conf",
+        Proof::Machine,
+    ),
+    ("systemctl daemon-reload", Proof::Machine),
+    ("systemctl enable --now valetkeyd.socket", Proof::Machine),
 ];
 
 /// Somebody used the Azure CLI here.
@@ -89,6 +126,15 @@ async fn each_command_of_the_readme_does_what_it_says() {
                 );
             }
             Proof::Units => assert!(read("tests/systemd/run-user-units.sh").contains("README.md")),
+            Proof::Machine => check_machine(command),
+            Proof::OfApp(expected) => {
+                let mut connection = user.world.machine.connect().await;
+                let app = connection.post("/v1/apps", &json!({"name": "graph"})).await.success();
+                let command = command.replace("HANDLE", app["app"].as_str().unwrap());
+                let said = user.shell(&command).await.stdout;
+                assert!(text(&said).contains(expected), "{command}: {}", text(&said));
+            }
+            Proof::Emulator => user.approve(command).await,
             Proof::Prints(expected) => {
                 let output = user.shell(command).await;
                 assert!(text(&output.stdout).contains(expected), "{command}: {output:?}");
@@ -209,6 +255,17 @@ impl Reader {
         shell
     }
 
+    async fn approve(&self, command: &str) {
+        let mut caller = self.world.caller().await;
+        let flow = caller.start_flow(json!({"kind": "device_code"})).await.success();
+        let base = self.world.entra.authority("");
+        let command = command
+            .replace("CODE", flow["device"]["user_code"].as_str().unwrap())
+            .replace("http://127.0.0.1:8400", base.trim_end_matches('/'));
+        self.shell(&command).await;
+        assert_eq!(caller.wait_for(&flow, 30).await["state"], "completed");
+    }
+
     async fn sign_in(&self, command: &str) {
         let mut command = self.command(command);
         let program = tokio::spawn(async move { command.output().await });
@@ -242,6 +299,29 @@ fn check_package(command: &str, program: &str) {
         && root().join(folder).join("src/main.rs").is_file();
     let is_one_of_some = root().join(folder).join(format!("src/bin/{program}.rs")).is_file();
     assert!(is_its_own || is_one_of_some, "{folder} has the program {program}");
+}
+
+/// Its files are there, and the suite `systemd` does with them what it says.
+fn check_machine(command: &str) {
+    let packaged = command.split(' ').filter(|word| word.starts_with("packaging/"));
+    for file in packaged {
+        let folder = root().join(Path::new(file).parent().unwrap());
+        assert!(folder.is_dir(), "{file}");
+    }
+    let suite = read("tests/systemd/run-system-units.sh");
+    let same = match command {
+        _ if command.starts_with("install -m 755") => "$programs/valetkeyd",
+        _ if command.contains("sysusers.conf /usr") => "$root/usr/lib/sysusers.d/valetkey.conf",
+        _ if command.contains("valetkeyd.* ") => "$packaged\"/valetkeyd.{socket,service}",
+        _ if command.contains("systemd-creds") => "--name=valetkey-key",
+        _ if command.contains("printf") => {
+            r"'[Service]\nLoadCredentialEncrypted=valetkey-key:/etc/valetkey/valetkey-key.cred\n'"
+        }
+        _ if command.contains("mkdir") => "/etc/systemd/system/valetkeyd.service.d",
+        _ if command.contains("enable") => "valetkeyd.socket",
+        other => other,
+    };
+    assert!(suite.contains(same), "{command}: {same}");
 }
 
 /// The fenced blocks of one language.

@@ -149,3 +149,32 @@ async fn a_key_moves_from_a_file_to_a_passphrase_and_back_when_that_is_asked_for
     assert_eq!(kept["access_token"], token["access_token"]);
     assert!(!world.machine.logs().contains("first"));
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_new_passphrase_is_not_in_the_passphrase_file_and_that_is_said() {
+    use tokio::io::AsyncWriteExt as _;
+
+    let mut machine = Machine::new().with("VALETKEY_KEY_PROVIDER", "passphrase");
+    machine.write("passphrase", "old\n");
+    let file = machine.folder().join("passphrase");
+    let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(&file, private).unwrap();
+    let config = format!("[vault]\nkey = \"passphrase\"\npassphrase_file = {file:?}\n");
+    machine.write("config/valetkey/config.toml", config);
+    machine.launch().await;
+    let mut command = machine.command(valetkey_tests::Program::Cli);
+    command.args(["key", "rotate", "--new-passphrase"]);
+    command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+    let mut running = command.spawn().unwrap();
+    running.stdin.take().unwrap().write_all(b"old\nnew\n").await.unwrap();
+    let output = patiently("the rotation", running.wait_with_output()).await.unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && said.contains(file.to_str().unwrap()), "{said}");
+    machine.kill().await;
+    let said = machine.launch_in_vain().await;
+    assert!(said.contains("`passphrase_file`") && said.contains(file.to_str().unwrap()), "{said}");
+    machine.write("passphrase", "new\n");
+    machine.launch().await;
+    assert_eq!(machine.status().await["locked"], false);
+}

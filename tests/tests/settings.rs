@@ -12,11 +12,11 @@ async fn a_wrong_configuration_is_named_by_file_and_line() {
         ("no TOML", "[vault\nkey = 1", vec!["config.toml", "1"]),
         ("an unknown section", "[valut]\n", vec!["valut"]),
         ("an unknown key", "[vault]\nkeys = \"file\"\n", vec!["keys", "2"]),
-        ("a wrong type", "[network]\ntimeout = \"long\"\n", vec![":2:", "timeout", "u64"]),
+        ("a wrong type", "[network]\ntimeout = \"long\"\n", vec![":2:", "timeout", "whole number"]),
         ("a number that cannot be", "[network]\ntimeout = 0\n", vec!["timeout", "600"]),
         ("an unknown provider", "[vault]\nkey = \"magic\"\n", vec![":2:", "keyring"]),
         ("an unknown occasion", "[vault]\nlock_on = [\"door\"]\n", vec![":2:", "screen"]),
-        ("a span in words", "[vault]\nlock_after_idle = \"15m\"\n", vec![":2:", "u64"]),
+        ("a span in words", "[vault]\nlock_after_idle = \"15m\"\n", vec![":2:", "whole number"]),
         ("an app without id", "[apps.mail]\nscopes = []\n", vec!["client_id"]),
         (
             "an endpoint in the clear",

@@ -1,4 +1,4 @@
-//! `valetkey login` as a person sees it: at a terminal, at one without colours, and where nobody looks.
+//! What a person sees of `valetkey`: at a terminal, at one without colours, and where nobody looks.
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test says what failed by panicking")]
 
@@ -12,7 +12,8 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 use tokio::process::Command;
 use tokio::sync::mpsc;
-use valetkey_tests::{ALICE, CLIENT_ID, Program, SCOPE, World, patiently};
+use valetkey_testkit::entra::Options;
+use valetkey_tests::{ALICE, CLIENT_ID, Machine, Program, SCOPE, World, patiently};
 
 /// What a program writes to a terminal of eighty columns, as it comes.
 struct Terminal {
@@ -139,6 +140,38 @@ async fn a_terminal_without_colours_gets_none() {
     assert!(drawn_lines(&seen) > 10, "{seen}");
     let left = left_on_screen(&seen);
     assert!(!left.contains('\x1b') && !left.contains("waiting for the sign-in"), "{left}");
+}
+
+#[tokio::test]
+async fn tables_fit_eighty_columns_and_leave_whole_what_a_person_types() {
+    let mut machine = Machine::new();
+    machine.write("config/valetkey/config.toml", "[policy]\nconsent = \"ask\"\n");
+    machine.launch().await;
+    let world = World::of(machine, Options::default()).await;
+    let mut caller = world.signed_in(ALICE).await;
+    let account = caller.accounts().await[0]["home_account_id"].as_str().unwrap().to_owned();
+    let grants = world.machine.get("/v1/grants").await.success();
+    let grant = grants["grants"][0]["id"].as_str().unwrap().to_owned();
+    assert!(grant.starts_with('g'), "it looks like no option: {grant}");
+    let program = std::env::current_exe().unwrap();
+    let program = program.file_name().unwrap().to_str().unwrap();
+    for (verb, words) in [
+        ("accounts", [ALICE, &account]),
+        ("grants", [&*grant, program]),
+        ("audit", [&program[program.len() - 16..], "signed"]),
+        ("apps", [CLIENT_ID, "/common"]),
+    ] {
+        let (terminal, theirs) = Terminal::open();
+        let mut command = world.machine.command(Program::Cli);
+        command.arg(verb).env("NO_COLOR", "1").stdout(theirs);
+        let mut running = command.spawn().unwrap();
+        drop(command);
+        assert!(patiently("the end", running.wait()).await.unwrap().success());
+        let shown = terminal.read_to_end().await;
+        assert!(words.iter().all(|word| shown.contains(word)), "{verb}: {words:?}\n{shown}");
+        let is_long = |line: &str| line.chars().count() > 80 && !line.contains(&account);
+        assert!(!shown.lines().any(is_long), "{verb}:\n{shown}");
+    }
 }
 
 #[tokio::test]

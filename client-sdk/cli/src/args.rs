@@ -7,6 +7,7 @@ use clap_complete::Shell;
 
 /// Sign in once, for every program of this machine.
 #[derive(Debug, Parser)]
+// Lines of the width of what reads them: the help is wrapped for the terminal.
 #[command(name = "valetkey", version, after_help = EXIT_CODES, max_term_width = 100)]
 pub struct Arguments {
     /// How to print: text for people, JSON for programs
@@ -130,7 +131,7 @@ pub enum GrantsCommand {
     List,
     /// Take a yes or a no back: the person is asked again
     Revoke {
-        /// Which, by the first column of the list
+        /// Which, by the first column of the list, or by as much of it as is not that of another
         #[arg(value_name = "ID", required_unless_present = "all")]
         ids: Vec<String>,
         /// All of them
@@ -179,7 +180,7 @@ pub struct TokenArgs {
     /// Ask the provider, even though a token is at hand
     #[arg(long)]
     pub force_refresh: bool,
-    /// Seconds that the token must still be good for
+    /// Seconds that the token should still be good for: else a new one is fetched, good for as long as the provider says
     #[arg(long, value_name = "SECONDS")]
     pub min_validity: Option<u32>,
 }
@@ -331,6 +332,5 @@ Exit codes:
   5    there is no daemon: none could be started, or it has ended
   130  interrupted
 
-Results are printed to standard output, errors to standard error. With `--output json` an
-error is one line of JSON with `error`, `error_description` and `hint`; where to sign in is one
-with `verification_uri` and `user_code`, or with `auth_uri`.";
+Results are printed to standard output, errors to standard error. With `--output json` an error is one line of JSON with \
+`error`, `error_description` and `hint`; where to sign in is one with `verification_uri` and `user_code`, or with `auth_uri`.";

@@ -13,6 +13,7 @@ mod console;
 mod failure;
 mod next_step;
 mod qr;
+mod question;
 mod select;
 mod spinner;
 mod suggest;

@@ -11,9 +11,10 @@ use crate::time::span;
 pub(crate) fn next_step(error: &Error) -> Cow<'_, str> {
     let Some(body) = error.body() else { return error.hint().unwrap_or_default().into() };
     match ERROR_CODES.iter().find(|row| row.text == body.error) {
-        Some(row) => match &body.hint {
-            // Other than the table's advice, which is for programs, it names the key in the configuration.
-            Some(hint) if row.code == ErrorCode::AccessDenied && hint != row.action => hint.into(),
+        Some(row) => match particular_hint(error) {
+            Some(hint) if matches!(row.code, ErrorCode::AccessDenied | ErrorCode::StoreLocked) => {
+                hint.into()
+            }
             _ => of_code(row.code, body),
         },
         None if error.is_sign_in_needed() => SIGN_IN.into(),
@@ -21,6 +22,13 @@ pub(crate) fn next_step(error: &Error) -> Cow<'_, str> {
         // The provider's own words are all that is known.
         None => "".into(),
     }
+}
+
+/// What the daemon says beside the table's advice, which is for programs.
+pub(crate) fn particular_hint(error: &Error) -> Option<&str> {
+    let hint = error.body()?.hint.as_deref()?;
+    let row = ERROR_CODES.iter().find(|row| error.is(row.code))?;
+    (hint != row.action).then_some(hint)
 }
 
 fn of_code(code: ErrorCode, body: &ErrorBody) -> Cow<'static, str> {
@@ -32,9 +40,6 @@ fn of_code(code: ErrorCode, body: &ErrorBody) -> Cow<'static, str> {
         Code::InvalidCredential => "correct the application's credential",
         Code::StateMismatch | Code::IssuerMismatch | Code::NonceMismatch => {
             "run `valetkey login` again; if this comes back, somebody may be interfering"
-        }
-        Code::AccessDenied if is_particular(code, body) => {
-            return body.hint.clone().unwrap_or_default().into();
         }
         Code::AccessDenied => {
             "if it was not you who said no, it was `[policy]` in the daemon's configuration"
@@ -74,11 +79,6 @@ fn of_code(code: ErrorCode, body: &ErrorBody) -> Cow<'static, str> {
         Code::ShuttingDown => "try again in a moment",
     };
     step.into()
-}
-
-/// Whether the daemon knows more to say than what it says of each such error.
-fn is_particular(code: ErrorCode, body: &ErrorBody) -> bool {
-    body.hint.as_deref().is_some_and(|hint| hint != code.row().action)
 }
 
 fn wait(body: &ErrorBody) -> String {

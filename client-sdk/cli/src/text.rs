@@ -48,6 +48,40 @@ pub(crate) fn shorten(text: &str, columns: usize) -> String {
     short
 }
 
+/// At most so many columns of a path: its end, from the beginning of a name if there is room for the last one.
+pub(crate) fn shorten_path(path: &str, columns: usize) -> String {
+    if width(path) <= columns {
+        return path.to_owned();
+    }
+    let mut shortened = separators(path).map(|at| format!("…{}", &path[at..]));
+    shortened.find(|short| width(short) <= columns).unwrap_or_else(|| end_of(path, columns))
+}
+
+/// How many columns its last name takes, shortened as by [`shorten_path`].
+pub(crate) fn width_of_last_name(path: &str) -> usize {
+    separators(path).last().map_or_else(|| width(path), |at| width(&path[at..]) + 1)
+}
+
+/// Where names begin that others come before.
+fn separators(path: &str) -> impl Iterator<Item = usize> {
+    let characters = path.char_indices();
+    characters.filter(|(at, c)| *at > 0 && matches!(c, '/' | '\\')).map(|(at, _)| at)
+}
+
+fn end_of(text: &str, columns: usize) -> String {
+    let mut left = columns.saturating_sub(1);
+    let mut begin = text.len();
+    for (at, c) in text.char_indices().rev() {
+        let wide = c.width().unwrap_or(0);
+        if wide > left {
+            break;
+        }
+        left -= wide;
+        begin = at;
+    }
+    if columns > 0 { format!("…{}", &text[begin..]) } else { String::new() }
+}
+
 /// In lines of at most so many columns; a word that is longer has a line of its own.
 pub(crate) fn wrap(text: &str, columns: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
@@ -108,6 +142,23 @@ mod tests {
             ("abc", 0, ""),
         ] {
             assert_eq!(shorten(text, columns), expected);
+            assert!(width(expected) <= columns);
+        }
+    }
+
+    #[test]
+    fn of_a_path_the_end_stays() {
+        for (path, columns, expected) in [
+            ("/usr/bin/curl", 13, "/usr/bin/curl"),
+            ("/usr/bin/curl", 12, "…/bin/curl"),
+            ("/usr/bin/curl", 9, "…/curl"),
+            ("/usr/bin/curl", 4, "…url"),
+            ("/usr/bin/curl", 0, ""),
+            ("/curl", 2, "…l"),
+            ("C:\\Tools\\curl.exe", 12, "…\\curl.exe"),
+            ("process 7 (unidentified)", 5, "…ied)"),
+        ] {
+            assert_eq!(shorten_path(path, columns), expected);
             assert!(width(expected) <= columns);
         }
     }

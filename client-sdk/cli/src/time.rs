@@ -8,6 +8,14 @@ pub(crate) fn timestamp(seconds: i64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
+/// The same as [`timestamp`], for a person who knows the year and has no room: `11-14 22:43Z`.
+pub(crate) fn without_seconds(timestamp: &str) -> String {
+    match (timestamp.get(5..10), timestamp.get(11..16)) {
+        (Some(date), Some(time)) => format!("{date} {time}Z"),
+        _ => timestamp.to_owned(),
+    }
+}
+
 /// A span, in its two largest units.
 pub(crate) fn span(seconds: i64) -> String {
     let units = [(DAY, "d"), (HOUR, "h"), (MINUTE, "min"), (1, "s")];

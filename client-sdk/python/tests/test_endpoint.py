@@ -141,3 +141,9 @@ def test_the_systems_daemon_is_started_by_the_system_alone(tmp_path: Path, monke
     monkeypatch.setattr(valetkey._autostart, "SYSTEM_ENDPOINT", path)
     with pytest.raises(valetkey.BrokerUnreachableError, match="systemctl start valetkeyd"):
         Transport(path).request("GET", "/v1/status")
+
+
+def test_a_relative_socket_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VALETKEY_SOCKET", "broker.sock")
+    with pytest.raises(valetkey.BrokerUnreachableError, match="no absolute path"):
+        find_endpoint()

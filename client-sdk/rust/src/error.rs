@@ -208,7 +208,8 @@ impl NoDaemon {
             Self::Unreachable(ConnectError::NotRunning { endpoint })
                 if endpoint.is_of_the_system() =>
             {
-                "ask the administrator to start the service: `systemctl start valetkeyd`"
+                "ask the administrator to start the service (`systemctl start valetkeyd`), or have a daemon of your own: \
+                 set VALETKEY_SOCKET to a path in a folder of your own"
             }
             Self::Unreachable(ConnectError::NotRunning { .. }) => "run `valetkeyd`",
             Self::Unreachable(ConnectError::PathTooLong(_)) => {
@@ -216,6 +217,11 @@ impl NoDaemon {
             }
             Self::Unreachable(ConnectError::Impostor { .. }) => {
                 "nothing was sent; set VALETKEY_SOCKET to a path in a folder of your own"
+            }
+            Self::Unreachable(ConnectError::Io { source, .. })
+                if source.kind() == io::ErrorKind::PermissionDenied =>
+            {
+                "the socket is another user's; set VALETKEY_SOCKET to a path in a folder of your own"
             }
             Self::Unreachable(_) => "look whether `valetkeyd` hangs, and start it anew",
             Self::NotInstalled => "install valetkey, or set VALETKEY_DAEMON to the program",

@@ -19,6 +19,12 @@ use std::process::ExitCode;
 const AS_DAEMON: &str = "as-daemon";
 const AS_SECOND_APP: &str = "as-second-app";
 
+const USAGE: &str = "\
+usage: valetkey-demo [--browser]
+
+  --browser  sign in yourself, in your browser, instead of by script
+";
+
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
     match arguments.next() {
@@ -29,10 +35,13 @@ fn main() -> ExitCode {
         Some(role) if role == AS_SECOND_APP => finish(apps::run_second_app(arguments)),
         Some(option) if option == "--browser" => finish(story::tell(true)),
         None => finish(story::tell(false)),
+        Some(option) if option == "--help" || option == "-h" => {
+            // Whoever closed standard output has read enough.
+            let _ = std::io::stdout().write_all(USAGE.as_bytes());
+            ExitCode::SUCCESS
+        }
         Some(_) => {
-            eprintln!(
-                "usage: valetkey-demo [--browser]\n\n  --browser  sign in yourself, in your browser, instead of by script"
-            );
+            eprint!("{USAGE}");
             ExitCode::from(2)
         }
     }

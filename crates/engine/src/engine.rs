@@ -12,7 +12,7 @@ use valetkey_oauth::{HttpRequest, HttpResponse, Region};
 
 use crate::application::ClientApplication;
 use crate::error::Error;
-use crate::event::Event;
+use crate::event::{AllEvents, Event};
 use crate::http_cache::HttpCache;
 use crate::lease::{Leases, LockedUsers};
 use crate::ports::{Clock, HttpClient, Machine, Nowhere, RedirectListener, Rng, TokenStore};
@@ -46,6 +46,7 @@ pub struct Engine {
     /// Shared by whoever of a user's redeems and saves; held alone while that is locked.
     pub(crate) leases: Leases,
     pub(crate) locked_users: LockedUsers,
+    pub(crate) events: AllEvents,
     pub(crate) machine_region: OnceCell<Option<Region>>,
     /// How many bytes of memory each user's programs may take up.
     pub(crate) room_of_each: Option<usize>,
@@ -66,6 +67,7 @@ impl Engine {
             loading: AsyncMutex::default(),
             leases: Leases::default(),
             locked_users: LockedUsers::default(),
+            events: AllEvents::default(),
             machine_region: OnceCell::new(),
         })
     }
@@ -121,7 +123,8 @@ impl Engine {
             other => Some(other),
         }));
         let http_cache = HttpCache::restore(answers, self.now());
-        Ok(User::new(partition.clone(), store, cache, http_cache))
+        let events = self.events.of(partition);
+        Ok(User::new(partition.clone(), store, cache, http_cache, events))
     }
 
     /// See [`TokenStore::mark`].
@@ -172,9 +175,9 @@ impl Engine {
         is_idle
     }
 
-    /// The user's events from now on.
-    pub fn subscribe(&self, user: &User) -> broadcast::Receiver<Event> {
-        user.events.subscribe()
+    /// The user's events from now on, through locks as well.
+    pub fn subscribe(&self, user: &Partition) -> broadcast::Receiver<Event> {
+        self.events.of(user).subscribe()
     }
 
     /// Requests to providers that are under way, for a shutdown that waits for them.

@@ -1,7 +1,10 @@
 //! What other programs of the same user may want to know.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use tokio::sync::broadcast;
-use valetkey_model::{AccountId, ClientId, ScopeSet, UnixTime};
+use valetkey_model::{AccountId, ClientId, Partition, ScopeSet, UnixTime};
 
 use crate::application::{AppId, ClientApplication};
 
@@ -19,10 +22,16 @@ pub enum Happening {
     Refreshed,
     /// Somebody signed out.
     SignedOut,
+    /// What another library cached was taken over: there may be other accounts.
+    CacheImported,
     /// The cache was handed out in clear.
     CacheExported,
     /// A program may use an account, or may not any more.
     GrantChanged,
+    /// Keys and tokens were dropped from memory.
+    Locked,
+    /// They can be had again.
+    Unlocked,
 }
 
 /// One event. It carries no user name and no secret.
@@ -41,6 +50,37 @@ pub struct Event {
     /// For which scopes.
     pub scopes: ScopeSet,
 }
+
+/// The events of all users. They outlive what the engine has in memory of a user, which a lock or idleness takes from there: whoever
+/// listens goes on to.
+#[derive(Default)]
+pub(crate) struct AllEvents(Mutex<HashMap<Partition, Arc<Events>>>);
+
+impl AllEvents {
+    pub(crate) fn of(&self, user: &Partition) -> Arc<Events> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= MANY {
+            all.retain(|_, events| Arc::strong_count(events) > 1 || events.0.receiver_count() > 0);
+        }
+        Arc::clone(all.entry(user.clone()).or_default())
+    }
+
+    /// Of something that is about each user who is meant.
+    pub(crate) fn tell(
+        &self,
+        happening: Happening,
+        at: UnixTime,
+        is_meant: impl Fn(&Partition) -> bool,
+    ) {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (_, events) in all.iter().filter(|(user, _)| is_meant(user)) {
+            events.tell_of_user(happening, at, None);
+        }
+    }
+}
+
+/// Users, before those are forgotten to whom nobody listens.
+const MANY: usize = 256;
 
 /// The events of one user.
 pub(crate) struct Events(broadcast::Sender<Event>);

@@ -19,6 +19,7 @@ use valetkey_model::Partition;
 
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::event::Happening;
 use crate::ports::StoreError;
 use crate::user::User;
 
@@ -244,15 +245,25 @@ impl Engine {
         }
     }
 
-    /// Ends what [`Quiet::lock_user`] began.
-    pub fn unlock_user(&self, user: &Partition) {
+    /// Ends what [`Quiet::lock_user`] began; false when it had not begun.
+    pub fn unlock_user(&self, user: &Partition) -> bool {
         let mut locked = self.locked_users.0.lock().unwrap_or_else(PoisonError::into_inner);
-        locked.remove(&user.owner());
+        locked.remove(&user.owner())
+    }
+
+    /// Tells whoever listens that the store was unlocked, or `only` this user's part of it. Who has locked their own still has.
+    pub fn tell_unlocked(&self, only: Option<&Partition>) {
+        let owner = only.map(Partition::owner);
+        self.events.tell(Happening::Unlocked, self.now(), |user| {
+            let is_meant = owner.as_ref().is_none_or(|owner| user.owner() == *owner);
+            is_meant && !self.is_locked_by(user)
+        });
     }
 }
 
 impl Quiet<'_> {
-    /// Forgets what is in memory, and ends the sign-ins that are open. The store keeps the rest, behind its key.
+    /// Forgets what is in memory, ends the sign-ins that are open, and tells whoever listens. The store keeps the rest, behind
+    /// its key.
     pub fn forget_users(self) {
         let is_meant =
             |partition: &Partition| self.owner.as_ref().is_none_or(|it| partition.owner() == *it);
@@ -260,6 +271,8 @@ impl Quiet<'_> {
         for (_, user) in users.extract_if(|partition, _| is_meant(partition)) {
             user.forget();
         }
+        drop(users);
+        self.engine.events.tell(Happening::Locked, self.engine.now(), is_meant);
     }
 
     /// The same, and nothing of the user's comes back into memory before it is unlocked: what opens it in the store leaves

@@ -34,7 +34,7 @@ impl CacheSubject for ExportCacheRequest {
 }
 
 impl Engine {
-    /// Takes over what is newer than what is here.
+    /// Takes over what is newer than what is here. Whoever listens is told.
     ///
     /// # Errors
     /// When it cannot be saved.
@@ -54,6 +54,7 @@ impl Engine {
             };
             let lease = this.lease(&user).await?;
             user.commit(&lease, plan).await?;
+            user.events.tell_of_user(Happening::CacheImported, this.now(), None);
             Ok(import)
         });
         task.await.unwrap_or(Err(Error::Bug("an import died")))

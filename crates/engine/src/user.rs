@@ -47,7 +47,7 @@ pub struct User {
     pub(crate) refresh_ahead: RefreshAhead,
     pub(crate) redemptions: KeyedLocks,
     pub(crate) flows: FlowRegistry,
-    pub(crate) events: Events,
+    pub(crate) events: Arc<Events>,
     /// Locked away: whoever still holds this must not begin anything with it.
     is_forgotten: AtomicBool,
 }
@@ -58,6 +58,7 @@ impl User {
         store: Arc<dyn TokenStore>,
         cache: TokenCache,
         http_cache: HttpCache,
+        events: Arc<Events>,
     ) -> Self {
         Self {
             partition,
@@ -73,7 +74,7 @@ impl User {
             refresh_ahead: RefreshAhead::default(),
             redemptions: KeyedLocks::default(),
             flows: FlowRegistry::default(),
-            events: Events::default(),
+            events,
             is_forgotten: AtomicBool::default(),
         }
     }

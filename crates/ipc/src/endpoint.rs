@@ -17,6 +17,9 @@ pub enum EndpointError {
     /// No folder to put a socket into.
     #[error("find the socket: neither XDG_RUNTIME_DIR nor HOME is set; set VALETKEY_SOCKET")]
     NoHome,
+    /// It would mean another socket in each working directory.
+    #[error("find the socket: VALETKEY_SOCKET is {}, which is no absolute path; write it with all of its folders", .0.display())]
+    Relative(PathBuf),
     /// The system does not say who we are.
     #[error("find the pipe: cannot tell the user's SID: {0}")]
     NoUser(#[source] std::io::Error),
@@ -60,6 +63,9 @@ impl Endpoint {
         // An empty variable counts as unset, as in the XDG specification.
         let lookup = |name: &str| lookup(name).filter(|value| !value.is_empty());
         match lookup("VALETKEY_SOCKET") {
+            Some(path) if Path::new(&path).is_relative() => {
+                Err(EndpointError::Relative(path.into()))
+            }
             Some(path) => Ok(Self::at(path)),
             None => platform::default_endpoint(&lookup).map(Self),
         }
@@ -115,6 +121,7 @@ mod tests {
     #[test]
     fn the_users_own_choice_comes_first() {
         check(&[("VALETKEY_SOCKET", "/a/b"), ("XDG_RUNTIME_DIR", "/c")], Some("/a/b"));
+        check(&[("VALETKEY_SOCKET", "a/b"), ("XDG_RUNTIME_DIR", "/c")], None);
     }
 
     #[cfg(not(target_os = "macos"))]

@@ -76,6 +76,9 @@ pub enum Unidentified {
     /// The process does not show it, or the platform does not.
     #[error("it hides its executable, or the system does not show it")]
     Hidden,
+    /// The kernel shows what a process runs to root and to its own user.
+    #[error("it is another user's, and this service cannot see what other users' programs are")]
+    AnotherUsers,
     /// At this path of ours there is another file: it was replaced, or the process sees other mounts than we do.
     #[error("its executable is not the file that is at this path")]
     AnotherFile,

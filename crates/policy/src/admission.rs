@@ -94,7 +94,7 @@ impl Refusal {
                 "To let it in, add {path:?} to `programs` in [apps.{app}] of the daemon's configuration."
             ),
             Self::Program(None) => format!(
-                "It hides its executable, or the platform does not tell; [apps.{app}] can be opened to users with `users` in the place of `programs`."
+                "It hides its executable, or is another user's, whose programs this daemon cannot see; [apps.{app}] can be opened to users with `users` in the place of `programs`."
             ),
         }
     }

@@ -69,7 +69,8 @@ pub enum Denial {
     Sandboxed,
     /// Who writes the configuration wants no cache to leave.
     #[error(
-        "this broker hands out no cache: `forbid_cache_export` is set in [policy] of the daemon's configuration"
+        "this broker hands out no cache: `forbid_cache_export` in [policy] of the daemon's configuration is true, as it is by \
+         default where several users are served"
     )]
     CacheExport,
     /// The system service takes the proxies of its administrator only.
@@ -98,6 +99,7 @@ impl Denial {
             }
             Self::TooManyQuestions => "Answer them with `valetkey grants watch`; then ask again.",
             Self::ProgramChanged => "Start the program again, and ask again.",
+            Self::CacheExport => "Whoever writes the daemon's configuration can set it to false.",
             Self::OwnAnswer => {
                 "Run `valetkey grants watch` in a terminal, outside of any container, and answer there."
             }
@@ -107,7 +109,6 @@ impl Denial {
             Self::Authority { .. }
             | Self::InstanceDiscovery { .. }
             | Self::Endpoint(_)
-            | Self::CacheExport
             | Self::Proxy { .. } => return None,
         };
         Some(hint.to_owned())

@@ -43,10 +43,7 @@ pub enum Clientele {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ServiceDenial {
     /// The service is for others.
-    #[error(
-        "this machine's valetkey is not for this user; its administrator can add you to `users` in [service] of its \
-         configuration, and VALETKEY_SOCKET leads to a daemon of your own"
-    )]
+    #[error("this machine's valetkey is not for this user")]
     Connection,
     /// It is for those who see to the service.
     #[error(
@@ -54,6 +51,19 @@ pub enum ServiceDenial {
          configuration"
     )]
     Administration,
+}
+
+impl ServiceDenial {
+    /// What the user can do about it.
+    pub fn hint(self) -> &'static str {
+        match self {
+            Self::Connection => {
+                "Its administrator can add you to `users` in [service] of its configuration; or have a daemon of your own: set \
+                 VALETKEY_SOCKET to a path in a folder of your own."
+            }
+            Self::Administration => "Ask one of them.",
+        }
+    }
 }
 
 impl Members {

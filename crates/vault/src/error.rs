@@ -202,6 +202,9 @@ pub enum KeyProblem {
         "there is no key of this store; put it back, or move the store away to begin a new one"
     )]
     Missing,
+    /// The file provider works, and the file is gone.
+    #[error("{} is not there; put it back, or move the store away to begin a new one", _0.display())]
+    FileMissing(PathBuf),
     /// The provider's key is not the one that this store was made with.
     #[error(
         "the key there does not open this store; put the right one back, or move the store away"

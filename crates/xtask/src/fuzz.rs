@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::setup::{Need, Setup};
-use crate::shell::{Failure, Outcome, Workspace, capture, run as run_program, stopwatch};
+use crate::shell::{Failure, Outcome, Workspace, run as run_program, stopwatch};
 use crate::tools::{self, Tool};
 
 /// Another version may want other options.
@@ -23,9 +23,9 @@ const LIMITS: [&str; 2] = ["-timeout=30", "-rss_limit_mb=4096"];
 
 pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Outcome {
     let (named, seconds) = read(arguments)?;
+    let targets = choose(workspace, &named)?;
     Setup::new(workspace).meet(&[Need::Debian(&["g++"])])?;
     let fuzzer = Fuzzer { workspace, program: tools::install(workspace, &CARGO_FUZZ)? };
-    let targets = fuzzer.choose(&named)?;
     fuzzer.build(&named)?;
     let rows = targets.iter().map(|target| fuzzer.run(target, seconds));
     conclude(&rows.collect::<Outcome<Vec<_>>>()?)
@@ -51,6 +51,21 @@ fn read<'a>(arguments: &[&'a str]) -> Outcome<(Vec<&'a str>, u32)> {
         }
     }
     Ok((named, seconds))
+}
+
+/// Known by their files before anything is installed.
+fn choose(workspace: &Workspace, named: &[&str]) -> Outcome<Vec<String>> {
+    let files = fs::read_dir(workspace.root.join(FOLDER).join("fuzz_targets"));
+    let files = files.into_iter().flatten().flatten().map(|file| file.path());
+    let names = files.filter_map(|file| Some(file.file_stem()?.to_string_lossy().into_owned()));
+    let mut all: Vec<_> = names.collect();
+    all.sort();
+    if let Some(unknown) = named.iter().find(|name| !all.iter().any(|target| target == *name)) {
+        let known = format!("name some of {}", all.join(", "));
+        return Err(Failure::new(format!("there is no target {unknown:?}"), known));
+    }
+    all.retain(|target| named.is_empty() || named.contains(&target.as_str()));
+    Ok(all)
 }
 
 struct Fuzzer<'a> {
@@ -85,17 +100,6 @@ impl Fuzzer<'_> {
     /// Where programs, new inputs and findings are.
     fn folder(&self) -> PathBuf {
         self.workspace.target.join("fuzz")
-    }
-
-    fn choose(&self, named: &[&str]) -> Outcome<Vec<String>> {
-        let list = capture(&mut self.cargo_fuzz("list"), "see what cargo-fuzz says above")?;
-        let all: Vec<String> = list.lines().map(|line| line.trim().to_owned()).collect();
-        if let Some(unknown) = named.iter().find(|name| !all.iter().any(|target| target == *name)) {
-            let known = format!("name some of {}", all.join(", "));
-            return Err(Failure::new(format!("there is no target {unknown:?}"), known));
-        }
-        let is_chosen = |target: &String| named.is_empty() || named.contains(&target.as_str());
-        Ok(all.into_iter().filter(is_chosen).collect())
     }
 
     fn build(&self, named: &[&str]) -> Outcome {
@@ -189,6 +193,15 @@ mod tests {
         for wrong in [&["--seconds"][..], &["--seconds", "0"], &["--second", "5"]] {
             assert!(read(wrong).is_err(), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn a_target_that_is_not_there_is_refused_before_anything_is_installed() {
+        let workspace = Workspace::locate().unwrap();
+        assert_eq!(choose(&workspace, &["sdk", "store"]).unwrap(), ["sdk", "store"]);
+        assert!(choose(&workspace, &[]).unwrap().len() > 10);
+        let refusal = choose(&workspace, &["nosuch"]).unwrap_err().to_string();
+        assert!(refusal.contains("nosuch") && refusal.contains("redirect"), "{refusal}");
     }
 
     #[test]

@@ -64,6 +64,10 @@ fn run(arguments: &[&str]) -> Outcome {
             print!("{USAGE}");
             Ok(())
         }
+        [command @ ("windows" | "ci" | "tidy" | "deny"), argument, ..] => Err(Failure::new(
+            format!("`{command}` takes no {argument:?}"),
+            format!("run `cargo xtask {command}` alone"),
+        )),
         [other, ..] => {
             Err(Failure::new(format!("there is no command {other:?}"), "see `cargo xtask help`"))
         }

@@ -3,9 +3,9 @@
 //! Everything but Debian packages goes under `target/` or a `node_modules` folder, and is kept for the next run.
 
 use std::collections::HashSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::{fmt, fs};
 
 use crate::shell::{Failure, Outcome, Workspace, run as run_program, succeeds};
 
@@ -22,6 +22,24 @@ pub(crate) enum Need {
     File(&'static str),
     /// To be root, or to become it without a password: for a suite that makes namespaces and mounts.
     Root,
+}
+
+impl fmt::Display for Need {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Debian(packages) => {
+                write!(f, "Debian's {}, which are installed", packages.join(", "))
+            }
+            Self::Python => {
+                f.write_str("Python 3.9 or newer; packages go to a virtual environment in target/")
+            }
+            Self::Node(folder) => {
+                write!(f, "Node 20 or newer; packages go to {folder}/node_modules")
+            }
+            Self::File(path) => f.write_str(path),
+            Self::Root => f.write_str("root, or sudo without a password"),
+        }
+    }
 }
 
 /// Meets needs, each of them once.

@@ -148,7 +148,7 @@ pub(crate) fn list() {
         let when = if suite.when == When::OnRequest { ", on request" } else { "" };
         println!("{:<12} {}{when}", suite.name, suite.what);
         for need in suite.needs {
-            println!("{:<12}   needs {need:?}", "");
+            println!("{:<12}   needs {need}", "");
         }
     }
 }

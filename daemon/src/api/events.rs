@@ -17,7 +17,6 @@ use valetkey_model::UnixTime;
 use valetkey_proto::v1;
 
 use super::Api;
-use super::answer::failed;
 use crate::session::Session;
 use crate::to_wire;
 
@@ -25,10 +24,7 @@ pub(super) async fn get(
     State(api): State<Arc<Api>>,
     Extension(session): Extension<Arc<Session>>,
 ) -> Response<Body> {
-    let receiver = match api.broker.subscribe(&session).await {
-        Ok(receiver) => receiver,
-        Err(failure) => return failed(&failure, &api.broker.engine().new_correlation_id()),
-    };
+    let receiver = api.broker.subscribe(&session);
     let stop = api.stop.clone();
     let events =
         stream::unfold((api, receiver, stop), |(api, mut receiver, mut stop)| async move {

@@ -64,10 +64,15 @@ pub(super) async fn unlock(
 /// Whoever may guess at the store's passphrase makes others wait for their turn; and where there is none to guess, whoever may
 /// not administer must not open what somebody locked.
 async fn unlock_for(api: &Api, session: &Session, passphrase: Secret) -> Result<(), Failure> {
+    let engine = api.broker.engine();
+    let was_locked = api.store.report().locked;
     if let own @ Whose::Users(user) = &api.whose(session) {
-        api.broker.engine().unlock_user(user);
-        api.locking.note_decision(own, api.broker.engine().now());
-        if !api.store.report().locked {
+        let was_own = engine.unlock_user(user);
+        api.locking.note_decision(own, engine.now());
+        if !was_locked {
+            if was_own {
+                engine.tell_unlocked(Some(user));
+            }
             return Ok(());
         }
         api.broker.decide_on_shared_administration(session).await?;
@@ -78,7 +83,10 @@ async fn unlock_for(api: &Api, session: &Session, passphrase: Secret) -> Result<
         api.broker.decide_on_own_administration(session).await?;
         api.store.reopen().await?;
     }
-    api.locking.note_decision(&Whose::Everybodys, api.broker.engine().now());
+    if was_locked {
+        engine.tell_unlocked(None);
+    }
+    api.locking.note_decision(&Whose::Everybodys, engine.now());
     Ok(())
 }
 

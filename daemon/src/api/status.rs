@@ -89,6 +89,7 @@ async fn tell_all(api: &Api, session: &Session) -> Status {
             provider: report.key_provider,
             protection: report.key_protection,
             to_be_chosen: report.key_to_be_chosen,
+            passphrase_file: vault.passphrase_file.as_deref().map(display),
             made_at: report.key_made_at.and_then(|at| i64::try_from(at).ok()),
             data_made_at: report.data_key_made_at.and_then(|at| i64::try_from(at).ok()),
             records: report.records,
@@ -129,6 +130,7 @@ async fn as_one_of_several(api: &Api, session: &Session, mut status: Status) -> 
     let locked_by_you = api.broker.engine().is_locked_by(&session.caller().partition);
     status.service = Some(ServiceStatus { administrator, locked_by_you });
     if !administrator {
+        status.key.passphrase_file = None;
         let problems = [&mut status.configuration.problem];
         problems.into_iter().flatten().for_each(|problem| *problem = FOR_OTHERS.to_owned());
         if !status.store.problems.is_empty() {

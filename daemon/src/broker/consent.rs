@@ -95,7 +95,7 @@ impl Broker {
         answer: Answer,
         respondent: Option<&Attendant>,
     ) -> Result<(), Failure> {
-        let (new_id, now) = (|| self.engine.new_id(), self.engine.now());
+        let (new_id, now) = (|| self.new_grant_id(), self.engine.now());
         match book.answer(id, answer, respondent, new_id, now).await.map_err(Error::from)? {
             Answered::Told(prompt) => {
                 self.tell_of_answer(book, &prompt, answer.word).await;
@@ -105,7 +105,13 @@ impl Broker {
                 Err(Failure::request(ErrorCode::UnknownPrompt, format!("no prompt {id:?}")))
             }
             Answered::OwnAnswer => Err(Denial::OwnAnswer.into()),
+            Answered::OutlivesProgram => Err(Failure::bad_member("answer", OUTLIVES)),
         }
+    }
+
+    /// A person types it, so that it is to look like no option.
+    pub(super) fn new_grant_id(&self) -> String {
+        format!("g{}", self.engine.new_id())
     }
 
     /// On record under the program that it is about.
@@ -139,3 +145,5 @@ impl Broker {
         locked_meanwhile.map(|()| book)
     }
 }
+
+const OUTLIVES: &str = "the program is known by its process alone, and what is said of it ends with that: `hours` cannot be";

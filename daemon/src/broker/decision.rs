@@ -204,7 +204,7 @@ impl Broker {
         }
         let now = self.engine.now();
         let grant = Grant {
-            id: self.engine.new_id(),
+            id: self.new_grant_id(),
             program: asker.program.clone(),
             environment: environment.to_owned(),
             account: account.clone(),

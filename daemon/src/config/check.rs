@@ -14,7 +14,13 @@ pub(super) fn check(path: &Path, content: &str, config: &Config) -> Result<(), C
         let text = format!("`pinentry` is {pinentry:?}; give its absolute path");
         return Err(ConfigError::at_key(path, content, "pinentry", text));
     }
-    for rule in &config.rules {
+    for (index, rule) in config.rules.iter().enumerate() {
+        if (RuleConfig { name: None, ..rule.clone() }) == RuleConfig::default() {
+            let text =
+                "a rule says nothing; write whom it fits, and what is allowed, or take it out";
+            let text = text.to_owned();
+            return Err(ConfigError::at_nth_key(path, content, "[[rules]]", index, text));
+        }
         if let Err((key, problem)) = check_rule(rule) {
             return Err(ConfigError::at_key(path, content, &key, problem));
         }

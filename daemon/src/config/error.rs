@@ -67,18 +67,43 @@ impl ConfigError {
     pub(super) fn from_toml(path: &Path, content: &str, error: &toml::de::Error) -> Self {
         let offset = error.span().map_or(0, |span| span.start);
         let line = line_of(content, offset);
-        let key = content.lines().nth(line - 1).and_then(key_of);
-        Self::Invalid { path: path.into(), line, problem: Problem::explain(key, error.message()) }
+        let written = content.lines().nth(line - 1).unwrap_or_default();
+        let problem = match error.message().trim() {
+            "duplicate key" => Problem::twice(written),
+            message => Problem::explain(key_of(written), message),
+        };
+        Self::Invalid { path: path.into(), line, problem }
     }
 
     /// A problem that shows only when several values are looked at together.
     pub(super) fn at_key(path: &Path, content: &str, key: &str, text: String) -> Self {
-        let line = content.lines().position(|line| line.contains(key)).map_or(1, |index| index + 1);
+        Self::at_nth_key(path, content, key, 0, text)
+    }
+
+    /// The same, of what may be there several times.
+    pub(super) fn at_nth_key(
+        path: &Path,
+        content: &str,
+        key: &str,
+        index: usize,
+        text: String,
+    ) -> Self {
+        let mut lines = content.lines().enumerate().filter(|(_, line)| line.contains(key));
+        let line = lines.nth(index).map_or(1, |(index, _)| index + 1);
         Self::Invalid { path: path.into(), line, problem: Problem { text, nearest: None } }
     }
 }
 
 impl Problem {
+    /// A key, or a section, of which there is one already.
+    fn twice(line: &str) -> Self {
+        let what = key_of(line).unwrap_or(line.split('#').next().unwrap_or_default().trim());
+        // What stands there may be a value in the wrong place.
+        let is_name = key_of(line).is_some() || what.starts_with('[') && !what.contains('"');
+        let what = if is_name { format!("`{what}`") } else { "this key".to_owned() };
+        Self { text: format!("{what} is there twice; keep one"), nearest: None }
+    }
+
     /// serde's words for an unknown key name it first and all known ones after it, each between backticks.
     fn explain(key: Option<&str>, message: &str) -> Self {
         let text = message.trim().replace('\n', " ");
@@ -95,7 +120,11 @@ impl Problem {
             return Self { nearest: None, text };
         }
         let nearest = nearest.map(str::to_owned);
-        Self { nearest, text: without_value(key, &text).unwrap_or(text) }
+        let text = without_value(key, &text).unwrap_or_else(|| {
+            let named = text.strip_prefix("missing field ").map(|key| format!("{key} is missing"));
+            named.unwrap_or_else(|| text.replacen("unknown field", "unknown key", 1))
+        });
+        Self { nearest, text }
     }
 }
 
@@ -113,9 +142,25 @@ impl fmt::Display for Problem {
 fn without_value(key: Option<&str>, text: &str) -> Option<String> {
     let repeats = ["unknown variant", "invalid type", "invalid value", "invalid length"];
     let kind = repeats.iter().find(|kind| text.starts_with(**kind))?;
-    let expected = text.rfind(", expected ").map_or("", |at| &text[at..]);
     let key = key.map_or_else(String::new, |key| format!("`{key}`: "));
-    Some(format!("{key}{kind}{expected}"))
+    Some(match text.rsplit_once(", expected ") {
+        Some((_, expected)) => format!("{key}must be {}", in_words(expected)),
+        None => format!("{key}{kind}"),
+    })
+}
+
+/// What serde calls by the names of Rust's types.
+fn in_words(expected: &str) -> &str {
+    match expected {
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, without quotes",
+        "a boolean" => "`true` or `false`, without quotes",
+        "a string" => "text in quotes",
+        "path string" => "a path in quotes",
+        "a sequence" => "a list, as [\"…\"]",
+        "a map" => "a section",
+        structure if structure.starts_with("struct ") => "a section",
+        other => other,
+    }
 }
 
 /// The key of a line that has one.

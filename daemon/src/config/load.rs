@@ -10,7 +10,7 @@ use valetkey_safe_path::{PathError, Readers};
 use zeroize::Zeroizing;
 
 use super::check::check;
-use super::{Config, ConfigError, ServiceConfig, VaultConfig};
+use super::{Config, ConfigError, KeyName, ServiceConfig, VaultConfig};
 use crate::paths::{self, Lookup};
 use crate::users::{Directory, Found};
 
@@ -24,6 +24,10 @@ pub struct Source {
     /// The daemon is the system's, so that `[service]` is for it.
     is_for_system: bool,
     directory: Directory,
+    /// The administrator's file, which users' own daemons read as well.
+    shared: Option<PathBuf>,
+    /// systemd has given this daemon credentials.
+    has_credentials: bool,
 }
 
 /// A configuration, and the file it came from, if there was one.
@@ -53,15 +57,26 @@ impl Source {
     pub fn new(chosen: Option<&Path>, lookup: Lookup<'_>) -> Self {
         let chosen =
             chosen.map(PathBuf::from).or_else(|| lookup("VALETKEY_CONFIG").map(PathBuf::from));
-        match chosen {
-            Some(file) => Self { is_chosen: true, ..Self::among(vec![file]) },
-            None => Self::among(paths::config_files(lookup)),
+        let is_chosen = chosen.is_some();
+        let files = chosen.map_or_else(|| paths::config_files(lookup), |file| vec![file]);
+        Self {
+            is_chosen,
+            shared: paths::shared_config_file(lookup).filter(|_| !is_chosen),
+            has_credentials: lookup("CREDENTIALS_DIRECTORY").is_some(),
+            ..Self::among(files)
         }
     }
 
     fn among(files: Vec<PathBuf>) -> Self {
         let directory = Directory::default();
-        Self { files, is_chosen: false, is_for_system: false, directory }
+        Self {
+            files,
+            is_chosen: false,
+            is_for_system: false,
+            directory,
+            shared: None,
+            has_credentials: false,
+        }
     }
 
     /// The same for a daemon of the system, or not.
@@ -73,6 +88,12 @@ impl Source {
     #[cfg(test)]
     pub(crate) fn of(files: Vec<PathBuf>) -> Self {
         Self::among(files)
+    }
+
+    /// The administrator's file alone, for a daemon to which systemd has given credentials, or not.
+    #[cfg(test)]
+    pub(super) fn shared(file: PathBuf, has_credentials: bool) -> Self {
+        Self { shared: Some(file.clone()), has_credentials, ..Self::of(vec![file]) }
     }
 
     /// Where a configuration could be written for this daemon to read.
@@ -96,8 +117,7 @@ impl Source {
                 Ok(content) => {
                     let mut config = parse(file, &content)?;
                     if !self.is_for_system {
-                        // Users' own daemons read the administrator's file as well.
-                        config.service = ServiceConfig::default();
+                        self.drop_what_is_the_services(file, &mut config);
                     }
                     let users = self.find_users(&config, file, &content)?;
                     return Ok(Loaded { config, file: Some(file.clone()), users });
@@ -122,6 +142,16 @@ impl Source {
             let key = error.user.to_string();
             ConfigError::at_key(file, content, &key, format!("a rule names {error}"))
         })
+    }
+
+    /// Users' own daemons read the administrator's file as well. A key that only systemd can give to the service would keep
+    /// them from starting.
+    fn drop_what_is_the_services(&self, file: &Path, config: &mut Config) {
+        config.service = ServiceConfig::default();
+        let is_shared = self.shared.as_deref() == Some(file);
+        if is_shared && !self.has_credentials && config.vault.key == KeyName::Credential {
+            config.vault.key = KeyName::Auto;
+        }
     }
 
     /// What the file that would be read looks like from outside; `None` when none is there, or it cannot be looked at.

@@ -87,7 +87,8 @@ impl Config {
 #[serde(deny_unknown_fields, default)]
 pub struct VaultConfig {
     /// Where the key is that protects a new store. That of a store moves with `valetkey key rotate --provider`, and to
-    /// the place that is said here alone. The environment's VALETKEY_KEY_PROVIDER goes before it.
+    /// the place that is said here alone. The environment's VALETKEY_KEY_PROVIDER goes before it. `"credential"` in the file
+    /// of the whole machine is for the system's service: a user's own daemon, without a credential, takes it for `"auto"`.
     pub key: KeyName,
     /// A file that only you can read, whose first line is the passphrase; without it `valetkey unlock` asks for one.
     pub passphrase_file: Option<PathBuf>,

@@ -1,6 +1,7 @@
 //! Which configurations are understood, and what is said of the others.
 
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::path::Path;
 
 use valetkey_proto::v1::InstanceDiscovery;
@@ -25,6 +26,29 @@ fn without_a_file_the_defaults_hold() {
     }
     assert_eq!(NetworkConfig::default().connect_timeout(), Duration::from_secs(10));
     assert_eq!(NetworkConfig::default().timeout(), Duration::from_secs(30));
+}
+
+#[test]
+fn a_credential_of_the_service_does_not_bind_a_users_own_daemon() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.toml");
+    let key = |source: &Source| source.load().unwrap().config.vault.key;
+    let write = |key: &str| {
+        let mut written = std::fs::File::create(&file).unwrap();
+        write!(written, "[vault]\nkey = \"{key}\"\n").unwrap();
+    };
+    for (written, is_systems, has_credentials, expected) in [
+        ("credential", false, false, KeyName::Auto),
+        ("credential", false, true, KeyName::Credential),
+        ("credential", true, false, KeyName::Credential),
+        ("passphrase", false, false, KeyName::Passphrase),
+    ] {
+        write(written);
+        let source = Source::shared(file.clone(), has_credentials).for_system(is_systems);
+        assert_eq!(key(&source), expected, "{written} {is_systems} {has_credentials}");
+    }
+    write("credential");
+    assert_eq!(key(&Source::of(vec![file.clone()])), KeyName::Credential, "the user's own file");
 }
 
 #[test]
@@ -75,14 +99,17 @@ fn a_whole_configuration_is_read() {
 #[test]
 fn a_mistake_is_named_with_its_line_and_the_way_out() {
     for (content, expected) in [
-        ("[vualt]\nkey = \"auto\"", "/c.toml:1: unknown field `vualt`"),
-        ("\n[vault]\nkye = \"auto\"", "/c.toml:3: unknown field `kye`"),
-        (
-            "[vault]\nkey = \"keyrng\"",
-            "/c.toml:2: `key`: unknown variant, expected one of `auto`, ",
-        ),
-        ("[apps.a]\nscopes = []", "/c.toml:1: missing field `client_id`"),
-        ("[network]\ntimeout = \"10\"", "/c.toml:2: `timeout`: invalid type, expected u64"),
+        ("[vualt]\nkey = \"auto\"", "/c.toml:1: unknown key `vualt`"),
+        ("\n[vault]\nkye = \"auto\"", "/c.toml:3: unknown key `kye`"),
+        ("[vault]\nkey = \"keyrng\"", "/c.toml:2: `key`: must be one of `auto`, "),
+        ("[apps.a]\nscopes = []", "/c.toml:1: `client_id` is missing"),
+        ("[network]\ntimeout = \"10\"", "/c.toml:2: `timeout`: must be a whole number"),
+        ("[apps.a]\nclient_id = \"b\"\ndpop = 1", "/c.toml:3: `dpop`: must be `true` or `false`"),
+        ("[apps.a]\nclient_id = 7", "/c.toml:2: `client_id`: must be text in quotes"),
+        ("[vault]\nlock_on = \"screen\"", "/c.toml:2: `lock_on`: must be a list"),
+        ("[network]\ntimeout = 1\ntimeout = 2", "/c.toml:3: `timeout` is there twice"),
+        ("[network]\n\n[network] # s3cret", "/c.toml:3: `[network]` is there twice"),
+        ("[[rules]]\ndeny = true\n[[rules]]\nname = \"a\"", "/c.toml:3: a rule says nothing"),
         ("[network]\n\nconnect_timeout = 0", "/c.toml:3: `connect_timeout` is 0; it must be"),
         (
             "[apps.a]\nclient_id = \"x\"\nauthority = \"https://a/b\"\noidc_authority = \"https://c\"",

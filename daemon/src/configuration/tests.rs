@@ -83,7 +83,7 @@ fn a_file_that_was_put_in_the_place_of_another_is_seen() {
 fn a_broken_file_changes_nothing_and_is_told_of_until_it_is_mended() {
     let place = Place::with(&app("a"));
     write(&place.path(), "\n[vualt]\n");
-    place.check(&["a"], Some("own:2: unknown field `vualt`"));
+    place.check(&["a"], Some("own:2: unknown key `vualt`"));
     write(&place.path(), &app("b"));
     place.check(&["b"], None);
 }

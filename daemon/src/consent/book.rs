@@ -45,6 +45,8 @@ pub enum Answered {
     Unknown,
     /// Who asks does not answer.
     OwnAnswer,
+    /// The program is known by its process alone, and hours may outlive it.
+    OutlivesProgram,
 }
 
 impl Book {
@@ -197,6 +199,9 @@ impl Book {
         };
         if respondent.is_some_and(|it| prompt.is_asked_by(it)) {
             return Ok(Answered::OwnAnswer);
+        }
+        if answer.word == Word::ForTime && !prompt.question.program.is_lasting() {
+            return Ok(Answered::OutlivesProgram);
         }
         if answer.word != Word::Once {
             self.keep(prompt.grants(answer, new_id, now), now).await?;

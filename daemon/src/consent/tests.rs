@@ -264,6 +264,23 @@ async fn who_cannot_be_told_from_who_asks_does_not_answer() {
 }
 
 #[tokio::test]
+async fn hours_are_not_said_of_what_only_its_process_is_known_of() {
+    let world = World::new();
+    let book = world.book().await;
+    let ask = {
+        let book = Arc::clone(&book);
+        async move { book.ask(&asking("/usr/bin/python3", 7), || "prompt".to_owned(), NOW).await }
+    };
+    let asked = tokio::spawn(ask);
+    while waiting(&book).await < 1 {
+        tokio::task::yield_now().await;
+    }
+    assert!(matches!(say(&book, Word::ForTime).await, Answered::OutlivesProgram));
+    assert!(matches!(say(&book, Word::UntilLock).await, Answered::Told(_)));
+    assert!(asked.await.unwrap().is_ok());
+}
+
+#[tokio::test]
 async fn an_answer_comes_once() {
     let world = World::new();
     let book = world.book().await;

@@ -61,7 +61,7 @@ impl Worker {
         let vault = locked.unlock(passphrase, (self.now)()).map_err(|error| match error {
             VaultError::WrongPassphrase => {
                 attempt.was_wrong((self.now)());
-                still_locked("wrong passphrase")
+                still_locked("wrong passphrase").advising(TYPE_IT_AGAIN)
             }
             other => Failure::Engine(explain(&other).into()),
         })?;
@@ -106,7 +106,8 @@ impl Worker {
             }
             Ok(false) => {
                 attempt.was_wrong((self.now)());
-                Err(Failure::request(ErrorCode::AccessDenied, "wrong passphrase"))
+                let wrong = Failure::request(ErrorCode::AccessDenied, "wrong passphrase");
+                Err(wrong.advising("Type the passphrase that the store has."))
             }
             Err(error) => Err(Failure::Engine(explain(&error).into())),
         }
@@ -215,7 +216,7 @@ impl Worker {
         let State::Ready(vault) = &mut self.state else { return Ok(()) };
         vault.rotate_wrapping_key(provider, &options).map_err(|error| match error {
             VaultError::KeyUnavailable { .. } => {
-                Failure::request(ErrorCode::BadRequest, error.to_string())
+                Failure::request(ErrorCode::BadRequest, error.to_string()).advising(NOT_AT_HAND)
             }
             other => Failure::Engine(explain(&other).into()),
         })?;
@@ -254,3 +255,8 @@ impl Worker {
         self.publish();
     }
 }
+
+const TYPE_IT_AGAIN: &str = "Try again with the passphrase that the store has; after several wrong ones, that takes a while.";
+
+const NOT_AT_HAND: &str =
+    "Nothing was changed. See that the provider is there for valetkeyd, or name another one.";

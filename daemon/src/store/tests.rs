@@ -268,5 +268,5 @@ async fn a_second_daemon_on_the_same_folder_is_refused() {
 }
 
 fn is_code(outcome: &Result<(), Failure>, expected: ErrorCode) -> bool {
-    matches!(outcome, Err(Failure::Request { code, .. }) if *code == expected)
+    matches!(outcome, Err(Failure::Request { code, .. } | Failure::Advised { code, .. }) if *code == expected)
 }

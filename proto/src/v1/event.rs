@@ -15,10 +15,16 @@ pub enum EventKind {
     Refreshed,
     /// Somebody signed out.
     SignedOut,
+    /// What another library cached was taken over, by `POST /v1/cache/import`: look at the accounts afresh.
+    CacheImported,
     /// The cache was handed out in clear, by `POST /v1/cache/export`.
     CacheExported,
     /// A program may use an account, or may not any more: look at `GET /v1/grants`.
     GrantChanged,
+    /// Keys and tokens were dropped from memory. Sign-ins that were open have ended; the stream goes on.
+    Locked,
+    /// They can be had again: what failed with `store_locked` is worth another try.
+    Unlocked,
     /// Events were missed because the reader was too slow: look at the accounts afresh.
     Missed,
 }

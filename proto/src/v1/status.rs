@@ -102,6 +102,9 @@ pub struct KeyStatus {
     /// True when the store is new and its passphrase is yet to be chosen: what `POST /v1/unlock` brings will be the one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub to_be_chosen: bool,
+    /// The file that the configuration names, from which the passphrase is read at the start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passphrase_file: Option<String>,
     /// When the wrapping key was made, in seconds since the epoch; absent when an older version made it, or it is not at hand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub made_at: Option<i64>,

@@ -67,7 +67,8 @@ pub struct TokenRequest {
     /// A resource's claims challenge, a JSON object as text; skips cached access tokens and goes to the provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claims_challenge: Option<String>,
-    /// Seconds that the token must still live; at least 300 in any case.
+    /// Seconds that a cached token must still live; at least 300 in any case. A new one lives as long as the provider says,
+    /// which may be shorter: look at `expires_in`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_validity: Option<u32>,
     /// The caller's correlation id; a new one by default.

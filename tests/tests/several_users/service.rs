@@ -60,7 +60,7 @@ async fn whom_the_service_is_not_for_is_told_so_and_a_change_holds_for_open_conn
     for path in ["/v1/status", "/v1/apps", "/v1/nowhere"] {
         let refused = machine.connect_as(BEN + 1).get(path).await;
         assert_eq!(refused.refusal(), (403, "access_denied".to_owned()), "{path}");
-        assert!(refused.json()["error_description"].as_str().unwrap().contains("[service]"));
+        assert!(refused.json()["hint"].as_str().unwrap().contains("[service]"));
     }
     let mut held: Vec<_> = (0..20).map(|_| machine.connect_as(BEN + 1)).collect();
     let mut refused = 0;
@@ -266,4 +266,14 @@ async fn who_takes_up_too_much_memory_is_told_so_and_others_notice_nothing() {
     assert_eq!(imported.status, 200, "{}", imported.json());
     let mut root = Caller::open(machine.connect_as(ROOT), &definition(&entra)).await;
     root.sign_in(entra.control(), ALICE).await;
+}
+
+#[tokio::test]
+async fn that_the_service_cannot_see_a_users_programs_is_not_told_as_if_they_hid() {
+    let Some(machine) = SeveralUsers::start("[service]\nusers = \"all\"\n").await else { return };
+    machine.connect_as(ANN).post("/v1/lock", &json!({})).await.success();
+    let audit = machine.connect_as(ANN).get("/v1/audit").await.success();
+    let program = &audit["records"][0]["program"];
+    let why = program["unidentified"].as_str().unwrap();
+    assert!(why.contains("cannot see what other users"), "{audit}");
 }

@@ -7,6 +7,7 @@ use valetkey_client::v1::Account;
 use crate::args::AccountsArgs;
 use crate::console::Console;
 use crate::failure::Failure;
+use crate::table::Column::{Text, Whole};
 use crate::table::Table;
 
 pub(super) fn run(
@@ -25,7 +26,8 @@ pub(super) fn run(
         console.tell("Nobody has signed in.\n");
         return Ok(());
     }
-    let mut table = Table::new(["USER", "TENANT", "PROVIDER", "HOME ACCOUNT ID"]);
+    let mut table =
+        Table::new([Whole("USER"), Text("TENANT"), Text("PROVIDER"), Whole("HOME ACCOUNT ID")]);
     for account in &accounts {
         table.add([
             &account.username,

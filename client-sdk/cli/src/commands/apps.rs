@@ -11,6 +11,7 @@ use valetkey_client::v1::{PutSecretRequest, SecretText};
 use crate::args::{AppsArgs, AppsCommand};
 use crate::console::Console;
 use crate::failure::{FAILED, Failure};
+use crate::table::Column::{Path, Whole};
 use crate::table::Table;
 use crate::text::clean;
 
@@ -40,7 +41,7 @@ fn list(client: &Client, console: &Console) -> Result<(), Failure> {
         ));
         return Ok(());
     }
-    let mut table = Table::new(["NAME", "CLIENT ID", "AUTHORITY"]);
+    let mut table = Table::new([Whole("NAME"), Whole("CLIENT ID"), Path("AUTHORITY")]);
     for app in &apps {
         table.add([app.name.as_deref().unwrap_or("-"), &app.client_id, &app.authority]);
     }

@@ -7,6 +7,7 @@ use valetkey_client::v1::{AuditRecord, AuditedProgram};
 use crate::args::AuditArgs;
 use crate::console::Console;
 use crate::failure::Failure;
+use crate::table::Column::{Path, Text, Time};
 use crate::table::Table;
 use crate::time::timestamp;
 
@@ -23,7 +24,14 @@ pub(super) fn run(
         console.tell("Nothing is on record.\n");
         return Ok(());
     }
-    let mut table = Table::new(["WHEN", "WHAT", "APP", "ACCOUNT", "FOR", "PROGRAM"]);
+    let mut table = Table::new([
+        Time("WHEN"),
+        Text("WHAT"),
+        Text("APP"),
+        Text("ACCOUNT"),
+        Text("FOR"),
+        Path("PROGRAM"),
+    ]);
     for record in &records {
         table.add([
             &timestamp(record.at),

@@ -40,7 +40,7 @@ fn examine() -> Vec<Finding> {
     };
     let mut findings = vec![match endpoint.inspect() {
         Ok(()) => Finding::good(About::Socket, endpoint.to_string()),
-        Err(error) => Finding::bad(About::Socket, error.to_string(), SET_SOCKET),
+        Err(error) => look_at_socket(&error.to_string()),
     }];
     findings.push(autostart::look());
     let was_running = Client::at(endpoint).status().is_ok();
@@ -52,6 +52,12 @@ fn examine() -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Most errors end in what to do, which is not to be said twice.
+fn look_at_socket(error: &str) -> Finding {
+    let (what, next) = error.split_once("; ").unwrap_or((error, SET_SOCKET));
+    Finding::bad(About::Socket, what, next)
 }
 
 /// Starts it, if need be.

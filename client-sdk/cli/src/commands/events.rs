@@ -1,4 +1,4 @@
-//! `valetkey events`: a line for each event, until Ctrl-C or the end of the daemon.
+//! `valetkey events`: a line for each event, until Ctrl-C or the end of the daemon; a lock is an event.
 //! Without Ctrl-C there is always more to come, so that the daemon's end is a failure.
 
 use serde_json::Value;

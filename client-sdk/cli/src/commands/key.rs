@@ -10,6 +10,7 @@ use super::lock::{choose_passphrase, read_passphrase};
 use crate::args::{KeyCommand, KeyRotateArgs};
 use crate::console::Console;
 use crate::failure::{FAILED, Failure};
+use crate::next_step::particular_hint;
 use crate::text::{clean, wrap};
 use crate::time::timestamp;
 
@@ -25,13 +26,18 @@ pub(super) fn run(
 }
 
 fn show(client: &Client, console: &Console) -> Result<(), Failure> {
-    let Status { key, auto_lock, locked, .. } = client.status()?;
+    let Status { key, auto_lock, locked, service, .. } = client.status()?;
+    let locked_by_you = service.is_some_and(|it| it.locked_by_you);
     if console.is_json() {
+        let locked = locked || locked_by_you;
         return console
             .print_json(&json!({ "locked": locked, "key": key, "auto_lock": auto_lock }));
     }
     let columns = console.width.unwrap_or(COLUMNS).saturating_sub(MARGIN);
-    let lines = describe(&key, &auto_lock, locked);
+    let mut lines = describe(&key, &auto_lock, locked);
+    if locked_by_you && !locked {
+        lines.push(("locked", "what is yours, by yourself: run `valetkey unlock`".to_owned()));
+    }
     let mut text = String::new();
     for (name, value) in lines {
         let names = std::iter::once(name).chain(std::iter::repeat(""));
@@ -91,13 +97,18 @@ fn rotate(client: &Client, arguments: &KeyRotateArgs, console: &Console) -> Resu
         let text = format!("a key of the {becomes} needs no passphrase");
         return Err(Failure::own("no_passphrase", FAILED, text, "leave out `--new-passphrase`"));
     }
-    client.rotate_keys(&RotateKeysRequest {
+    let request = RotateKeysRequest {
         wrapping,
         data: arguments.data,
         provider,
         weaker: arguments.weaker,
         passphrase,
         new_passphrase,
+    };
+    client.rotate_keys(&request).map_err(|error| {
+        let hint = particular_hint(&error).map(str::to_owned);
+        let failure = Failure::from(error);
+        hint.into_iter().fold(failure, Failure::advise)
     })?;
     confirm(client, arguments, wrapping, console)
 }
@@ -115,6 +126,12 @@ fn confirm(
     let mut text = String::new();
     if wrapping {
         text += &format!("The key is now another one: {}: {}.\n", key.provider, key.protection);
+    }
+    let is_new = arguments.new_passphrase || arguments.provider.is_some();
+    if let Some(path) = key.passphrase_file.filter(|_| is_new && key.provider == "passphrase") {
+        text += &format!(
+            "Write the new passphrase into {path}, which the configuration names: with another one there, valetkeyd will not start.\n"
+        );
     }
     if arguments.data {
         text += "Records are sealed anew, while the daemon goes on; `valetkey key` tells when that is done.\n";

@@ -15,25 +15,26 @@ pub(super) fn run(client: &Client, console: &Console) -> Result<(), Failure> {
         return console.print_json(&status);
     }
     let columns = console.width.unwrap_or(COLUMNS).saturating_sub(MARGIN);
-    let lines = describe(&status, columns);
-    let text: String = lines
-        .iter()
-        .map(|(name, value)| format!("{}  {}\n", console.bold(&format!("{name:<7}")), clean(value)))
-        .collect();
+    let mut text = String::new();
+    for (name, value) in describe(&status) {
+        let names = std::iter::once(name).chain(std::iter::repeat(""));
+        for (name, line) in names.zip(wrap(&clean(&value), columns)) {
+            text += &format!("{}  {line}\n", console.bold(&format!("{name:<7}")));
+        }
+    }
     console.print(&text)
 }
 
-fn describe(status: &Status, columns: usize) -> Vec<(&'static str, String)> {
+fn describe(status: &Status) -> Vec<(&'static str, String)> {
     let Status { version, pid, uptime_seconds, socket, locked, key, store, .. } = status;
     let Status { auto_lock, configuration, protection, counts, service, .. } = status;
     let mut lines = vec![
         ("daemon", format!("valetkeyd {version}, process {pid}, up for {}", span(*uptime_seconds))),
         ("socket", socket.clone()),
         ("store", store.path.clone()),
+        ("key", describe_key(key)),
+        ("holds", describe_counts(counts)),
     ];
-    let names = std::iter::once("key").chain(std::iter::repeat(""));
-    lines.extend(names.zip(wrap(&describe_key(key), columns)));
-    lines.push(("holds", describe_counts(counts)));
     if *locked {
         let text = match key.provider.as_str() {
             "passphrase" => "the store waits for its passphrase: run `valetkey unlock`",

@@ -7,7 +7,9 @@ use valetkey_client::v1::{ClientKind, ErrorCode, Grant, TokenRequest};
 use crate::args::TokenArgs;
 use crate::console::Console;
 use crate::failure::Failure;
+use crate::question::while_asking;
 use crate::text::quote;
+use crate::time::span;
 
 pub(super) fn run(
     client: &Client,
@@ -24,11 +26,18 @@ pub(super) fn run(
         grant: grant_of(&app, arguments),
         ..TokenRequest::default()
     };
-    let token = app.acquire_token(&request).map_err(|error| explain(&app, arguments, error))?;
-    match console.is_json() {
-        true => console.print_json(&token),
-        false => console.print(&format!("{}\n", token.access_token)),
+    let token = while_asking(client, console, || app.acquire_token(&request));
+    let token = token.map_err(|error| explain(&app, arguments, error))?;
+    if console.is_json() {
+        return console.print_json(&token);
     }
+    if let Some(wanted) = arguments.min_validity.filter(|it| token.expires_in < i64::from(*it)) {
+        let (lives, wanted) = (span(token.expires_in), span(wanted.into()));
+        console.tell(&format!(
+            "valetkey: this token is new, and good for {lives}, not for {wanted}: how long is the provider's choice\n"
+        ));
+    }
+    console.print(&format!("{}\n", token.access_token))
 }
 
 /// An application with a credential asks for itself, unless somebody is named.

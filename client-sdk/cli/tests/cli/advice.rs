@@ -1,9 +1,10 @@
 //! What a person is told to do next, and how much at once.
 
 use serde_json::{Value, json};
+use valetkey_client::v1::ErrorCode;
 
 use crate::support::{Daemon, Reply};
-use crate::{account, app, daemon, error, run, valetkey};
+use crate::{account, app, daemon, error, run, token, valetkey};
 
 #[test]
 fn what_to_do_next_is_told_in_the_words_of_the_command_line() {
@@ -138,4 +139,56 @@ fn a_key_in_a_file_is_told_in_lines_that_fit_and_whole_in_json() {
             run(&mut valetkey(&daemon.endpoint, &["status", "--output", "json"]), "").stdout;
         assert_eq!(serde_json::from_str::<Value>(&whole).unwrap()["key"], status["key"]);
     }
+}
+
+#[test]
+fn what_the_daemon_knows_of_a_refusal_is_told_in_its_words() {
+    for (words, http, code, hint, next) in [
+        ("key rotate", 403, "access_denied", "Type it again.", "Type it again."),
+        ("key rotate", 400, "bad_request", "Name another one.", "Name another one."),
+        ("unlock", 423, "store_locked", "Type it again.", "Type it again."),
+        (
+            "status",
+            423,
+            "store_locked",
+            ErrorCode::StoreLocked.row().action,
+            "run `valetkey unlock`, or unlock the keyring; then try again",
+        ),
+    ] {
+        let daemon = daemon(move |request| match request.method.as_str() {
+            "GET" if code != "store_locked" => (200, status("file", false, "")),
+            _ => (http, error(code, "it says", hint)),
+        });
+        let words: Vec<_> = words.split(' ').collect();
+        let told = format!("valetkey: it says ({code})\n{next}\n");
+        assert_eq!(run(&mut valetkey(&daemon.endpoint, &words), "").stderr, told, "{words:?}");
+    }
+}
+
+#[test]
+fn a_token_that_lives_shorter_than_was_asked_for_is_given_with_a_word_about_it() {
+    for (wanted, words) in [
+        ("3000", ""),
+        (
+            "999999",
+            "valetkey: this token is new, and good for 59 min 59 s, not for 11 d 13 h: how long is the provider's choice\n",
+        ),
+    ] {
+        let daemon = daemon(|_| (200, token()));
+        let words_of_command = ["token", "graph", "--min-validity", wanted];
+        let told = run(&mut valetkey(&daemon.endpoint, &words_of_command), "");
+        assert_eq!((told.stdout.as_str(), told.stderr.as_str()), ("at-1\n", words));
+    }
+}
+
+#[test]
+fn a_user_who_has_locked_what_is_theirs_is_told_so_with_the_key() {
+    let mut answer = status("file", false, "somewhere");
+    answer["service"] = json!({"administrator": false, "locked_by_you": true});
+    let daemon = daemon(move |_| (200, answer.clone()));
+    let told = run(&mut valetkey(&daemon.endpoint, &["key"]), "").stdout;
+    assert!(
+        told.ends_with("locked   what is yours, by yourself: run `valetkey unlock`\n"),
+        "{told}"
+    );
 }

@@ -295,7 +295,8 @@ daemon   valetkeyd 0.1.0, process 4711, up for 1 h 2 min
 socket   /run/broker.sock
 store    /state
 key      passphrase: it waits for the passphrase
-holds    1 application, 2 accounts, 3 access tokens, 1 refresh token, 0 open sign-ins
+holds    1 application, 2 accounts, 3 access tokens, 1 refresh token, 0 open
+         sign-ins
 locked   the store waits for its passphrase: run `valetkey unlock`
 unsaved  1 change could not be written: free some space on the disk
 problem  set aside: tokens.redb.damaged
@@ -385,5 +386,58 @@ fn events_end_with_the_daemon_and_that_is_no_success() {
         let daemon = Daemon::start(move |_| Reply::raw(&bytes));
         let text = "valetkey: the daemon has ended\nrun it again for what happens from then on\n";
         assert_eq!(run(&mut valetkey(&daemon.endpoint, &["events"]), ""), outcome("", text, 5));
+    }
+}
+
+#[test]
+fn grants_are_revoked_by_as_much_of_their_id_as_it_takes() {
+    let grant = |id: &str| {
+        json!({
+            "id": id, "word": "always", "program": "/usr/bin/curl", "environment": "e",
+            "home_account_id": "u.t", "since": 0,
+        })
+    };
+    let three = json!({"grants": [grant("gab1"), grant("gab2"), grant("-old")]});
+    let unknown = |what: &str| {
+        let next = "`valetkey grants` lists those that there are";
+        outcome("", &format!("valetkey: {what}\n{next}\n"), 1)
+    };
+    let revoked = |text: &str| outcome(text, "", 0);
+    let again = "the person is asked again.\n";
+    for (listed, words, expected, requests) in [
+        (&three, "gab2", revoked(&format!("Revoked; {again}")), &["/v1/grants/gab2"][..]),
+        (
+            &three,
+            "gab1 -- -o",
+            revoked(&format!("Revoked 2; {again}")),
+            &["/v1/grants/gab1", "/v1/grants/-old"],
+        ),
+        (&three, "gab1 ga", unknown("several grants have an id that begins with \"ga\""), &[]),
+        (&three, "x", unknown("no grant has the id \"x\", or one that begins with it"), &[]),
+        (&three, "--all", revoked(&format!("Revoked 3; {again}")), &["/v1/grants"]),
+        (
+            &three,
+            "--all --output json",
+            revoked("{\n  \"revoked\": [\n    \"gab1\",\n    \"gab2\",\n    \"-old\"\n  ]\n}\n"),
+            &["/v1/grants"],
+        ),
+        (
+            &json!({"grants": []}),
+            "--all",
+            outcome("", "Nothing has been said about any program.\n", 0),
+            &[],
+        ),
+    ] {
+        let listed = listed.clone();
+        let daemon = daemon(move |request| match request.method.as_str() {
+            "GET" => (200, listed.clone()),
+            _ => (204, Value::Null),
+        });
+        let words: Vec<_> = ["grants", "revoke"].into_iter().chain(words.split(' ')).collect();
+        assert_eq!(run(&mut valetkey(&daemon.endpoint, &words), ""), expected, "{words:?}");
+        let asked = daemon.requests();
+        let asked = asked.iter().filter(|request| request.method == "DELETE");
+        let asked: Vec<_> = asked.map(|request| request.target.as_str()).collect();
+        assert_eq!(asked, requests, "{words:?}");
     }
 }

@@ -60,7 +60,8 @@ def _start(endpoint: str) -> tuple[subprocess.Popen[bytes], Log]:
     nobody = f"connect to {endpoint}: no daemon is running there"
     if endpoint == SYSTEM_ENDPOINT:
         raise BrokerUnreachableError(
-            f"{nobody}; it is for the administrator to start the service: `systemctl start valetkeyd`"
+            f"{nobody}; it is for the administrator to start the service: `systemctl start valetkeyd`; for a daemon of "
+            "your own, set VALETKEY_SOCKET to a path in a folder of your own"
         )
     if os.environ.get("VALETKEY_AUTOSTART") == "0":
         raise BrokerUnreachableError(f"{nobody}, and VALETKEY_AUTOSTART=0 forbids to start one; run `valetkeyd`")

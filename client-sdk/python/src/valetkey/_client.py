@@ -181,7 +181,11 @@ class ClientApplication:
         auth_scheme: object = None,
         **kwargs: Any,
     ) -> dict[str, Any] | None:
-        """A token without asking the person, or None when only a sign-in can bring one."""
+        """A token without asking the person, or None when only a sign-in can bring one.
+
+        None as well when the person, or the machine's policy, said no: a sign-in would bring nothing then.
+        :meth:`acquire_token_silent_with_error` tells the two apart.
+        """
         result = self.acquire_token_silent_with_error(
             scopes, account, authority, force_refresh, claims_challenge, forwarded_client_claims, auth_scheme, **kwargs
         )

@@ -22,8 +22,13 @@ def find_endpoint() -> str:
     """
     chosen = os.environ.get("VALETKEY_SOCKET")
     if chosen:
-        # A relative path would mean another socket after a change of the working directory.
-        return chosen if is_pipe(chosen) else os.path.abspath(chosen)
+        if not is_pipe(chosen) and not os.path.isabs(chosen):
+            # It would mean another socket in each working directory.
+            raise BrokerUnreachableError(
+                f"find the broker's socket: VALETKEY_SOCKET is {chosen}, which is no absolute path; "
+                "write it with all of its folders"
+            )
+        return chosen
     if os.name == "nt":
         return _windows_pipe()
     return _unix_socket() if not _is_there(SYSTEM_ENDPOINT) or _is_own_served() else SYSTEM_ENDPOINT

@@ -1,6 +1,6 @@
 //! Locking the store while something is under way: nothing that was issued is lost, nothing is begun with what is locked away.
 
-use valetkey_engine::{FlowKind, Grant, SilentRequest};
+use valetkey_engine::{FlowKind, Grant, Happening, Patience, SilentRequest};
 use valetkey_model::Secret;
 use valetkey_testkit::http::On;
 use valetkey_testkit::world::{
@@ -191,5 +191,31 @@ fn a_sign_in_that_waits_for_its_person_ends_with_the_lock() {
         for flow in flows {
             assert_eq!(tell_status(&flow.status(START)), "store is locked: it was locked");
         }
+    });
+}
+
+#[test]
+fn who_listens_is_told_of_locks_and_hears_what_comes_after_them() {
+    run(async {
+        let (world, other) = (TestWorld::new(), 1001);
+        let other = world.as_uid(other);
+        let mut listeners = [&world, &other].map(|whose| whose.engine.subscribe(whose.partition()));
+        world
+            .engine
+            .quiet_down_for(world.partition(), Patience::USUAL)
+            .await
+            .unwrap()
+            .lock_user()
+            .await;
+        // The store's own: who has locked their part still has.
+        world.engine.tell_unlocked(None);
+        assert!(world.engine.unlock_user(world.partition()));
+        world.engine.tell_unlocked(Some(world.partition()));
+        world.sign_in(&world.app("editor").await, "ada", "a").await;
+        let heard = listeners.each_mut().map(|events| {
+            std::iter::from_fn(|| Some(events.try_recv().ok()?.happening)).collect::<Vec<_>>()
+        });
+        assert_eq!(heard[0], [Happening::Locked, Happening::Unlocked, Happening::SignedIn]);
+        assert_eq!(heard[1], [Happening::Unlocked]);
     });
 }

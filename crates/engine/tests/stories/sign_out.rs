@@ -210,8 +210,8 @@ fn what_happens_is_told_to_who_listens() {
         let world = TestWorld::new();
         let user = world.user().await;
         let (mut events, mut of_another_user) = (
-            world.engine.subscribe(&user),
-            world.engine.subscribe(&*world.as_uid(1001).user().await),
+            world.engine.subscribe(user.partition()),
+            world.engine.subscribe(world.as_uid(1001).user().await.partition()),
         );
         let app = world.app("editor").await;
         world.token(&app, "a").await;

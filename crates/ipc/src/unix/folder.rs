@@ -25,8 +25,11 @@ pub(super) fn prepare(folder: &Path, audience: Audience) -> Result<(), BindError
     Ok(())
 }
 
-/// As [`prepare`], of a folder that may not be there yet, and without making it.
+/// As [`prepare`], of a folder that may not be there yet, and without making it; or that root gave to whom clients trust.
 pub(super) fn inspect(folder: &Path) -> Result<(), BindError> {
+    if valetkey_safe_path::find_keeper(folder).is_some() {
+        return Ok(());
+    }
     valetkey_safe_path::check_way_to(folder).map_err(untrusted)?;
     match look_at(folder) {
         Err(BindError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(()),

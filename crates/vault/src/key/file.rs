@@ -21,9 +21,10 @@ pub(super) fn fetch(
     store_id: &str,
     generation: &Generation,
 ) -> Result<Key, KeyProblem> {
-    match dir.read(&name(store_id, generation)) {
+    let name = name(store_id, generation);
+    match dir.read(&name) {
         Ok(Some(content)) => Key::from_slice(&Zeroizing::new(content)).ok_or(KeyProblem::WrongKey),
-        Ok(None) => Err(KeyProblem::Missing),
+        Ok(None) => Err(KeyProblem::FileMissing(dir.path(&name))),
         Err(error) => Err(KeyProblem::File(error.to_string())),
     }
 }

@@ -32,11 +32,7 @@ pub(super) fn run(
         unencrypted: arguments.unencrypted,
         passphrase: passphrase(client)?.map(SecretText),
     };
-    let exported = client.export_cache(&request).map_err(|error| {
-        let is_wrong = error.is(valetkey_client::v1::ErrorCode::AccessDenied);
-        let failure = Failure::from(error);
-        if is_wrong { failure.advise("type the store's passphrase".to_owned()) } else { failure }
-    })?;
+    let exported = client.export_cache(&request)?;
     // Strings and numbers alone, which always can be written.
     let text = serde_json::to_string(&exported.cache).unwrap_or_default();
     match arguments.file.as_deref().zip(file) {

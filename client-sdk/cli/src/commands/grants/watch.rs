@@ -43,7 +43,7 @@ fn show(prompt: &Prompt, console: &Console) -> String {
         return escape_json(&serde_json::to_string(prompt).unwrap_or_default()) + "\n";
     }
     let program = &prompt.program;
-    let path = program.path.as_deref().unwrap_or("a program that hides what it is");
+    let path = program.path.as_deref().unwrap_or("a program that cannot be looked at");
     let mut text = format!("\n{}\n", console.bold(&clean(path)));
     let mut line = |name: &str, value: &str| {
         if !value.is_empty() {
@@ -90,20 +90,22 @@ fn read_answer(prompt: &Prompt, console: &Console) -> Result<Reading, Failure> {
         if read.map_err(Failure::output)? == 0 {
             return Ok(Reading::End);
         }
-        match understand(&line) {
+        match understand(&line, prompt.lasting) {
             Some(reading) => return Ok(reading),
             None => console.tell("That is none of the choices.\n"),
         }
     }
 }
 
-fn understand(line: &str) -> Option<Reading> {
+/// Nothing but what was offered.
+fn understand(line: &str, is_lasting: bool) -> Option<Reading> {
     let mut words = line.split_whitespace();
     let (answer, number) = (words.next()?.to_ascii_lowercase(), words.next());
     let say = |answer, hours| Some(Reading::Answer(AnswerPromptRequest { answer, hours }));
     match (answer.as_str(), number) {
         ("o" | "once", None) => say(PromptAnswer::Once, None),
         ("l" | "lock", None) => say(PromptAnswer::UntilLock, None),
+        ("h" | "hours" | "a" | "always", _) if !is_lasting => None,
         ("h" | "hours", None) => say(PromptAnswer::Hours, None),
         ("h" | "hours", Some(hours)) => say(PromptAnswer::Hours, Some(hours.parse().ok()?)),
         ("a" | "always", None) => say(PromptAnswer::Always, None),
@@ -145,7 +147,7 @@ mod tests {
     #[test]
     fn an_answer_is_a_word_or_its_first_letter() {
         let check = |line: &str, expected: Option<(PromptAnswer, Option<u32>)>| {
-            let said = match understand(line) {
+            let said = match understand(line, true) {
                 Some(Reading::Answer(request)) => Some((request.answer, request.hours)),
                 _ => None,
             };
@@ -157,6 +159,9 @@ mod tests {
         check("h 2", Some((PromptAnswer::Hours, Some(2))));
         check("hours 12", Some((PromptAnswer::Hours, Some(12))));
         check("n", Some((PromptAnswer::No, None)));
+        for line in ["a", "always", "h", "h 2"] {
+            assert!(understand(line, false).is_none(), "{line:?} is not offered");
+        }
         for line in ["", "\n", "y", "yes", "a 2", "h two", "h -1", "once more"] {
             check(line, None);
         }

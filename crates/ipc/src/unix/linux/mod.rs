@@ -15,7 +15,7 @@ use nix::sys::socket::{getsockopt, sockopt};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use valetkey_model::{
-    Caller, Executable, FileId, Parent, ProcessId, Program, Sandbox, Unidentified,
+    Caller, Executable, FileId, Parent, Partition, ProcessId, Program, Sandbox, Unidentified,
 };
 
 use self::sight::{Sight, file_at, see};
@@ -89,7 +89,7 @@ impl Process {
                 match (self.is_running(), program) {
                     (false, _) => unidentified(Unidentified::Ended),
                     (true, None) => unidentified(Unidentified::NotLooked),
-                    (true, Some(program)) => program,
+                    (true, Some(program)) => blame(program, caller),
                 }
             }
             Self::Unknown(why) => unidentified(*why),
@@ -112,6 +112,19 @@ fn look(number: u32, mut sight: Sight, file_when_connected: Option<FileId>) -> P
             .map(Sandbox::Flatpak)
             .or_else(|| cgroup::snap_of(&cgroup).map(|name| Sandbox::Snap(name.to_owned()))),
     }
+}
+
+/// The kernel shows what a process runs to root and to its own user: nobody else's program has hidden it.
+fn blame(mut program: Program, caller: &Caller) -> Program {
+    let own = rustix::process::geteuid();
+    let is_another_users = !own.is_root() && caller.partition != Partition::of_uid(own.as_raw());
+    if let Executable::Unidentified { why: why @ Unidentified::Hidden, .. } =
+        &mut program.executable
+        && is_another_users
+    {
+        *why = Unidentified::AnotherUsers;
+    }
+    program
 }
 
 fn executable_in(sight: Sight) -> (Option<PathBuf>, Option<FileId>) {
