@@ -93,7 +93,7 @@ pub struct VaultConfig {
     /// A file that only you can read, whose first line is the passphrase; without it `valetkey unlock` asks for one.
     pub passphrase_file: Option<PathBuf>,
     /// Seconds without a token after which the store is locked, until `valetkey unlock`; 0 is never. Where several users are
-    /// served, each one's part by itself.
+    /// served, each one's part by itself. A change is noticed within a minute.
     pub lock_after_idle: u64,
     /// When else it is locked: with the screen, and before the machine sleeps. systemd-logind tells of both.
     pub lock_on: Vec<LockOn>,
