@@ -7,7 +7,8 @@ use tokio::sync::broadcast;
 use valetkey_cache::Entry;
 use valetkey_engine::{
     AccountsRequest, AppId, AppTokensRequest, CacheContent, CacheRequest, ClientApplication,
-    Definition, Engine, Error, Event, Flow, FlowStatus, FoundAccount, TokenAnswer, User,
+    CompletionRequest, Definition, Engine, Error, Event, Flow, FlowStatus, FoundAccount,
+    TokenAnswer, User,
 };
 use valetkey_model::{AccountId, CorrelationId, Secret};
 use valetkey_proto::v1;
@@ -288,7 +289,23 @@ impl Broker {
         self.engine.wait_for_flow(user, flow, patience).await
     }
 
-    /// The caller's accounts at the application's provider.
+    /// Takes what the caller of a flow brings back to it; where the flow stands then.
+    ///
+    /// # Errors
+    /// When it cannot be, or the policy says no.
+    pub async fn complete_flow(
+        &self,
+        session: &Session,
+        (user, flow): (&Arc<User>, &Arc<Flow>),
+        request: v1::CompleteFlowRequest,
+    ) -> Result<FlowStatus, Failure> {
+        let completion = from_wire::completion(&flow.app, request)?;
+        let request = CompletionRequest { app: Arc::clone(&flow.app), completion };
+        let authorized = self.decide(session, request).await?;
+        Ok(self.engine.complete_flow(user, flow, authorized).await?)
+    }
+
+    /// The caller's accounts at the application's provider, but for those that are not for this program.
     ///
     /// # Errors
     /// When the policy says no.
@@ -299,9 +316,10 @@ impl Broker {
         correlation_id: CorrelationId,
     ) -> Result<Vec<FoundAccount>, Failure> {
         let Opened { user, app } = opened;
-        let request =
-            self.decide(session, AccountsRequest { app, account: None, correlation_id }).await?;
-        Ok(self.engine.accounts(&user, &request).await)
+        let request = AccountsRequest { app: Arc::clone(&app), account: None, correlation_id };
+        let authorized = self.decide(session, request).await?;
+        let accounts = self.engine.accounts(&user, &authorized).await;
+        self.leave_out_foreign(session, &app, accounts).await
     }
 
     /// Signs an account out.
@@ -316,11 +334,10 @@ impl Broker {
         correlation_id: CorrelationId,
     ) -> Result<(), Failure> {
         let Opened { user, app } = opened;
-        let request = AccountsRequest {
-            app: Arc::clone(&app),
-            account: Some(account.clone()),
-            correlation_id,
-        };
+        let request = AccountsRequest { app: Arc::clone(&app), account: None, correlation_id };
+        let request = self.decide(session, request).await?.into_request();
+        let found = self.engine.account(&user, &app, &account).await?;
+        let request = AccountsRequest { account: Some(found), ..request };
         let authorized = self.decide(session, request).await?;
         self.engine.sign_out(&user, &authorized).await?;
         self.forget_sign_ins(session, &app, &account).await;

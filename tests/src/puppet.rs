@@ -112,7 +112,8 @@ impl Puppet {
         self.send(method, path, body).await;
         let line = self.next_line().await?;
         let (status, body) = line.split_once(' ').expect("a status and a body");
-        Some((status.parse().unwrap(), serde_json::from_str(body).unwrap()))
+        let body = if body.is_empty() { Value::Null } else { serde_json::from_str(body).unwrap() };
+        Some((status.parse().unwrap(), body))
     }
 
     /// Has it ask the daemon, whatever comes of it.

@@ -318,10 +318,10 @@ async fn opening_an_application_asks_nobody_and_gives_the_same_id_to_all() {
     assert_eq!(status["counts"]["apps"], 1, "{status}");
     assert_eq!((&status["key"]["provider"], &status["locked"]), (&json!("file"), &json!(false)));
     assert_eq!(status["pid"], world.machine.pid());
-    let mut caller = first;
+    let (mut caller, mut other) = (first, second);
     let path = format!("/v1/apps/{}", caller.app);
     assert_eq!(caller.connection.delete(&path).await.status, 204);
-    assert_eq!(caller.token(json!({})).await.refusal(), (404, "unknown_app".to_owned()));
+    assert_eq!(other.token(json!({})).await.refusal(), (409, "sign_in_needed".to_owned()));
 }
 
 #[tokio::test]

@@ -88,7 +88,7 @@ impl App {
         self.definition.opened()
     }
 
-    /// Closes it, for every program of this user. Its tokens stay.
+    /// Closes it for this program; what other programs of the user may use stays open for them. Its tokens stay.
     ///
     /// # Errors
     /// When the daemon does not confirm it.
@@ -158,7 +158,7 @@ impl BlockingApp {
         self.definition.opened()
     }
 
-    /// Closes it, for every program of this user. Its tokens stay.
+    /// Closes it for this program; what other programs of the user may use stays open for them. Its tokens stay.
     ///
     /// # Errors
     /// When the daemon does not confirm it.

@@ -74,6 +74,7 @@ impl AccessTokens {
         query: &AccessTokenQuery<'_>,
         now: UnixTime,
         min_remaining_seconds: i64,
+        will_do: impl Fn(&AccessToken) -> bool,
     ) -> Option<&Arc<AccessToken>> {
         let (tokens, hasher) = (&self.tokens, &self.hasher);
         let hash = query.bucket_hash(hasher);
@@ -82,8 +83,8 @@ impl AccessTokens {
             |slot: Slot| tokens[slot].expires_on.seconds_since(now) >= min_remaining_seconds;
         bucket
             .find_exact(tokens, hasher, query.scopes)
-            .filter(|slot| is_live(*slot))
-            .or_else(|| bucket.find_superset(tokens, query.scopes, is_live))
+            .filter(|slot| is_live(*slot) && will_do(&tokens[*slot]))
+            .or_else(|| bucket.find_superset(tokens, query.scopes, is_live, will_do))
             .map(|slot| &tokens[slot])
     }
 

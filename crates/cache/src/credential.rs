@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use valetkey_model::{AccountId, ClientId, ScopeSet, Secret, UnixTime};
+use valetkey_model::{AccountId, ClientId, RESERVED_SCOPES, ScopeSet, Secret, UnixTime};
 
 /// Members that this version does not know, kept for whoever does; usually none.
 pub type Extra = Option<Box<Map<String, Value>>>;
@@ -50,6 +50,26 @@ pub struct AccessToken {
     /// Unknown members.
     pub extra: Extra,
 }
+
+impl AccessToken {
+    /// What was asked for, where it is known and the provider gave more.
+    pub fn asked_for(&self) -> Option<ScopeSet> {
+        let asked = self.extra.as_ref()?.get(ASKED_FOR)?.as_str()?;
+        Some(ScopeSet::from_target(asked))
+    }
+}
+
+/// The same, to be kept with the token; nothing where the provider gave no more than that.
+pub(crate) fn note_asked(asked: &ScopeSet, granted: &ScopeSet) -> Extra {
+    let is_more = |scope: &str| !asked.contains(scope) && !RESERVED_SCOPES.contains(&scope);
+    granted.iter().any(is_more).then(|| {
+        let note = (ASKED_FOR.to_owned(), Value::from(asked.target()));
+        Box::new(Map::from_iter([note]))
+    })
+}
+
+/// A member that MSAL does not know.
+const ASKED_FOR: &str = "asked_for";
 
 /// A refresh token. It leaves this process for its provider only.
 #[derive(Clone, Debug)]

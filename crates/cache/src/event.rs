@@ -21,6 +21,8 @@ pub struct TokenEvent<'a> {
     pub grant_type: &'a str,
     /// The granted scopes: the answer's where it names them, else those asked for.
     pub scopes: &'a ScopeSet,
+    /// What was asked for, where that is to be known of the token later.
+    pub asked: Option<&'a ScopeSet>,
     /// [`crate::extended_cache_key`] of the request.
     pub extension: Option<&'a str>,
     /// The key that the token is bound to.
@@ -85,6 +87,7 @@ impl<'a> TokenEvent<'a> {
             client_id: None,
             grant_type: "",
             scopes,
+            asked: None,
             extension: None,
             key_id: None,
             binds_refresh_token: false,

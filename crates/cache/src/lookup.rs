@@ -38,7 +38,18 @@ impl TokenCache {
         now: UnixTime,
         min_remaining_seconds: i64,
     ) -> Option<&Arc<AccessToken>> {
-        self.access_tokens.find(query, now, min_remaining_seconds)
+        self.find_access_token_among(query, now, min_remaining_seconds, |_| true)
+    }
+
+    /// As [`TokenCache::find_access_token`], of those alone that will do.
+    pub fn find_access_token_among(
+        &self,
+        query: &AccessTokenQuery<'_>,
+        now: UnixTime,
+        min_remaining_seconds: i64,
+        will_do: impl Fn(&AccessToken) -> bool,
+    ) -> Option<&Arc<AccessToken>> {
+        self.access_tokens.find(query, now, min_remaining_seconds, will_do)
     }
 
     /// The account's refresh tokens of all client applications, newest first.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use valetkey_model::{AccountId, UnixTime};
 
+use crate::credential::note_asked;
 use crate::identity::Owner;
 use crate::key::is_same_client;
 use crate::owners::is_same_refresh_token;
@@ -112,7 +113,7 @@ impl<'a> Plan<'a> {
             expires_on,
             extended_expires_on: event.ext_expires_in.map_or(expires_on, after),
             refresh_on: event.refresh_in.map(after),
-            extra: None,
+            extra: event.asked.and_then(|asked| note_asked(asked, event.scopes)),
         })));
     }
 

@@ -42,6 +42,24 @@ impl Engine {
         found
     }
 
+    /// The account of this id at an application's provider.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub async fn account(
+        &self,
+        user: &User,
+        app: &ClientApplication,
+        id: &AccountId,
+    ) -> Result<FoundAccount, Error> {
+        let find = || find_signed_in(&user.cache(), app, id);
+        let mut found = find();
+        if found.is_none() && self.learn_aliases(user, app).await {
+            found = find();
+        }
+        found.ok_or_else(|| Error::UnknownAccount(id.as_str().to_owned()))
+    }
+
     /// The account that a silent request means; see [`select_account`].
     pub(crate) async fn find_account(
         &self,
@@ -77,11 +95,8 @@ impl Engine {
     async fn remove_account(&self, user: &User, request: &AccountsRequest) -> Result<(), Error> {
         let Some(account) = &request.account else { return Err(Error::Bug("sign-out of nobody")) };
         let definition = request.app.definition();
-        let is_known = || is_signed_in(&user.cache(), &request.app, account);
-        let is_found = is_known() || (self.learn_aliases(user, &request.app).await && is_known());
-        if !is_found {
-            return Err(Error::UnknownAccount(account.as_str().to_owned()));
-        }
+        let account = &account.home_account_id;
+        self.account(user, &request.app, account).await?;
         let hosts: Vec<_> = hosts_of(&request.app).collect();
         let plan =
             |cache: &TokenCache| cache.plan_sign_out(&hosts, account, Some(&definition.client_id));

@@ -310,6 +310,7 @@ impl Subject for Definition {
     fn application(&self) -> Application<'_> {
         Application {
             client_id: self.client_id.as_str(),
+            environment: self.authority.environment(),
             name: self.declared_as.as_deref(),
             is_shared: self.partition.is_none(),
         }

@@ -1,6 +1,7 @@
 //! What makes two token requests one flight.
 
 use valetkey_model::AccountId;
+use valetkey_policy::Bound;
 
 use crate::application::AppId;
 use crate::managed_identity::ResourceTokenRequest;
@@ -18,6 +19,8 @@ pub(crate) struct FlightKey {
     /// What is out of the ordinary, see [`crate::request::Extras`].
     extension: Option<String>,
     binding: Binding,
+    /// Who may be given any token at hand must not speak for who may not.
+    bound: Option<Bound>,
     /// Who wants a new token must not be given what others were content with.
     force_refresh: bool,
 }
@@ -32,6 +35,7 @@ impl FlightKey {
             claims: request.claims_challenge.clone(),
             extension: request.extras.extension(),
             binding: Binding::of(request.app.definition(), &request.extras),
+            bound: request.bound.clone(),
             force_refresh: request.force_refresh,
         }
     }
@@ -45,6 +49,7 @@ impl FlightKey {
             claims: request.claims_challenge.clone(),
             extension: request.extras.extension(),
             binding: Binding::of(request.app.definition(), &request.extras),
+            bound: request.bound.clone(),
             force_refresh: request.force_refresh,
         }
     }
@@ -58,6 +63,7 @@ impl FlightKey {
             claims: request.claims_challenge.clone(),
             extension: None,
             binding: Binding::Bearer,
+            bound: None,
             force_refresh: request.force_refresh,
         }
     }

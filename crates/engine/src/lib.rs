@@ -58,8 +58,9 @@ pub use managed_identity::{
 };
 pub use private_cache::CacheContent;
 pub use request::{
-    AccountSelector, AccountsRequest, AppTokensRequest, CacheRequest, Completion, Extras, FlowKind,
-    FlowRequest, Grant, GrantRequest, Hints, ProofRequest, SilentRequest,
+    AccountSelector, AccountsRequest, AppTokensRequest, CacheRequest, Completion,
+    CompletionRequest, Extras, FlowKind, FlowRequest, Grant, GrantRequest, Hints, ProofRequest,
+    SilentRequest, account_for_policy,
 };
 pub use route::{Proxied, Proxy, Route};
 pub use shared_cache::{ExportCacheRequest, ImportCacheRequest};

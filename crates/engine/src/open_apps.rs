@@ -91,10 +91,6 @@ impl<A> OpenApps<A> {
         self.read().values().map(|open| open.size).sum()
     }
 
-    pub(crate) fn close(&self, id: &AppId) -> bool {
-        self.apps.write().unwrap_or_else(PoisonError::into_inner).remove(id).is_some()
-    }
-
     fn next_use(&self) -> u64 {
         self.uses.fetch_add(1, Ordering::Relaxed)
     }

@@ -342,6 +342,7 @@ impl Engine {
         let now = self.now();
         let extension = request.extras.extension();
         let event = TokenEvent {
+            asked: Some(&request.scopes),
             extension: extension.as_deref(),
             ..issue.event(definition, provider, GRANT_REFRESH_TOKEN)
         };

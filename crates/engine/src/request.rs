@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use valetkey_cache::extended_cache_key;
-use valetkey_model::{AccountId, Authority, CorrelationId, ScopeSet, Secret};
+use valetkey_model::{Authority, CorrelationId, ScopeSet, Secret};
 use valetkey_oauth::{
     ClaimsError, DpopRequest, ExtraFields, FederatedUser, PopRequest, merge_claims, overlay_claims,
 };
-use valetkey_policy::{self as policy, Subject};
+use valetkey_policy::{self as policy, Bound, Subject};
 
 use crate::accounts::FoundAccount;
 use crate::application::{ClientApplication, Definition};
@@ -70,6 +70,8 @@ pub struct SilentRequest {
     pub client_assertion: Option<Secret>,
     /// What is out of the ordinary.
     pub extras: Extras,
+    /// What a cached token may be good for at most; the policy says.
+    pub bound: Option<Bound>,
     /// The call's identity in logs.
     pub correlation_id: CorrelationId,
 }
@@ -91,6 +93,8 @@ pub struct GrantRequest {
     pub client_assertion: Option<Secret>,
     /// What is out of the ordinary.
     pub extras: Extras,
+    /// What a cached token may be good for at most; the policy says.
+    pub bound: Option<Bound>,
     /// The call's identity in logs.
     pub correlation_id: CorrelationId,
 }
@@ -207,6 +211,15 @@ pub struct Completion {
     pub fields: ExtraFields,
 }
 
+/// What the caller of a flow brings back to it, for the policy to look at.
+#[derive(Clone)]
+pub struct CompletionRequest {
+    /// The flow's.
+    pub app: Arc<ClientApplication>,
+    /// What was brought.
+    pub completion: Completion,
+}
+
 /// What steers the provider's pages.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Hints {
@@ -228,7 +241,7 @@ pub struct AccountsRequest {
     /// Whose provider.
     pub app: Arc<ClientApplication>,
     /// The one that is meant; all when absent.
-    pub account: Option<AccountId>,
+    pub account: Option<FoundAccount>,
     /// The call's identity in logs.
     pub correlation_id: CorrelationId,
 }
@@ -306,6 +319,14 @@ subject! {
             Some(&self.scopes)
         }
 
+        fn extra_fields(&self) -> Vec<&str> {
+            self.extras.fields.names()
+        }
+
+        fn accept_bound(&mut self, bound: Option<Bound>) {
+            self.bound = bound;
+        }
+
         fn account(&self) -> Option<policy::Account<'_>> {
             self.account()
         }
@@ -314,17 +335,49 @@ subject! {
         fn scopes(&self) -> Option<&ScopeSet> {
             Some(&self.scopes)
         }
+
+        fn extra_fields(&self) -> Vec<&str> {
+            self.extras.fields.names()
+        }
+
+        fn accept_bound(&mut self, bound: Option<Bound>) {
+            self.bound = bound;
+        }
     }
     FlowRequest: {
         fn scopes(&self) -> Option<&ScopeSet> {
             Some(&self.scopes)
         }
 
+        fn scopes_for_later(&self) -> Option<&ScopeSet> {
+            match &self.kind {
+                FlowKind::Interactive { extra_scopes, .. } => Some(extra_scopes),
+                FlowKind::DeviceCode | FlowKind::AuthCode { .. } => None,
+            }
+        }
+
+        fn extra_fields(&self) -> Vec<&str> {
+            self.fields.names()
+        }
+
         fn asks_the_person(&self) -> bool {
             true
         }
     }
-    AccountsRequest: {}
+    CompletionRequest: {
+        fn scopes(&self) -> Option<&ScopeSet> {
+            self.completion.scopes.as_ref()
+        }
+
+        fn extra_fields(&self) -> Vec<&str> {
+            self.completion.fields.names()
+        }
+    }
+    AccountsRequest: {
+        fn account(&self) -> Option<policy::Account<'_>> {
+            self.account.as_ref().map(account_for_policy)
+        }
+    }
     AppTokensRequest: {}
     CacheRequest: {}
     ProofRequest: {}

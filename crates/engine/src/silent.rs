@@ -7,6 +7,7 @@ use std::sync::Arc;
 use valetkey_cache::{AccessToken, AccessTokenQuery, RefreshToken, TokenCache};
 use valetkey_model::{AccountId, ScopeSet, UnixTime};
 use valetkey_oauth::CacheReason;
+use valetkey_policy::Bound;
 
 use crate::aliases::hosts_of;
 use crate::application::ClientApplication;
@@ -117,6 +118,8 @@ pub(crate) struct Wanted<'a> {
     /// None that is at hand would.
     pub(crate) must_be_new: bool,
     pub(crate) min_validity: u32,
+    /// What it may be good for at most.
+    pub(crate) bound: Option<&'a Bound>,
 }
 
 impl<'a> Wanted<'a> {
@@ -129,7 +132,18 @@ impl<'a> Wanted<'a> {
             binding: Binding::of(request.app.definition(), &request.extras),
             must_be_new: request.force_refresh || request.claims_challenge.is_some(),
             min_validity: request.min_validity,
+            bound: request.bound.as_ref(),
         }
+    }
+
+    /// Whether the policy lets this token be the answer. One that came for what may be asked for is the provider's answer to
+    /// it, and would come again.
+    fn may_be(&self, token: &AccessToken) -> bool {
+        let authority = &self.app.definition().authority;
+        self.bound.is_none_or(|bound| {
+            bound.admits(&token.scopes, authority)
+                || token.asked_for().is_some_and(|asked| bound.admits(&asked, authority))
+        })
     }
 }
 
@@ -160,7 +174,8 @@ pub(crate) fn find_access_token(
     let find = |remaining| {
         hosts_of(wanted.app).find_map(|environment| {
             let query = AccessTokenQuery { environment, ..query };
-            let found = cache.find_access_token(&query, now, remaining)?;
+            let may_be = |token: &AccessToken| wanted.may_be(token);
+            let found = cache.find_access_token_among(&query, now, remaining, may_be)?;
             wanted.binding.admits(&found.token_type).then_some(found)
         })
     };

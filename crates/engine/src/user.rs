@@ -147,11 +147,6 @@ impl User {
         self.apps.list()
     }
 
-    /// Closes an application. Its tokens stay: they belong to the user, and the same definition finds them again.
-    pub fn close_app(&self, id: &AppId) -> bool {
-        self.apps.close(id)
-    }
-
     /// Opens a managed identity: the one that this definition names already, or a new one.
     ///
     /// # Errors
@@ -168,11 +163,6 @@ impl User {
     /// The open managed identity with this id.
     pub fn find_managed_identity(&self, id: &AppId) -> Option<Arc<ManagedIdentityApplication>> {
         self.managed_identities.find(id)
-    }
-
-    /// Closes a managed identity. Its tokens stay.
-    pub fn close_managed_identity(&self, id: &AppId) -> bool {
-        self.managed_identities.close(id)
     }
 
     /// A look at the cache. Hold it briefly, and never over an await.

@@ -9,6 +9,7 @@
 
 mod admission;
 mod asker;
+mod bound;
 mod denial;
 mod grant;
 mod rule;
@@ -22,9 +23,10 @@ use valetkey_model::{Caller, Partition, UnixTime};
 
 pub use admission::{CallerRule, ProgramFile, Refusal, admit, is_running};
 pub use asker::{Asker, ProgramKey};
+pub use bound::Bound;
 pub use denial::Denial;
 pub use grant::{Grant, Grants, Question, Word};
-pub use rule::{Ceiling, Consent, Rule, RuleRefusal, Who};
+pub use rule::{Ceiling, Consent, DeclaredApp, NamedApp, Rule, RuleRefusal, Who};
 pub use service::{
     Clientele, Members, ServiceDenial, Users, decide_connection, decide_on_shared_administration,
 };
@@ -152,12 +154,14 @@ pub fn decide<T: Subject>(
     policy: &Policy,
     asker: &Arc<Asker>,
     grants: &Grants,
-    request: T,
+    mut request: T,
     now: UnixTime,
 ) -> Decision<T> {
-    if let Err(denial) = check(policy, asker, &request) {
-        return Decision::Denied(denial);
-    }
+    let bound = match check(policy, asker, &request) {
+        Ok(rule) => rule.and_then(Rule::bound),
+        Err(denial) => return Decision::Denied(denial),
+    };
+    request.accept_bound(bound);
     let Some(account) = request.account() else { return authorize(asker, request) };
     let purpose = Purpose { application: request.application(), account, scopes: request.scopes() };
     match decide_on_account(policy, asker, grants, purpose, now) {
@@ -171,7 +175,12 @@ fn authorize<T>(asker: &Arc<Asker>, request: T) -> Decision<T> {
     Decision::Authorized(Authorized { asker: Arc::clone(asker), request })
 }
 
-fn check<T: Subject>(policy: &Policy, asker: &Asker, request: &T) -> Result<(), Denial> {
+/// The rule that fits, if any does.
+fn check<'a, T: Subject>(
+    policy: &'a Policy,
+    asker: &Asker,
+    request: &T,
+) -> Result<Option<&'a Rule>, Denial> {
     if let Admission::Hosts(hosts) = &policy.authorities {
         let is_foreign = |site: &str| !hosts.iter().any(|host| host == site);
         let site = request.authority().site();
@@ -188,10 +197,9 @@ fn check<T: Subject>(policy: &Policy, asker: &Asker, request: &T) -> Result<(), 
     {
         return Err(Denial::InstanceDiscovery { url: url.to_owned() });
     }
-    match Rule::find(&policy.rules, asker, Some(request.application())) {
-        Some(rule) => rule.check(request),
-        None => Ok(()),
-    }
+    let rule = Rule::find(&policy.rules, asker, Some(request.application()));
+    rule.map_or(Ok(()), |rule| rule.check(request))?;
+    Ok(rule)
 }
 
 /// Decides whether `asker` may use an account; the question to put to the person, if only that can tell. Of what is asked for
@@ -262,7 +270,36 @@ pub fn decide_on_cache<T: CacheSubject>(
     Ok(Authorized { asker: Arc::clone(asker), request })
 }
 
-/// Decides whether `asker` may administer what is the user's own: grants, secrets, keys, the cache as a whole.
+/// Decides whether `asker` may have anything done at all. Whether a rule that allows nothing fits may depend on the
+/// application: of an `errand` that names one, that is left to the decision on it where an earlier rule is about
+/// applications.
+///
+/// # Errors
+/// When nothing is.
+pub fn decide_on_entry(policy: &Policy, asker: &Asker, errand: Errand) -> Result<(), Denial> {
+    let is_first = |rule: &&Rule| match (&rule.who.apps, errand) {
+        (None, _) => true,
+        (Some(_), Errand::OfAnApplication) => !rule.denies,
+        (Some(_), Errand::Other) => false,
+    };
+    let mut fitting = policy.rules.iter().filter(|rule| rule.who.fits_asker(asker));
+    match fitting.find(is_first) {
+        Some(rule) if rule.denies => Err(rule.refuse(RuleRefusal::Everything)),
+        _ => Ok(()),
+    }
+}
+
+/// What somebody has come for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Errand {
+    /// Something of an application's, and which one is yet to be seen.
+    OfAnApplication,
+    /// Anything else.
+    Other,
+}
+
+/// Decides whether `asker` may administer what is the user's own: grants, secrets, keys, the lock, the record, the cache as a
+/// whole.
 ///
 /// # Errors
 /// When the first rule that fits leaves that to others, or says nothing of it and the program is in a sandbox.

@@ -6,6 +6,7 @@ use valetkey_model::{Authority, AuthorityKind, Partition, ScopeSet};
 
 use crate::Denial;
 use crate::asker::Asker;
+use crate::bound::Bound;
 use crate::subject::{Account, Application, Subject};
 
 /// A rule.
@@ -36,12 +37,30 @@ pub struct Who {
     pub programs: Option<Vec<PathBuf>>,
     /// Units of systemd's.
     pub units: Option<Vec<String>>,
-    /// Applications, by their names in the configuration or their client ids.
-    pub apps: Option<Vec<String>>,
+    /// Applications.
+    pub apps: Option<Vec<NamedApp>>,
+}
+
+/// An application that a rule names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NamedApp {
+    /// As the rule names it: by its name in the configuration, or its client id.
+    pub name: String,
+    /// What the configuration declares by this name. Whoever opens it by a definition of its own opens the same.
+    pub declared: Option<DeclaredApp>,
+}
+
+/// By what an application that the configuration declares is known, however it is opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeclaredApp {
+    /// RFC 6749 `client_id`.
+    pub client_id: String,
+    /// The provider's names in the cache.
+    pub environments: Vec<String>,
 }
 
 /// What may be asked for: of each list that is given, a member; of an empty one, nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Ceiling {
     /// Accounts, by user name, whose case is ignored, or home account id.
     pub accounts: Option<Vec<String>>,
@@ -81,6 +100,9 @@ pub enum RuleRefusal {
     /// Tokens for this resource.
     #[error("does not allow this program tokens for {0}")]
     Audience(String),
+    /// A field of the program's own that says what the token is for.
+    #[error("bounds what this program's tokens are for, and does not allow it the field {0:?}")]
+    Field(String),
     /// To ask the person for anything.
     #[error("does not allow this program to ask the person")]
     Asking,
@@ -108,10 +130,16 @@ impl Rule {
         if !admits(self.ceiling.authorities.as_ref(), |site| site == authority.site()) {
             return refuse(RuleRefusal::Authority(authority.site().to_owned()));
         }
-        if let Some(scopes) = subject.scopes()
-            && let Some(refusal) = self.ceiling.find_refused_scope(scopes, authority)
-        {
+        let scopes = [subject.scopes(), subject.scopes_for_later()].into_iter().flatten();
+        let mut scopes = scopes.flat_map(ScopeSet::iter);
+        if let Some(refusal) = self.ceiling.find_refused_scope(&mut scopes, authority) {
             return refuse(refusal);
+        }
+        let fields = subject.extra_fields();
+        if self.ceiling.bounds_tokens()
+            && let Some(name) = fields.into_iter().find(|name| names_a_target(name))
+        {
+            return refuse(RuleRefusal::Field(name.to_owned()));
         }
         match self.forbids_asking && subject.asks_the_person() {
             true => refuse(RuleRefusal::Asking),
@@ -126,15 +154,26 @@ impl Rule {
         }
     }
 
+    /// The token of a managed identity is good for whatever the identity may do there: for all scopes of the resource.
     pub(crate) fn check_resource(&self, resource: Option<&str>) -> Result<(), Denial> {
         if self.denies {
             return Err(self.refuse(RuleRefusal::Everything));
         }
         let Some(resource) = resource else { return Ok(()) };
-        match admits(self.ceiling.audiences.as_ref(), |named| is_same(named, resource)) {
+        let of_all_scopes = |named: &String| {
+            named.strip_suffix("/.default").is_some_and(|named| is_same(named, resource))
+        };
+        let is_admitted = admits(self.ceiling.audiences.as_ref(), |named| is_same(named, resource))
+            && admits(self.ceiling.scopes.as_ref(), of_all_scopes);
+        match is_admitted {
             true => Ok(()),
             false => Err(self.refuse(RuleRefusal::Audience(resource.to_owned()))),
         }
+    }
+
+    /// What a token at hand may be good for at most.
+    pub(crate) fn bound(&self) -> Option<Bound> {
+        Bound::of(&self.ceiling)
     }
 
     pub(crate) fn refuse(&self, refusal: RuleRefusal) -> Denial {
@@ -149,18 +188,47 @@ impl Rule {
 
 impl Who {
     fn fits(&self, asker: &Asker, application: Option<Application<'_>>) -> bool {
+        self.fits_asker(asker)
+            && admits(self.apps.as_ref(), |named| {
+                application.is_some_and(|application| named.is(application))
+            })
+    }
+
+    /// Whether it fits who asks, for whichever application.
+    pub(crate) fn fits_asker(&self, asker: &Asker) -> bool {
         admits(self.users.as_ref(), |user| user == asker.partition())
             && admits(self.programs.as_ref(), |program| asker.runs(program))
             && admits(self.units.as_ref(), |unit| asker.unit.as_ref() == Some(unit))
-            && admits(self.apps.as_ref(), |named| {
-                application.is_some_and(|application| application.is_called(named))
-            })
+    }
+}
+
+impl NamedApp {
+    fn is(&self, application: Application<'_>) -> bool {
+        application.name == Some(&self.name)
+            || application.client_id.eq_ignore_ascii_case(&self.name)
+            || self.declared.as_ref().is_some_and(|declared| declared.is(application))
+    }
+}
+
+impl DeclaredApp {
+    fn is(&self, application: Application<'_>) -> bool {
+        self.client_id.eq_ignore_ascii_case(application.client_id)
+            && self.environments.iter().any(|known| known == application.environment)
     }
 }
 
 impl Ceiling {
-    fn find_refused_scope(&self, scopes: &ScopeSet, authority: &Authority) -> Option<RuleRefusal> {
-        for scope in scopes.iter() {
+    /// Whether it says what tokens may be for.
+    pub(crate) fn bounds_tokens(&self) -> bool {
+        self.scopes.is_some() || self.audiences.is_some()
+    }
+
+    pub(crate) fn find_refused_scope<'a>(
+        &self,
+        scopes: impl Iterator<Item = &'a str>,
+        authority: &Authority,
+    ) -> Option<RuleRefusal> {
+        for scope in scopes {
             let wanted = qualify(scope, authority);
             if !admits(self.scopes.as_ref(), |named| qualify(named, authority) == wanted) {
                 return Some(RuleRefusal::Scope(scope.to_owned()));
@@ -195,6 +263,15 @@ fn qualify<'a>(scope: &'a str, authority: &Authority) -> Qualified<'a> {
         }
         None => Qualified { audience: None, name: scope },
     }
+}
+
+/// Whether a field of a token request says what the token is for, or whose it is, beside `scope`: RFC 8693 section 2.1,
+/// RFC 8707, RFC 9396. Servers differ in whether they look at the case.
+fn names_a_target(field: &str) -> bool {
+    const NAMES: [&str; 4] = ["audience", "authorization_details", "resource", "scope"];
+    const BEGINNINGS: [&str; 3] = ["actor_", "requested_", "subject_"];
+    let field = field.to_ascii_lowercase();
+    NAMES.contains(&&*field) || BEGINNINGS.iter().any(|beginning| field.starts_with(beginning))
 }
 
 fn is_same(one: &str, other: &str) -> bool {

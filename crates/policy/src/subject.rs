@@ -2,6 +2,8 @@
 
 use valetkey_model::{AccountId, Authority, ScopeSet};
 
+use crate::bound::Bound;
+
 /// What can be asked for.
 pub trait Subject {
     /// The provider that answering would speak to.
@@ -14,6 +16,19 @@ pub trait Subject {
     fn scopes(&self) -> Option<&ScopeSet> {
         None
     }
+
+    /// What the person is to consent to beside that, for later.
+    fn scopes_for_later(&self) -> Option<&ScopeSet> {
+        None
+    }
+
+    /// The names of the form fields of the program's own that the provider would be sent.
+    fn extra_fields(&self) -> Vec<&str> {
+        Vec::new()
+    }
+
+    /// Takes note of what a token at hand may be good for at most, to be the answer.
+    fn accept_bound(&mut self, _bound: Option<Bound>) {}
 
     /// Whose tokens are used, once that is known.
     fn account(&self) -> Option<Account<'_>> {
@@ -49,6 +64,8 @@ pub trait Subject {
 pub struct Application<'a> {
     /// RFC 6749 `client_id`.
     pub client_id: &'a str,
+    /// The provider's name in the cache.
+    pub environment: &'a str,
     /// Its name in the configuration.
     pub name: Option<&'a str>,
     /// Whether its tokens are where other programs of the user find them.
@@ -75,12 +92,6 @@ pub struct Purpose<'a> {
     pub account: Account<'a>,
     /// For which scopes; `None` where no token is asked for.
     pub scopes: Option<&'a ScopeSet>,
-}
-
-impl Application<'_> {
-    pub(crate) fn is_called(&self, name: &str) -> bool {
-        self.name == Some(name) || self.client_id.eq_ignore_ascii_case(name)
-    }
 }
 
 impl Account<'_> {

@@ -7,6 +7,8 @@ use valetkey_model::{Program, Unidentified};
 
 use super::*;
 
+mod rules;
+
 struct To {
     authority: Authority,
     proxies: Vec<&'static str>,
@@ -19,7 +21,7 @@ impl Subject for To {
     }
 
     fn application(&self) -> Application<'_> {
-        Application { client_id: "client", name: None, is_shared: true }
+        Application { client_id: "client", environment: "there", name: None, is_shared: true }
     }
 
     fn proxies(&self) -> Vec<&str> {
@@ -146,6 +148,8 @@ struct Wanted {
     authority: Authority,
     application: Application<'static>,
     scopes: ScopeSet,
+    later: ScopeSet,
+    field: Option<&'static str>,
     account: AccountId,
     is_sign_in: bool,
 }
@@ -154,8 +158,15 @@ impl Wanted {
     fn new() -> Self {
         Self {
             authority: authority("https://login.microsoftonline.com/common"),
-            application: Application { client_id: "c1", name: Some("mail"), is_shared: true },
+            application: Application {
+                client_id: "c1",
+                environment: "login.microsoftonline.com",
+                name: Some("mail"),
+                is_shared: true,
+            },
             scopes: ScopeSet::from_target("User.Read"),
+            later: ScopeSet::default(),
+            field: None,
             account: AccountId::new("uid.utid").unwrap(),
             is_sign_in: false,
         }
@@ -173,6 +184,14 @@ impl Subject for Wanted {
 
     fn scopes(&self) -> Option<&ScopeSet> {
         Some(&self.scopes)
+    }
+
+    fn scopes_for_later(&self) -> Option<&ScopeSet> {
+        Some(&self.later)
+    }
+
+    fn extra_fields(&self) -> Vec<&str> {
+        self.field.into_iter().collect()
     }
 
     fn account(&self) -> Option<Account<'_>> {
@@ -193,137 +212,6 @@ const NOW: UnixTime = UnixTime::from_seconds(1_000);
 
 fn with_rules(rules: Vec<Rule>) -> Policy {
     Policy { rules, ..Policy::of_user() }
-}
-
-fn check_rule(rule: Rule, wanted: &Wanted, expected: Option<&str>) {
-    let decision = decide(
-        &with_rules(vec![rule.clone()]),
-        &asker(None),
-        &Grants::default(),
-        wanted.clone(),
-        NOW,
-    );
-    let said = decision.without_asking().err().map(|denial| denial.to_string());
-    match (expected, &said) {
-        (None, None) => {}
-        (Some(part), Some(said)) if said.contains(part) => {}
-        _ => panic!("{rule:?} says {said:?} instead of {expected:?}"),
-    }
-}
-
-fn list(members: &[&str]) -> Option<Vec<String>> {
-    Some(members.iter().map(|member| (*member).to_owned()).collect())
-}
-
-#[test]
-fn a_rule_allows_what_it_names_and_nothing_else_of_that_kind() {
-    let wanted = Wanted::new();
-    let ceiling = |ceiling| Rule { name: "rule 1".to_owned(), ceiling, ..Rule::default() };
-    let accounts =
-        |members: &[&str]| ceiling(Ceiling { accounts: list(members), ..Ceiling::default() });
-    check_rule(accounts(&["alice@contoso.com"]), &wanted, None);
-    check_rule(accounts(&["uid.utid"]), &wanted, None);
-    check_rule(
-        accounts(&["bob@contoso.com"]),
-        &wanted,
-        Some(
-            "rule 1 of the daemon's configuration does not allow this program the account Alice@Contoso.com",
-        ),
-    );
-    check_rule(accounts(&[]), &wanted, Some("the account"));
-    let authorities =
-        |members: &[&str]| ceiling(Ceiling { authorities: list(members), ..Ceiling::default() });
-    check_rule(authorities(&["login.microsoftonline.com"]), &wanted, None);
-    check_rule(
-        authorities(&["login.example"]),
-        &wanted,
-        Some("the provider login.microsoftonline.com"),
-    );
-    let scopes =
-        |members: &[&str]| ceiling(Ceiling { scopes: list(members), ..Ceiling::default() });
-    check_rule(scopes(&["User.Read", "Mail.Read"]), &wanted, None);
-    check_rule(scopes(&["https://graph.microsoft.com/User.Read"]), &wanted, None);
-    check_rule(scopes(&["user.read"]), &wanted, Some("the scope User.Read"));
-    check_rule(scopes(&["https://elsewhere.example/User.Read"]), &wanted, Some("the scope"));
-    let audiences =
-        |members: &[&str]| ceiling(Ceiling { audiences: list(members), ..Ceiling::default() });
-    check_rule(audiences(&["https://graph.microsoft.com/"]), &wanted, None);
-    check_rule(
-        audiences(&["https://vault.azure.net"]),
-        &wanted,
-        Some("tokens for https://graph.microsoft.com"),
-    );
-    let vault = Wanted {
-        scopes: ScopeSet::from_target("https://vault.azure.net/.default"),
-        ..wanted.clone()
-    };
-    check_rule(audiences(&["https://vault.azure.net"]), &vault, None);
-    let options = AuthorityOptions { oidc: true, validate: true };
-    let elsewhere = Authority::parse("https://login.example.com/t", options).unwrap();
-    let nameless = Wanted { authority: elsewhere, ..wanted };
-    check_rule(audiences(&["https://graph.microsoft.com"]), &nameless, Some("names no resource"));
-}
-
-#[test]
-fn a_rule_fits_by_all_that_it_names_of_the_caller() {
-    let wanted = Wanted::new();
-    let denying = |who| Rule { name: "it".to_owned(), denies: true, who, ..Rule::default() };
-    let denied = Some("it of the daemon's configuration allows this program nothing");
-    let whos = [
-        (Who::default(), true),
-        (Who { users: Some(vec![Partition::of_uid(1000)]), ..Who::default() }, true),
-        (Who { users: Some(vec![Partition::of_uid(1001)]), ..Who::default() }, false),
-        (Who { users: Some(Vec::new()), ..Who::default() }, false),
-        (Who { programs: Some(vec!["/usr/bin/mail".into()]), ..Who::default() }, true),
-        (Who { programs: Some(vec!["/usr/bin/other".into()]), ..Who::default() }, false),
-        (Who { units: list(&["mail.service"]), ..Who::default() }, true),
-        (Who { units: list(&["other.service"]), ..Who::default() }, false),
-        (Who { apps: list(&["mail"]), ..Who::default() }, true),
-        (Who { apps: list(&["C1"]), ..Who::default() }, true),
-        (Who { apps: list(&["c2"]), ..Who::default() }, false),
-        (Who { apps: list(&["mail"]), units: list(&["other.service"]), ..Who::default() }, false),
-    ];
-    for (who, fits) in whos {
-        check_rule(denying(who), &wanted, denied.filter(|_| fits));
-    }
-}
-
-#[test]
-fn the_first_rule_that_fits_decides() {
-    let allowing = Rule { who: Who { apps: list(&["mail"]), ..Who::default() }, ..Rule::default() };
-    let denying = Rule { denies: true, ..Rule::default() };
-    for (rules, expected) in
-        [(vec![allowing.clone(), denying.clone()], true), (vec![denying, allowing], false)]
-    {
-        let decision =
-            decide(&with_rules(rules), &asker(None), &Grants::default(), Wanted::new(), NOW);
-        assert_eq!(decision.without_asking().is_ok(), expected);
-    }
-}
-
-#[test]
-fn a_rule_may_keep_the_person_from_being_asked() {
-    let rule = Rule { forbids_asking: true, ..Rule::default() };
-    check_rule(rule.clone(), &Wanted::new(), None);
-    check_rule(rule.clone(), &Wanted { is_sign_in: true, ..Wanted::new() }, Some("ask the person"));
-    let rule = Rule { consent: Some(Consent::Ask), ..rule };
-    check_rule(rule, &Wanted::new(), Some("ask the person"));
-}
-
-#[test]
-fn administration_is_for_whom_the_first_rule_that_fits_lets() {
-    let rule = |may_administer, denies| vec![Rule { may_administer, denies, ..Rule::default() }];
-    for (rules, expected) in [
-        (Vec::new(), true),
-        (rule(None, false), true),
-        (rule(Some(true), false), true),
-        (rule(Some(false), false), false),
-        (rule(None, true), false),
-    ] {
-        let policy = with_rules(rules);
-        assert_eq!(decide_on_own_administration(&policy, &asker(None)).is_ok(), expected);
-        assert_eq!(decide_on_cache(&policy, &asker(None), In).is_ok(), expected);
-    }
 }
 
 fn asking() -> Policy {

@@ -11,9 +11,10 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use valetkey_cache::{Account, Entry};
 use valetkey_engine::{
-    AccountSelector, AccountsRequest, Attendant, ClientApplication, Completion, Definition, Engine,
-    Error, Extras, Flow, FlowKind, FlowRequest, FlowStatus, Grant, GrantRequest, Hints, Invitation,
-    Patience, Ports, SilentRequest, TokenAnswer, User, Visit,
+    AccountSelector, AccountsRequest, Attendant, ClientApplication, Completion, CompletionRequest,
+    Definition, Engine, Error, Extras, Flow, FlowKind, FlowRequest, FlowStatus, FoundAccount,
+    Grant, GrantRequest, Hints, Invitation, Patience, Ports, SilentRequest, TokenAnswer, User,
+    Visit,
 };
 use valetkey_model::{
     AccountId, Authority, AuthorityOptions, Caller, ClientId, Partition, ScopeSet, UnixTime,
@@ -176,6 +177,7 @@ impl TestWorld {
             min_validity: 0,
             client_assertion: None,
             extras: Extras::default(),
+            bound: None,
             correlation_id: self.engine.new_correlation_id(),
         }
     }
@@ -206,6 +208,7 @@ impl TestWorld {
             claims_challenge: None,
             client_assertion: None,
             extras: Extras::default(),
+            bound: None,
             correlation_id: self.engine.new_correlation_id(),
         }
     }
@@ -254,7 +257,17 @@ impl TestWorld {
         redirect: BTreeMap<String, String>,
     ) -> Result<FlowStatus, Error> {
         let completion = Completion { parameters: redirect, ..Completion::default() };
-        self.engine.complete_flow(&self.user().await, flow, completion).await
+        self.complete_with(flow, completion).await
+    }
+
+    /// Hands in whatever the caller of a flow brings back.
+    pub async fn complete_with(
+        &self,
+        flow: &Arc<Flow>,
+        completion: Completion,
+    ) -> Result<FlowStatus, Error> {
+        let request = CompletionRequest { app: Arc::clone(&flow.app), completion };
+        self.engine.complete_flow(&self.user().await, flow, self.authorize(request)).await
     }
 
     /// A person signs in to an application by the authorization code flow, and all goes well.
@@ -311,8 +324,10 @@ impl TestWorld {
 
     /// A person signs out of an application.
     pub async fn sign_out(&self, app: &Arc<ClientApplication>, person: &str) -> Result<(), Error> {
-        let request = self.accounts_request(app, Some(self.account_id(app, person)));
-        self.engine.sign_out(&self.user().await, &self.authorize(request)).await
+        let user = self.user().await;
+        let account = self.engine.account(&user, app, &self.account_id(app, person)).await?;
+        let request = self.accounts_request(app, Some(account));
+        self.engine.sign_out(&user, &self.authorize(request)).await
     }
 
     /// A person's home account id at the provider of an application.
@@ -336,7 +351,7 @@ impl TestWorld {
     fn accounts_request(
         &self,
         app: &Arc<ClientApplication>,
-        account: Option<AccountId>,
+        account: Option<FoundAccount>,
     ) -> AccountsRequest {
         let correlation_id = self.engine.new_correlation_id();
         AccountsRequest { app: Arc::clone(app), account, correlation_id }

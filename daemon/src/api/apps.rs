@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
 use valetkey_engine::{ClientApplication, ClientType, ManagedIdentityApplication};
-use valetkey_proto::v1::{App, Apps, ClientKind, ErrorCode, OpenAppRequest};
+use valetkey_proto::v1::{App, Apps, ClientKind, OpenAppRequest};
 
 use super::Api;
 use super::answer::{empty, failed, json};
@@ -77,7 +77,8 @@ pub(super) async fn get(
     }
 }
 
-/// Closes an application. Its tokens stay: signing out is another matter.
+/// Closes an application for its program. Its tokens stay: signing out is another matter. What other programs of the user may
+/// have open as well stays open for them, and leaves memory when nobody has used it for long.
 pub(super) async fn delete(
     State(api): State<Arc<Api>>,
     Extension(session): Extension<Arc<Session>>,
@@ -87,7 +88,6 @@ pub(super) async fn delete(
         if let Some(opened) = api.broker.find_managed_identity(&session, &app) {
             session.forget(opened.app.id());
             api.broker.close_in_memory(&opened.app.definition().partition);
-            opened.user.close_managed_identity(opened.app.id());
             return Ok(());
         }
         let opened = api.broker.find_app(&session, &app).await?;
@@ -95,12 +95,7 @@ pub(super) async fn delete(
         if let Some(partition) = &opened.app.definition().partition {
             api.broker.close_in_memory(partition);
         }
-        match opened.user.close_app(opened.app.id()) {
-            true => Ok(()),
-            false => {
-                Err(Failure::request(ErrorCode::UnknownApp, format!("no open application {app:?}")))
-            }
-        }
+        Ok::<_, Failure>(())
     };
     match closed.await {
         Ok(()) => empty(StatusCode::NO_CONTENT),

@@ -27,6 +27,9 @@ pub(super) async fn get(
     Extension(session): Extension<Arc<Session>>,
     Query(wanted): Query<Wanted>,
 ) -> Response<Body> {
+    if let Err(failure) = api.broker.decide_on_own_administration(&session).await {
+        return failed(&failure, &api.broker.engine().new_correlation_id());
+    }
     let (usual, most) = AUDIT_RECORDS;
     let limit = wanted.limit.unwrap_or(usual).min(most);
     let _turn = session.share().take_turn().await;

@@ -9,7 +9,7 @@ use axum::http::{Response, StatusCode};
 use valetkey_proto::v1::Diagnosis;
 
 use super::Api;
-use super::answer::json;
+use super::answer::{failed, json};
 use super::status;
 use crate::diagnosis;
 use crate::session::Session;
@@ -18,6 +18,9 @@ pub(super) async fn get(
     State(api): State<Arc<Api>>,
     Extension(session): Extension<Arc<Session>>,
 ) -> Response<Body> {
+    if let Err(failure) = api.broker.decide_on_own_administration(&session).await {
+        return failed(&failure, &api.broker.engine().new_correlation_id());
+    }
     let status = status::tell(&api, &session).await;
     let mut findings = diagnosis::of_daemon(&status, api.broker.engine().now());
     findings.extend(diagnosis::of_surroundings(&api.process.surroundings).await);

@@ -94,8 +94,7 @@ pub(super) async fn complete(
 ) -> Response<Body> {
     let completed = async {
         let (user, flow) = api.broker.find_flow(&session, &flow).await?;
-        let completion = from_wire::completion(&flow.app, request)?;
-        let status = api.broker.engine().complete_flow(&user, &flow, completion).await?;
+        let status = api.broker.complete_flow(&session, (&user, &flow), request).await?;
         api.broker.settle_flow(&session, (&user, &flow), &status).await?;
         Ok::<_, Failure>((flow, status))
     };

@@ -26,11 +26,14 @@ pub(super) async fn lock(
     Extension(session): Extension<Arc<Session>>,
     Query(wish): Query<Wish>,
 ) -> Response<Body> {
-    let locked = match api.whose(&session) {
-        Whose::Users(user) if !wish.everybody => lock_own(&api, user).await,
-        _ => lock_store(&api, &session).await,
+    let locked = async {
+        api.broker.decide_on_own_administration(&session).await?;
+        match api.whose(&session) {
+            Whose::Users(user) if !wish.everybody => lock_own(&api, user).await,
+            _ => lock_store(&api, &session).await,
+        }
     };
-    confirm(&api, &session, AuditAct::Locked, locked)
+    confirm(&api, &session, AuditAct::Locked, locked.await)
 }
 
 #[derive(Deserialize)]
@@ -61,9 +64,10 @@ pub(super) async fn unlock(
     confirm(&api, &session, AuditAct::Unlocked, unlocked)
 }
 
-/// Whoever may guess at the store's passphrase makes others wait for their turn; and where there is none to guess, whoever may
-/// not administer must not open what somebody locked.
+/// Whoever may guess at the store's passphrase makes others wait for their turn, and whoever may not administer must not open
+/// what somebody locked.
 async fn unlock_for(api: &Api, session: &Session, passphrase: Secret) -> Result<(), Failure> {
+    api.broker.decide_on_own_administration(session).await?;
     let engine = api.broker.engine();
     let was_locked = api.store.report().locked;
     if let own @ Whose::Users(user) = &api.whose(session) {
@@ -80,7 +84,6 @@ async fn unlock_for(api: &Api, session: &Session, passphrase: Secret) -> Result<
     if api.store.awaits_passphrase() {
         api.store.unlock(passphrase, session.caller().process).await?;
     } else if api.store.report().locked {
-        api.broker.decide_on_own_administration(session).await?;
         api.store.reopen().await?;
     }
     if was_locked {

@@ -8,6 +8,7 @@ mod brake;
 mod cache;
 mod diagnosis;
 mod door;
+mod entry;
 mod events;
 mod flows;
 mod grants;
@@ -28,6 +29,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Method, Response, Uri, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
 use axum::routing::{delete, get, post, put};
 use valetkey_proto::v1::ErrorCode;
@@ -71,9 +73,20 @@ pub use status::Process;
 
 /// The routes of `/v1`.
 pub fn router(api: Arc<Api>) -> Router {
+    let (with, without) = (entry::with_an_application, entry::without_one);
+    // Whoever may have nothing is still told of whom, and how to speak to it.
     Router::new()
         .route(route::STATUS, get(status::get))
         .route(route::OPENAPI, get(openapi))
+        .merge(of_applications().route_layer(from_fn_with_state(Arc::clone(&api), with)))
+        .merge(of_the_user().route_layer(from_fn_with_state(Arc::clone(&api), without)))
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .with_state(api)
+}
+
+fn of_applications() -> Router<Arc<Api>> {
+    Router::new()
         .route(route::APPS, get(apps::get).post(apps::post))
         .route(route::APP, delete(apps::delete))
         .route(route::ACCOUNTS, get(accounts::get))
@@ -85,6 +98,10 @@ pub fn router(api: Arc<Api>) -> Router {
         .route(route::FLOWS, post(flows::start))
         .route(route::FLOW, get(flows::wait).delete(flows::cancel))
         .route(route::COMPLETE, post(flows::complete))
+}
+
+fn of_the_user() -> Router<Arc<Api>> {
+    Router::new()
         .route(route::EVENTS, get(events::get))
         .route(route::DIAGNOSIS, get(diagnosis::get))
         .route(route::AUDIT, get(audit::get))
@@ -98,9 +115,6 @@ pub fn router(api: Arc<Api>) -> Router {
         .route(route::UNLOCK, post(lock::unlock))
         .route(route::KEYS_ROTATE, post(keys::rotate))
         .route(route::SECRET, put(secrets::put).delete(secrets::delete))
-        .fallback(not_found)
-        .method_not_allowed_fallback(method_not_allowed)
-        .with_state(api)
 }
 
 async fn openapi() -> Response<Body> {

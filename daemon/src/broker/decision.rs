@@ -4,11 +4,15 @@
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 
-use valetkey_engine::{ClientApplication, Flow, FlowStatus, SilentRequest, TokenAnswer, User};
+use valetkey_engine::{
+    ClientApplication, Flow, FlowStatus, FoundAccount, SilentRequest, TokenAnswer, User,
+    account_for_policy,
+};
 use valetkey_model::{AccountId, Executable, Program, Unidentified};
 use valetkey_policy::{
-    Account, Asker, Authorized, Decision, Denial, Grant, Grants, ProgramKey, Purpose, Question,
-    Subject, Word, decide, decide_on_account, decide_on_own_administration, is_running,
+    Account, Asker, Authorized, Decision, Denial, Errand, Grant, Grants, ProgramKey, Purpose,
+    Question, Subject, Word, decide, decide_on_account, decide_on_entry,
+    decide_on_own_administration, is_running,
 };
 use valetkey_proto::v1::{AuditAct, AuditedProgram};
 
@@ -139,6 +143,40 @@ impl Broker {
                 Err(denial) => return Err(self.deny(session, denial)),
             }
         }
+    }
+
+    /// Leaves out of a list the accounts that a rule does not let this program use.
+    pub(super) async fn leave_out_foreign(
+        &self,
+        session: &Session,
+        app: &ClientApplication,
+        mut accounts: Vec<FoundAccount>,
+    ) -> Result<Vec<FoundAccount>, Failure> {
+        let in_force = self.configuration.in_force();
+        let policy = in_force.policy();
+        if !policy.looks_at_accounts() {
+            return Ok(accounts);
+        }
+        let (asker, now) = (self.asker(session, &in_force).await?, self.engine.now());
+        let application = app.definition().application();
+        accounts.retain(|account| {
+            let account = account_for_policy(account);
+            let purpose = Purpose { application, account, scopes: None };
+            decide_on_account(policy, &asker, &NO_GRANTS, purpose, now).is_ok()
+        });
+        Ok(accounts)
+    }
+
+    /// Whether the caller may have anything done at all.
+    ///
+    /// # Errors
+    /// The denial.
+    pub async fn decide_on_entry(&self, session: &Session, errand: Errand) -> Result<(), Failure> {
+        self.configuration.keep_up(self.engine.now()).await;
+        let in_force = self.configuration.in_force();
+        let asker = self.asker(session, &in_force).await?;
+        decide_on_entry(in_force.policy(), &asker, errand)
+            .map_err(|denial| self.deny(session, denial))
     }
 
     /// Whether the caller may administer what is the user's.

@@ -50,10 +50,10 @@ impl Broker {
         self.open_defined(session, in_force, &request, definition, Some(declared)).await
     }
 
-    /// Opens all public applications that are declared.
+    /// Opens all public applications that are declared and that the policy lets this program open.
     ///
     /// # Errors
-    /// When the store is locked or unreadable, or the policy says no.
+    /// When the store is locked or unreadable.
     pub async fn open_public_apps(
         &self,
         session: &Session,
@@ -61,7 +61,10 @@ impl Broker {
     ) -> Result<(), Failure> {
         for (name, app) in in_force.apps() {
             if app.kind == AppKind::Public {
-                self.open_declared(session, in_force, name).await?;
+                match self.open_declared(session, in_force, name).await {
+                    Ok(_) | Err(Failure::Denied(_)) => {}
+                    Err(failure) => return Err(failure),
+                }
             }
         }
         Ok(())

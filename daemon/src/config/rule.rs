@@ -23,24 +23,28 @@ pub struct RuleConfig {
     pub programs: Option<Vec<PathBuf>>,
     /// The systemd units that it fits, as `backup.service`.
     pub units: Option<Vec<String>>,
-    /// The applications that it fits, by their names in this file or their client ids. A rule with this key says nothing of
-    /// who may administer, or use a managed identity.
+    /// The applications that it fits, by their names in this file or their client ids. A name stands for the client id at that
+    /// provider, however a program opens it. A rule with this key says nothing of who may administer, or use a managed
+    /// identity.
     pub apps: Option<Vec<String>>,
-    /// True: nothing is allowed.
+    /// True: nothing is allowed but to read the status; in a rule with `apps`, nothing of these applications.
     pub deny: bool,
-    /// The accounts that may be used, by user name or, which no other library's cache can give another meaning, home account id
-    /// (`valetkey accounts` lists both); any by default.
+    /// The accounts that may be used, listed and signed out, by user name or, which no other library's cache can give another
+    /// meaning, home account id (`valetkey accounts` lists both); any by default.
     pub accounts: Option<Vec<String>>,
     /// The providers that may be spoken to, as `host` or `host:port`; any by default.
     pub authorities: Option<Vec<String>>,
-    /// The scopes that may be asked for; any by default. What a provider puts into a token beyond that is the provider's.
+    /// The scopes that may be asked for, for now or for later; any by default. A cached token that is good for more is no
+    /// answer, and the provider is asked for another one; what it puts into that beyond what it was asked for is the
+    /// provider's. For a managed identity the scope is `/.default` of the resource. With this key or `audiences`, a program
+    /// adds no field of its own to a token request that says what the token is for, such as `resource`.
     pub scopes: Option<Vec<String>>,
-    /// The resources that tokens may be asked for, as `https://graph.microsoft.com`; any by default.
+    /// The resources that tokens may be asked for, as `https://graph.microsoft.com`; any by default. Otherwise as `scopes`.
     pub audiences: Option<Vec<String>>,
     /// Whether the person may be asked, to sign in or for consent; true by default.
     pub may_ask: Option<bool>,
-    /// Whether it may list, answer and revoke grants, set secrets, lock, rotate keys, and move caches in and out; true by
-    /// default.
+    /// Whether it may list, answer and revoke grants, set secrets, lock and unlock, rotate keys, move caches in and out, and
+    /// read the record and the diagnosis; true by default.
     pub may_administer: Option<bool>,
     /// Whether the person is asked before an account is used that another program has signed in; as `[policy]` says by default.
     pub consent: Option<ConsentName>,

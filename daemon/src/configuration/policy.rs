@@ -1,10 +1,14 @@
 //! The policy that a configuration stands for.
 
+use std::collections::BTreeMap;
+
 use url::Url;
 use valetkey_model::Partition;
-use valetkey_policy::{Admission, Ceiling, Policy, Rule, Who};
+use valetkey_oauth::known_aliases;
+use valetkey_policy::{Admission, Ceiling, DeclaredApp, NamedApp, Policy, Rule, Who};
 
-use crate::config::{Config, RuleConfig, UserName};
+use crate::config::{AppConfig, Config, RuleConfig, UserName};
+use crate::from_wire;
 use crate::users::Found;
 
 pub(super) fn policy(config: &Config, users: &Found) -> Policy {
@@ -21,7 +25,9 @@ pub(super) fn policy(config: &Config, users: &Found) -> Policy {
             .forbid_cache_export
             .unwrap_or_else(|| config.serves_several()),
         consent: config.policy.consent.into(),
-        rules: rules.map(|(index, config)| rule(index, config, users)).collect(),
+        rules: rules
+            .map(|(index, rule_config)| rule(index, rule_config, &config.apps, users))
+            .collect(),
         instance_discovery_endpoints: config
             .instance_discovery_endpoints()
             .filter_map(|(_, text)| Url::parse(text).ok())
@@ -30,7 +36,13 @@ pub(super) fn policy(config: &Config, users: &Found) -> Policy {
     }
 }
 
-fn rule(index: usize, config: &RuleConfig, users: &Found) -> Rule {
+fn rule(
+    index: usize,
+    config: &RuleConfig,
+    apps: &BTreeMap<String, AppConfig>,
+    users: &Found,
+) -> Rule {
+    let app = |name: &String| NamedApp { name: name.clone(), declared: declared(apps.get(name)) };
     let place = || format!("the {} of [[rules]]", ordinal(index + 1));
     Rule {
         name: config.name.as_ref().map_or_else(place, |name| format!("the rule {name:?}")),
@@ -38,7 +50,7 @@ fn rule(index: usize, config: &RuleConfig, users: &Found) -> Rule {
             users: config.users.as_ref().map(|named| partitions_of(named, users)),
             programs: config.programs.clone(),
             units: config.units.clone(),
-            apps: config.apps.clone(),
+            apps: config.apps.as_ref().map(|named| named.iter().map(app).collect()),
         },
         denies: config.deny,
         ceiling: Ceiling {
@@ -51,6 +63,17 @@ fn rule(index: usize, config: &RuleConfig, users: &Found) -> Rule {
         may_administer: config.may_administer,
         consent: config.consent.map(Into::into),
     }
+}
+
+/// By what an application of the configuration is known to who opens it without its name.
+fn declared(app: Option<&AppConfig>) -> Option<DeclaredApp> {
+    let definition = from_wire::definition(&app?.definition()).ok()?;
+    let environment = definition.authority.environment();
+    let names = std::iter::once(environment).chain(known_aliases(environment));
+    Some(DeclaredApp {
+        client_id: definition.client_id.as_str().to_owned(),
+        environments: names.map(str::to_owned).collect(),
+    })
 }
 
 fn lower(hosts: &[String]) -> Vec<String> {

@@ -57,6 +57,7 @@ pub fn token_request(
             min_validity: request.min_validity.unwrap_or(0),
             client_assertion,
             extras,
+            bound: None,
             correlation_id,
         }));
     }
@@ -69,6 +70,7 @@ pub fn token_request(
         claims_challenge,
         client_assertion,
         extras,
+        bound: None,
         correlation_id,
     }))
 }

@@ -102,7 +102,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         method: "delete",
         path: route::APP,
         id: "closeApp",
-        summary: "Closes an application. Its tokens stay: signing out is another matter.",
+        summary: "Closes an application for its program; what other programs may use stays open for them. Its tokens stay: signing out is another matter.",
         answers: &[done("It is closed.")],
         errors: &[UnknownApp],
         ..NOTHING

@@ -106,14 +106,16 @@ impl Bucket {
         }
     }
 
-    /// The longest living of the live tokens that are good for at least these scopes.
+    /// The longest living of the live tokens that will do and are good for at least these scopes.
     pub(super) fn find_superset(
         &self,
         tokens: &Tokens,
         scopes: &ScopeSet,
         is_live: impl Fn(Slot) -> bool,
+        will_do: impl Fn(&AccessToken) -> bool,
     ) -> Option<Slot> {
-        let is_superset = |slot: &Slot| scopes.is_subset(&tokens[*slot].scopes);
+        let is_superset =
+            |slot: &Slot| scopes.is_subset(&tokens[*slot].scopes) && will_do(&tokens[*slot]);
         match &self.slots {
             Slots::Few(slots) => slots
                 .iter()

@@ -23,7 +23,7 @@ use crate::credential::Proof;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::possession::Binding;
-use crate::request::{Completion, FlowKind, FlowRequest};
+use crate::request::{Completion, CompletionRequest, FlowKind, FlowRequest};
 use crate::signed_request::Signer;
 use crate::user::User;
 
@@ -195,9 +195,10 @@ impl Engine {
         self: &Arc<Self>,
         user: &Arc<User>,
         flow: &Arc<Flow>,
-        completion: Completion,
+        authorized: Authorized<CompletionRequest>,
     ) -> Result<FlowStatus, Error> {
-        let Completion { parameters, scopes, client_assertion: assertion, fields } = completion;
+        let Completion { parameters, scopes, client_assertion: assertion, fields } =
+            authorized.into_request().completion;
         let pending = match &flow.progress {
             Progress::AuthCode(pending) => pending,
             Progress::Device(_) if parameters.is_empty() && !fields.is_empty() => {

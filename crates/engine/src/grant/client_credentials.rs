@@ -70,6 +70,7 @@ impl Engine {
             binding: Binding::of(request.app.definition(), &request.extras),
             must_be_new: request.must_be_new(),
             min_validity: 0,
+            bound: request.bound.as_ref(),
         };
         find_access_token(&user.cache(), &wanted, provider.realm(), self.now())
     }

@@ -142,6 +142,7 @@ fn silent_part(request: &GrantRequest) -> SilentRequest {
         min_validity: 0,
         client_assertion: request.client_assertion.clone(),
         extras: request.extras.clone(),
+        bound: request.bound.clone(),
         correlation_id: request.correlation_id.clone(),
     }
 }

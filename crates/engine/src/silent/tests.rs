@@ -85,6 +85,7 @@ fn request() -> SilentRequest {
         min_validity: 0,
         client_assertion: None,
         extras: Extras::default(),
+        bound: None,
         correlation_id: CorrelationId::from_random([0; 16]),
     }
 }

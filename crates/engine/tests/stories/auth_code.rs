@@ -164,11 +164,10 @@ fn the_code_can_be_redeemed_for_some_of_the_scopes_and_no_others() {
     ] {
         run(async {
             let story = Story::usual().await;
-            let (engine, user) = (&story.world.engine, story.world.user().await);
             let scopes = Some(ScopeSet::from_target(scopes));
             let parameters = story.redirect.clone();
             let completion = Completion { parameters, scopes, ..Completion::default() };
-            let status = engine.complete_flow(&user, &story.flow, completion).await.unwrap();
+            let status = story.world.complete_with(&story.flow, completion).await.unwrap();
             assert_eq!(tell_status(&status), expected);
             let requests = story.world.http.requests(&code_grant());
             assert_eq!(requests.first().and_then(|it| it.form_value("scope")), asked);

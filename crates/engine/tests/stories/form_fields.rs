@@ -46,8 +46,7 @@ async fn complete_device(world: &TestWorld, flow: &Arc<Flow>) -> String {
 
 async fn add(world: &TestWorld, flow: &Arc<Flow>, fields: ExtraFields) -> Result<(), String> {
     let completion = Completion { fields, ..Completion::default() };
-    let user = world.user().await;
-    let outcome = world.engine.complete_flow(&user, flow, completion).await;
+    let outcome = world.complete_with(flow, completion).await;
     outcome.map(drop).map_err(|error| error.to_string())
 }
 
@@ -110,8 +109,7 @@ fn a_codes_fields_come_with_its_redirect() {
         let parameters = world.entra.sign_in(&visit_of(&flow).auth_uri, "ada");
         let named = fields(&[("token_type", "ssh-cert"), ("req_cnf", "jwk"), ("key_id", "k")]);
         let completion = Completion { parameters, fields: named.clone(), ..Completion::default() };
-        let user = world.user().await;
-        let status = world.engine.complete_flow(&user, &flow, completion).await.unwrap();
+        let status = world.complete_with(&flow, completion).await.unwrap();
         assert_eq!(tell_status(&status), "issued at-1");
         let redeemed = sent(&world, &On::grant("authorization_code"));
         assert_eq!(redeemed.form_value("key_id"), Some("k"));

@@ -7,6 +7,7 @@ mod aging;
 mod aliases;
 mod answers;
 mod auth_code;
+mod bounds;
 mod cloud_shell;
 mod device_code;
 mod discovery;

@@ -70,13 +70,14 @@ impl ExtraFields {
         let mut list: Vec<(String, Zeroizing<String>)> = Vec::new();
         for (name, value) in fields {
             let value = Zeroizing::new(value);
-            if RESERVED.contains(&name.as_str()) {
+            // Servers differ in whether they look at the case.
+            if RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(&name)) {
                 return Err(ExtraFieldError::Reserved { name });
             }
             if name.is_empty() || !name.bytes().all(is_name_byte) {
                 return Err(ExtraFieldError::Name { name });
             }
-            if list.iter().any(|(known, _)| *known == name) {
+            if list.iter().any(|(known, _)| known.eq_ignore_ascii_case(&name)) {
                 return Err(ExtraFieldError::Repeated { name });
             }
             list.push((name, value));
@@ -88,6 +89,11 @@ impl ExtraFields {
     /// Names and values, of which the cache makes a part of its key.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// The names.
+    pub fn names(&self) -> Vec<&str> {
+        self.iter().map(|(name, _)| name).collect()
     }
 
     /// True when there is no field.
@@ -102,7 +108,9 @@ impl HttpRequest {
     #[must_use]
     pub fn with_extra_fields(mut self, extra: &ExtraFields) -> Self {
         if let Body::Form(form) = &mut self.body {
-            form.retain(|(name, _)| !extra.iter().any(|(other, _)| other == name));
+            form.retain(|(name, _)| {
+                !extra.iter().any(|(other, _)| other.eq_ignore_ascii_case(name))
+            });
             form.extend(extra.0.iter().map(|(name, value)| (name.clone().into(), value.clone())));
         }
         self
@@ -136,11 +144,14 @@ mod tests {
         let keys = ["token_type", "req_cnf", "key_id", "client_session", "fmi_path"];
         check(&keys, Ok(&keys));
         for name in RESERVED {
-            check(&["a", name], Err(ExtraFieldError::Reserved { name: name.to_owned() }));
+            for name in [name.to_owned(), name.to_uppercase()] {
+                check(&["a", &name], Err(ExtraFieldError::Reserved { name: name.clone() }));
+            }
         }
         for name in ["", "a b", "a=b&scope", "ü", "a\n"] {
             check(&[name], Err(ExtraFieldError::Name { name: name.to_owned() }));
         }
+        check(&["a", "b", "A"], Err(ExtraFieldError::Repeated { name: "A".to_owned() }));
         check(&["a", "b", "a"], Err(ExtraFieldError::Repeated { name: "a".to_owned() }));
     }
 

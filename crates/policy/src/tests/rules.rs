@@ -1,0 +1,253 @@
+//! What the first rule that fits lets pass.
+
+use super::*;
+
+fn check_rule(rule: Rule, wanted: &Wanted, expected: Option<&str>) {
+    let decision = decide(
+        &with_rules(vec![rule.clone()]),
+        &asker(None),
+        &Grants::default(),
+        wanted.clone(),
+        NOW,
+    );
+    let said = decision.without_asking().err().map(|denial| denial.to_string());
+    match (expected, &said) {
+        (None, None) => {}
+        (Some(part), Some(said)) if said.contains(part) => {}
+        _ => panic!("{rule:?} says {said:?} instead of {expected:?}"),
+    }
+}
+
+fn list(members: &[&str]) -> Option<Vec<String>> {
+    Some(members.iter().map(|member| (*member).to_owned()).collect())
+}
+
+fn apps(names: &[&str]) -> Option<Vec<NamedApp>> {
+    let named = |name: &&str| NamedApp { name: (*name).to_owned(), declared: None };
+    Some(names.iter().map(named).collect())
+}
+
+#[test]
+fn a_rule_allows_what_it_names_and_nothing_else_of_that_kind() {
+    let wanted = Wanted::new();
+    let ceiling = |ceiling| Rule { name: "rule 1".to_owned(), ceiling, ..Rule::default() };
+    let accounts =
+        |members: &[&str]| ceiling(Ceiling { accounts: list(members), ..Ceiling::default() });
+    check_rule(accounts(&["alice@contoso.com"]), &wanted, None);
+    check_rule(accounts(&["uid.utid"]), &wanted, None);
+    check_rule(
+        accounts(&["bob@contoso.com"]),
+        &wanted,
+        Some(
+            "rule 1 of the daemon's configuration does not allow this program the account Alice@Contoso.com",
+        ),
+    );
+    check_rule(accounts(&[]), &wanted, Some("the account"));
+    let authorities =
+        |members: &[&str]| ceiling(Ceiling { authorities: list(members), ..Ceiling::default() });
+    check_rule(authorities(&["login.microsoftonline.com"]), &wanted, None);
+    check_rule(
+        authorities(&["login.example"]),
+        &wanted,
+        Some("the provider login.microsoftonline.com"),
+    );
+    let scopes =
+        |members: &[&str]| ceiling(Ceiling { scopes: list(members), ..Ceiling::default() });
+    check_rule(scopes(&["User.Read", "Mail.Read"]), &wanted, None);
+    check_rule(scopes(&["https://graph.microsoft.com/User.Read"]), &wanted, None);
+    check_rule(scopes(&["user.read"]), &wanted, Some("the scope User.Read"));
+    check_rule(scopes(&["https://elsewhere.example/User.Read"]), &wanted, Some("the scope"));
+    let audiences =
+        |members: &[&str]| ceiling(Ceiling { audiences: list(members), ..Ceiling::default() });
+    check_rule(audiences(&["https://graph.microsoft.com/"]), &wanted, None);
+    check_rule(
+        audiences(&["https://vault.azure.net"]),
+        &wanted,
+        Some("tokens for https://graph.microsoft.com"),
+    );
+    let vault = Wanted {
+        scopes: ScopeSet::from_target("https://vault.azure.net/.default"),
+        ..wanted.clone()
+    };
+    check_rule(audiences(&["https://vault.azure.net"]), &vault, None);
+    let options = AuthorityOptions { oidc: true, validate: true };
+    let elsewhere = Authority::parse("https://login.example.com/t", options).unwrap();
+    let nameless = Wanted { authority: elsewhere, ..wanted };
+    check_rule(audiences(&["https://graph.microsoft.com"]), &nameless, Some("names no resource"));
+}
+
+#[test]
+fn a_rule_fits_by_all_that_it_names_of_the_caller() {
+    let wanted = Wanted::new();
+    let denying = |who| Rule { name: "it".to_owned(), denies: true, who, ..Rule::default() };
+    let denied = Some("it of the daemon's configuration allows this program nothing");
+    let whos = [
+        (Who::default(), true),
+        (Who { users: Some(vec![Partition::of_uid(1000)]), ..Who::default() }, true),
+        (Who { users: Some(vec![Partition::of_uid(1001)]), ..Who::default() }, false),
+        (Who { users: Some(Vec::new()), ..Who::default() }, false),
+        (Who { programs: Some(vec!["/usr/bin/mail".into()]), ..Who::default() }, true),
+        (Who { programs: Some(vec!["/usr/bin/other".into()]), ..Who::default() }, false),
+        (Who { units: list(&["mail.service"]), ..Who::default() }, true),
+        (Who { units: list(&["other.service"]), ..Who::default() }, false),
+        (Who { apps: apps(&["mail"]), ..Who::default() }, true),
+        (Who { apps: apps(&["C1"]), ..Who::default() }, true),
+        (Who { apps: apps(&["c2"]), ..Who::default() }, false),
+        (Who { apps: apps(&["mail"]), units: list(&["other.service"]), ..Who::default() }, false),
+    ];
+    for (who, fits) in whos {
+        check_rule(denying(who), &wanted, denied.filter(|_| fits));
+    }
+}
+
+#[test]
+fn the_first_rule_that_fits_decides() {
+    let allowing = Rule { who: Who { apps: apps(&["mail"]), ..Who::default() }, ..Rule::default() };
+    let denying = Rule { denies: true, ..Rule::default() };
+    for (rules, expected) in
+        [(vec![allowing.clone(), denying.clone()], true), (vec![denying, allowing], false)]
+    {
+        let decision =
+            decide(&with_rules(rules), &asker(None), &Grants::default(), Wanted::new(), NOW);
+        assert_eq!(decision.without_asking().is_ok(), expected);
+    }
+}
+
+#[test]
+fn a_rule_may_keep_the_person_from_being_asked() {
+    let rule = Rule { forbids_asking: true, ..Rule::default() };
+    check_rule(rule.clone(), &Wanted::new(), None);
+    check_rule(rule.clone(), &Wanted { is_sign_in: true, ..Wanted::new() }, Some("ask the person"));
+    let rule = Rule { consent: Some(Consent::Ask), ..rule };
+    check_rule(rule, &Wanted::new(), Some("ask the person"));
+}
+
+#[test]
+fn administration_is_for_whom_the_first_rule_that_fits_lets() {
+    let rule = |may_administer, denies| vec![Rule { may_administer, denies, ..Rule::default() }];
+    for (rules, expected) in [
+        (Vec::new(), true),
+        (rule(None, false), true),
+        (rule(Some(true), false), true),
+        (rule(Some(false), false), false),
+        (rule(None, true), false),
+    ] {
+        let policy = with_rules(rules);
+        assert_eq!(decide_on_own_administration(&policy, &asker(None)).is_ok(), expected);
+        assert_eq!(decide_on_cache(&policy, &asker(None), In).is_ok(), expected);
+    }
+}
+
+#[test]
+fn a_rule_about_an_application_of_the_configuration_fits_it_however_it_is_opened() {
+    let declared = DeclaredApp {
+        client_id: "C1".to_owned(),
+        environments: vec!["login.microsoftonline.com".to_owned(), "login.windows.net".to_owned()],
+    };
+    let named = NamedApp { name: "mail".to_owned(), declared: Some(declared) };
+    let who = Who { apps: Some(vec![named]), ..Who::default() };
+    let rule = Rule { denies: true, who, ..Rule::default() };
+    let mail = Wanted::new().application;
+    for (application, fits) in [
+        (mail, true),
+        (Application { name: None, ..mail }, true),
+        (Application { name: Some("other"), ..mail }, true),
+        (Application { name: None, environment: "login.windows.net", ..mail }, true),
+        (Application { name: None, environment: "login.example", ..mail }, false),
+        (Application { name: None, client_id: "c2", ..mail }, false),
+    ] {
+        let wanted = Wanted { application, ..Wanted::new() };
+        check_rule(rule.clone(), &wanted, Some("nothing").filter(|_| fits));
+    }
+}
+
+#[test]
+fn what_is_consented_to_for_later_is_bounded_as_what_is_asked_for_at_once() {
+    let ceiling = Ceiling { scopes: list(&["User.Read"]), ..Ceiling::default() };
+    let rule = Rule { ceiling, ..Rule::default() };
+    let later = |scopes| Wanted { later: ScopeSet::from_target(scopes), ..Wanted::new() };
+    check_rule(rule.clone(), &later("User.Read"), None);
+    check_rule(rule, &later("Mail.ReadWrite"), Some("the scope Mail.ReadWrite"));
+}
+
+#[test]
+fn where_tokens_are_bounded_no_field_says_what_they_are_for() {
+    let by = |ceiling| Rule { name: "rule 1".to_owned(), ceiling, ..Rule::default() };
+    let of_scopes = by(Ceiling { scopes: list(&["User.Read"]), ..Ceiling::default() });
+    let graph = list(&["https://graph.microsoft.com"]);
+    let of_audiences = by(Ceiling { audiences: graph, ..Ceiling::default() });
+    let of_accounts = by(Ceiling { accounts: list(&["uid.utid"]), ..Ceiling::default() });
+    for (field, is_refused) in [
+        ("resource", true),
+        ("Resource", true),
+        ("audience", true),
+        ("authorization_details", true),
+        ("subject_token", true),
+        ("actor_token_type", true),
+        ("requested_token_type", true),
+        ("client_session", false),
+        ("req_cnf", false),
+    ] {
+        let wanted = Wanted { field: Some(field), ..Wanted::new() };
+        let refused = Some("rule 1 of the daemon's configuration bounds").filter(|_| is_refused);
+        check_rule(of_scopes.clone(), &wanted, refused);
+        check_rule(of_audiences.clone(), &wanted, refused);
+        check_rule(of_accounts.clone(), &wanted, None);
+    }
+}
+
+struct Resource(&'static str);
+
+impl MachineSubject for Resource {
+    fn check_endpoint(&self, _listed_hosts: &[String]) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn resource(&self) -> Option<&str> {
+        Some(self.0)
+    }
+}
+
+#[test]
+fn a_managed_identity_is_bounded_by_scopes_as_by_audiences() {
+    let (vault, all) = ("https://vault.azure.net", "https://vault.azure.net/.default");
+    for (scopes, audiences, expected) in [
+        (None, None, true),
+        (list(&[all]), None, true),
+        (list(&[all]), list(&[vault]), true),
+        (list(&["https://vault.azure.net/Secret.Get"]), None, false),
+        (list(&["User.Read"]), None, false),
+        (list(&["User.Read"]), list(&[vault]), false),
+        (None, list(&["https://graph.microsoft.com"]), false),
+    ] {
+        let ceiling = Ceiling { scopes, audiences, ..Ceiling::default() };
+        let policy = with_rules(vec![Rule { ceiling, ..Rule::default() }]);
+        let decision = decide_on_machine(&policy, &asker(None), Resource(vault));
+        assert_eq!(decision.is_ok(), expected, "{policy:?}");
+    }
+}
+
+#[test]
+fn who_may_have_nothing_is_turned_away_unless_an_earlier_rule_is_about_applications() {
+    let by_apps = |denies| {
+        let who = Who { apps: apps(&["mail"]), ..Who::default() };
+        Rule { who, denies, ..Rule::default() }
+    };
+    let nothing = Rule { denies: true, ..Rule::default() };
+    let of_others = Who { units: list(&["other.service"]), ..Who::default() };
+    let of_others = Rule { denies: true, who: of_others, ..Rule::default() };
+    for (rules, of_an_application, other) in [
+        (Vec::new(), true, true),
+        (vec![nothing.clone()], false, false),
+        (vec![of_others.clone()], true, true),
+        (vec![Rule::default(), nothing.clone()], true, true),
+        (vec![by_apps(true)], true, true),
+        (vec![by_apps(false), nothing.clone()], true, false),
+        (vec![by_apps(true), nothing], false, false),
+    ] {
+        let policy = with_rules(rules);
+        let decide = |errand| decide_on_entry(&policy, &asker(None), errand).is_ok();
+        let decided = (decide(Errand::OfAnApplication), decide(Errand::Other));
+        assert_eq!(decided, (of_an_application, other), "{policy:?}");
+    }
+}

@@ -1,0 +1,179 @@
+//! `[[rules]]`: what a rule denies, no other verb gives. The test speaks for the honest program, and Perl for the one that
+//! the rules are about.
+#![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "a test says what failed by panicking")]
+
+use serde_json::{Value, json};
+use valetkey_tests::{ALICE, BOB, CLIENT_ID, Caller, Machine, Puppet, SCOPE, World};
+
+/// Of the program that the rules are about.
+const FITS: &str = "[[rules]]\nname = \"perl\"\nprograms = [\"/usr/bin/perl\"]\n";
+
+/// A world whose daemon has this rule for Perl, and both people signed in.
+async fn ruled(rule: &str) -> (World, Caller) {
+    let mut machine = Machine::new();
+    machine.write("config/valetkey/config.toml", format!("{FITS}{rule}"));
+    machine.launch().await;
+    let world = World::of(machine, Default::default()).await;
+    let mut honest = world.signed_in(ALICE).await;
+    honest.sign_in(world.control(), BOB).await;
+    (world, honest)
+}
+
+async fn ask(puppet: &mut Puppet, method: &str, path: &str, body: &Value) -> (u16, Value) {
+    puppet.ask(method, path, body).await.unwrap()
+}
+
+async fn check_denied(puppet: &mut Puppet, requests: &[(&str, &str, Value)]) {
+    for (method, path, body) in requests {
+        let (status, said) = ask(puppet, method, path, body).await;
+        let text = said["error_description"].as_str().unwrap_or_default();
+        assert!(status == 403 && text.contains("the rule \"perl\""), "{method} {path}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn who_may_have_nothing_is_told_so_by_every_verb_but_the_status() {
+    let (world, mut honest) = ruled("deny = true\n").await;
+    let mut denied = Puppet::connect(&world.machine).await;
+    let app = format!("/v1/apps/{}", honest.app);
+    let of_app = |path: &str| format!("{app}/{path}");
+    check_denied(
+        &mut denied,
+        &[
+            ("GET", "/v1/apps", json!(null)),
+            ("POST", "/v1/apps", world.definition()),
+            ("DELETE", &app, json!(null)),
+            ("POST", &of_app("token"), json!({"scopes": [SCOPE], "account": BOB})),
+            ("GET", &of_app("accounts"), json!(null)),
+            ("GET", "/v1/flows/none", json!(null)),
+            ("GET", "/v1/events", json!(null)),
+            ("GET", "/v1/audit", json!(null)),
+            ("GET", "/v1/diagnosis", json!(null)),
+            ("GET", "/v1/grants", json!(null)),
+            ("POST", "/v1/lock", json!(null)),
+            ("POST", "/v1/unlock", json!({"passphrase": ""})),
+            ("POST", "/v1/keys/rotate", json!({"data": true})),
+        ],
+    )
+    .await;
+    assert_eq!(ask(&mut denied, "GET", "/v1/status", &json!(null)).await.0, 200);
+    honest.token(json!({"account": BOB})).await.success();
+}
+
+#[tokio::test]
+async fn who_may_not_administer_neither_locks_nor_unlocks_nor_reads_the_record() {
+    let (world, mut honest) = ruled("may_administer = false\n").await;
+    let mut ruled = Puppet::connect(&world.machine).await;
+    check_denied(
+        &mut ruled,
+        &[
+            ("POST", "/v1/lock", json!(null)),
+            ("POST", "/v1/unlock", json!({"passphrase": ""})),
+            ("GET", "/v1/audit", json!(null)),
+            ("GET", "/v1/diagnosis", json!(null)),
+        ],
+    )
+    .await;
+    honest.token(json!({"account": BOB})).await.success();
+    assert_eq!(honest.connection.post("/v1/lock", &json!({})).await.status, 204);
+    check_denied(&mut ruled, &[("POST", "/v1/unlock", json!({"passphrase": ""}))]).await;
+    assert_eq!(world.machine.status().await["locked"], true);
+}
+
+#[tokio::test]
+async fn an_application_that_a_rule_names_is_the_same_when_it_is_defined_anew() {
+    let mut machine = Machine::new();
+    machine.launch().await;
+    let world = World::of(machine, Default::default()).await;
+    let config = format!(
+        "[apps.mail]\nclient_id = \"{CLIENT_ID}\"\nauthority = \"{}\"\nvalidate_authority = false\n{FITS}\
+         apps = [\"mail\"]\ndeny = true\n",
+        world.entra.authority("common")
+    );
+    world.machine.write("config/valetkey/config.toml", &config);
+    assert_eq!(world.machine.status().await["configuration"]["problem"], json!(null));
+    let honest = world.signed_in(ALICE).await;
+    let mut denied = Puppet::connect(&world.machine).await;
+    let token = format!("/v1/apps/{}/token", honest.app);
+    let mut at_tenant = world.definition();
+    at_tenant["authority"] = json!(world.entra.authority("organizations"));
+    check_denied(
+        &mut denied,
+        &[
+            ("POST", "/v1/apps", json!({"name": "mail"})),
+            ("POST", "/v1/apps", world.definition()),
+            ("POST", "/v1/apps", at_tenant),
+            ("POST", &token, json!({"scopes": [SCOPE]})),
+        ],
+    )
+    .await;
+    let mut another = world.definition();
+    another["client_id"] = json!("another");
+    assert_eq!(ask(&mut denied, "POST", "/v1/apps", &another).await.0, 200);
+    assert_eq!(ask(&mut denied, "GET", "/v1/apps", &json!(null)).await.0, 200);
+}
+
+#[tokio::test]
+async fn of_the_accounts_a_program_sees_and_signs_out_those_of_its_rule() {
+    let (world, mut honest) = ruled(&format!("accounts = [{BOB:?}]\n")).await;
+    let accounts = honest.accounts().await;
+    let path_of = |user: &str| {
+        let found = accounts.iter().find(|account| account["username"] == user).unwrap();
+        let id = found["home_account_id"].as_str().unwrap();
+        format!("/v1/apps/{}/accounts/{id}", honest.app)
+    };
+    let (alice, bob) = (path_of(ALICE), path_of(BOB));
+    let mut ruled = Puppet::connect(&world.machine).await;
+    let path = format!("/v1/apps/{}/accounts", honest.app);
+    let (_, listed) = ask(&mut ruled, "GET", &path, &json!(null)).await;
+    let names: Vec<_> = listed["accounts"].as_array().unwrap().iter().collect();
+    assert_eq!(names.iter().map(|it| &it["username"]).collect::<Vec<_>>(), [BOB], "{listed}");
+    check_denied(&mut ruled, &[("DELETE", &alice, json!(null))]).await;
+    assert_eq!(honest.usernames().await, [ALICE, BOB]);
+    assert_eq!(ask(&mut ruled, "DELETE", &bob, &json!(null)).await.0, 204);
+    assert_eq!(honest.usernames().await, [ALICE]);
+}
+
+#[tokio::test]
+async fn what_a_token_is_for_is_said_by_its_scopes_alone_where_a_rule_bounds_them() {
+    let (world, honest) = ruled(&format!("scopes = [{SCOPE:?}]\n")).await;
+    let mut ruled = Puppet::connect(&world.machine).await;
+    let (vault, path) =
+        ("https://vault.contoso.com/Secret.Get", format!("/v1/apps/{}", honest.app));
+    let flows = format!("{path}/flows");
+    let (status, flow) =
+        ask(&mut ruled, "POST", &flows, &json!({"kind": "device_code", "scopes": [SCOPE]})).await;
+    assert_eq!(status, 201, "{flow}");
+    let complete = format!("/v1/flows/{}/complete", flow["flow"].as_str().unwrap());
+    let resource = json!({"resource": "https://vault.contoso.com"});
+    check_denied(
+        &mut ruled,
+        &[
+            (
+                "POST",
+                &format!("{path}/token"),
+                json!({"scopes": [SCOPE], "account": BOB, "data": resource}),
+            ),
+            (
+                "POST",
+                &flows,
+                json!({"kind": "interactive", "scopes": [SCOPE], "extra_scopes_to_consent": [vault]}),
+            ),
+            ("POST", &flows, json!({"kind": "device_code", "scopes": [SCOPE], "data": resource})),
+            ("POST", &complete, json!({"auth_response": {}, "data": resource})),
+        ],
+    )
+    .await;
+    let usual = json!({"scopes": [SCOPE], "account": BOB});
+    assert_eq!(ask(&mut ruled, "POST", &format!("{path}/token"), &usual).await.0, 200);
+}
+
+#[tokio::test]
+async fn who_closes_an_application_closes_it_for_nobody_else() {
+    let (world, mut honest) = ruled("may_ask = false\n").await;
+    let mut other = Puppet::connect(&world.machine).await;
+    let app = format!("/v1/apps/{}", honest.app);
+    assert_eq!(ask(&mut other, "DELETE", &app, &json!(null)).await.0, 204);
+    honest.token(json!({"account": BOB})).await.success();
+}
