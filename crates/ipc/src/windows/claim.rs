@@ -8,7 +8,6 @@ use std::ptr;
 
 use interprocess::ConnectWaitMode;
 use interprocess::local_socket::tokio::Listener as RawListener;
-use interprocess::local_socket::traits::StreamCommon;
 use interprocess::local_socket::{ConnectOptions, GenericFilePath, ListenerOptions, ToFsName};
 use interprocess::os::windows::local_socket::ListenerOptionsExt;
 use interprocess::os::windows::security_descriptor::SecurityDescriptor;
@@ -90,7 +89,7 @@ fn taken(endpoint: &Endpoint) -> BindError {
             .name(endpoint.path().to_fs_name::<GenericFilePath>()?)
             .wait_mode(ConnectWaitMode::Deferred)
             .connect_sync()?;
-        peer::untrusted_server(&stream.peer_creds()?, endpoint)
+        peer::untrusted_server(&stream, endpoint)
     };
     let endpoint = endpoint.clone();
     match owner() {
