@@ -64,6 +64,14 @@ impl Watch {
         serde_json::from_str(&line).unwrap()
     }
 
+    /// `valetkey token`, to which the person has said no.
+    async fn refuse(&mut self, world: &World) -> Child {
+        let asking = token_by_command(world).spawn().unwrap();
+        self.prompt().await;
+        self.answer("no").await;
+        asking
+    }
+
     async fn answer(&mut self, words: &str) {
         self.typed.write_all(format!("{words}\n").as_bytes()).await.unwrap();
         self.typed.flush().await.unwrap();
@@ -131,9 +139,7 @@ async fn a_denial_reaches_the_program_as_access_denied_with_a_hint_and_is_not_as
     let world = world(ASK).await;
     world.signed_in(ALICE).await;
     let mut watch = Watch::start(&world);
-    let asking = token_by_command(&world).spawn().unwrap();
-    watch.prompt().await;
-    watch.answer("no").await;
+    let asking = watch.refuse(&world).await;
     for asking in [asking, token_by_command(&world).spawn().unwrap()] {
         let (exit, said) = ended(asking).await;
         assert_eq!((exit, &said["error"]), (Some(4), &json!("access_denied")), "{said}");
@@ -357,9 +363,7 @@ async fn a_no_is_about_the_program_whatever_it_asks_for_next() {
     let world = world(ASK).await;
     world.signed_in(ALICE).await;
     let mut watch = Watch::start(&world);
-    let asking = token_by_command(&world).spawn().unwrap();
-    watch.prompt().await;
-    watch.answer("no").await;
+    let asking = watch.refuse(&world).await;
     assert_eq!(ended(asking).await.0, Some(4));
     let mut more = token_by_command(&world);
     let (exit, said) = ended(more.args(["--scope", "Mail.ReadWrite"]).spawn().unwrap()).await;

@@ -2,8 +2,6 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test says what failed by panicking")]
 
-use std::time::Duration;
-
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::Child;
 use valetkey_tests::{Machine, Program, patiently};
@@ -30,8 +28,7 @@ fn children(daemon: &Child) -> usize {
 async fn wait_for_main(daemon: &Child) {
     patiently("the lookout", async {
         while children(daemon) == 0 {
-            // sleep: nothing tells of a process's birth but the system's table.
-            tokio::time::sleep(Duration::from_micros(200)).await;
+            tokio::task::yield_now().await;
         }
     })
     .await;
@@ -46,8 +43,7 @@ async fn to_reload_is_no_reason_for_a_daemon_to_end_that_has_not_loaded() {
         while machine.try_connect().await.is_err() {
             assert_eq!(daemon.try_wait().unwrap(), None, "{}", machine.logs());
             signal(&daemon, Signal::HUP);
-            // sleep: nothing tells when another process begins to listen but trying to connect.
-            tokio::time::sleep(Duration::from_millis(2)).await;
+            tokio::task::yield_now().await;
         }
     })
     .await;

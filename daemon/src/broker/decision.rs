@@ -285,13 +285,11 @@ impl Broker {
         session: &Session,
         in_force: &InForce,
     ) -> Result<Arc<Asker>, Failure> {
-        if let Some(asker) = session.described_asker(in_force.epoch()) {
-            return Ok(asker);
+        if in_force.policy().looks_at_programs() {
+            return self.described_asker(session, in_force).await;
         }
-        if !in_force.policy().looks_at_programs() {
-            return Ok(Arc::clone(session.asker()));
-        }
-        self.described_asker(session, in_force).await
+        let described = session.described_asker(in_force.epoch());
+        Ok(described.unwrap_or_else(|| Arc::clone(session.asker())))
     }
 
     /// Who asks, whatever the policy looks at.
