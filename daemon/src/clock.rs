@@ -37,3 +37,59 @@ async fn sleep(duration: Duration) {
 
 /// How late a sleep may end after the machine has woken up.
 const SLICE: Duration = Duration::from_secs(15);
+
+/// A moment, by both clocks.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    wall: SystemTime,
+    timer: Instant,
+}
+
+impl Moment {
+    /// This one.
+    pub fn now() -> Self {
+        Self { wall: SystemTime::now(), timer: Instant::now() }
+    }
+
+    /// Whether the machine may have been asleep between this moment and `later`: the wall clock went on, the timers did
+    /// not. A wall clock that somebody set ahead looks the same. Where timers go on in a sleep, as on Windows, nothing does.
+    pub fn is_before_a_sleep(self, later: Self) -> bool {
+        let by_wall = later.wall.duration_since(self.wall).unwrap_or_default();
+        by_wall.saturating_sub(later.timer.duration_since(self.timer)) >= SHORTEST_SLEEP
+    }
+
+    /// This moment after a sleep of `duration`.
+    #[cfg(test)]
+    pub fn after_a_sleep(self, duration: Duration) -> Self {
+        Self { wall: self.wall + duration, ..self }
+    }
+}
+
+/// What the clocks are apart by less may be a clock that is being corrected.
+const SHORTEST_SLEEP: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sleep_is_where_the_wall_clock_went_on_alone() {
+        let start = Moment::now();
+        let busy = |seconds| Moment {
+            wall: start.wall + Duration::from_secs(seconds),
+            timer: start.timer + Duration::from_secs(seconds),
+        };
+        let slept = |seconds| start.after_a_sleep(Duration::from_secs(seconds));
+        let set_back = Moment { wall: start.wall - Duration::from_secs(3600), ..start };
+        for (later, is) in [
+            (start, false),
+            (busy(86_400), false),
+            (slept(4), false),
+            (slept(5), true),
+            (busy(60).after_a_sleep(Duration::from_secs(60)), true),
+            (set_back, false),
+        ] {
+            assert_eq!(start.is_before_a_sleep(later), is, "{later:?}");
+        }
+    }
+}

@@ -1,7 +1,8 @@
 //! The clients of one route, or of the usual way; and of the routes that were taken last.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use reqwest::{Certificate, redirect};
 use url::{Host, Url};
@@ -9,19 +10,26 @@ use valetkey_engine::{Proxied, Route};
 
 use super::failure::{self, Limits};
 use super::roots::Roots;
+use crate::clock::Moment;
 
 /// Of how many routes clients are kept. Each has a trust store and idle connections of its own.
 const MAX_ROUTES: usize = 16;
+/// For how long a connection waits for the next request. A refresh follows the look at its provider within seconds; the next
+/// one is hours away, and may be in another network.
+const IDLE_LIMIT: Duration = Duration::from_secs(20);
 
 /// The clients of one route, made when they are first needed.
 pub(super) struct Clients {
     pub(super) limits: Limits,
     route: Option<Arc<Route>>,
     /// With the route's proxies, or those of the environment.
-    outward: OnceLock<reqwest::Client>,
+    outward: Kept,
     /// For this machine, without any.
-    inward: OnceLock<reqwest::Client>,
+    inward: Kept,
 }
+
+/// A client, once it is made, and when that was.
+type Kept = Mutex<Option<(Moment, reqwest::Client)>>;
 
 impl Clients {
     pub(super) fn new(usual: Limits, route: Option<Arc<Route>>) -> Self {
@@ -32,18 +40,26 @@ impl Clients {
             total,
             proxy: if has_proxies { "the application's own proxy" } else { usual.proxy },
         };
-        Self { limits, route, outward: OnceLock::new(), inward: OnceLock::new() }
+        Self { limits, route, outward: Kept::default(), inward: Kept::default() }
     }
 
-    /// The client for `url`. A failure to make one is not kept: being out of descriptors is a matter of a moment.
-    pub(super) fn client_for(&self, url: &Url, roots: &Roots) -> Result<&reqwest::Client, String> {
+    /// The client for `url` at the moment `now`. A failure to make one is not kept: being out of descriptors is a matter of
+    /// a moment. Nor is one from before a sleep: the other ends have given its connections up, without a word that could
+    /// have come here, and a request that is sent into one of them waits for its whole time.
+    pub(super) fn client_for(
+        &self,
+        url: &Url,
+        roots: &Roots,
+        now: Moment,
+    ) -> Result<reqwest::Client, String> {
         let inward = is_on_this_machine(url);
-        let client = if inward { &self.inward } else { &self.outward };
-        match client.get() {
-            Some(client) => Ok(client),
-            None => {
-                let fresh = self.build(inward, roots)?;
-                Ok(client.get_or_init(|| fresh))
+        let kept = if inward { &self.inward } else { &self.outward };
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*kept {
+            Some((made, client)) if !made.is_before_a_sleep(now) => Ok(client.clone()),
+            _ => {
+                let (_, client) = kept.insert((now, self.build(inward, roots)?));
+                Ok(client.clone())
             }
         }
     }
@@ -60,6 +76,7 @@ impl Clients {
             .redirect(redirect::Policy::none())
             .connect_timeout(self.limits.connect)
             .timeout(self.limits.total)
+            .pool_idle_timeout(IDLE_LIMIT)
             .pool_max_idle_per_host(2)
             .tls_certs_merge(certificates);
         let builder =

@@ -21,6 +21,7 @@ use valetkey_engine::ports::{BoxFuture, HttpClient, TransportError};
 use valetkey_oauth::{Body, HttpRequest, HttpResponse};
 use zeroize::Zeroizing;
 
+use crate::clock::Moment;
 use crate::config::NetworkConfig;
 use crate::paths::Lookup;
 use clients::{Clients, Routed};
@@ -71,7 +72,7 @@ impl ReqwestClient {
     ) -> Result<HttpResponse, TransportError> {
         let (host, limits) = (host_of(&request), &clients.limits);
         let client = clients
-            .client_for(&request.url, &self.roots)
+            .client_for(&request.url, &self.roots, Moment::now())
             .map_err(|reason| TransportError::Connect { host: host.clone(), reason })?;
         let explain = |error: reqwest::Error| failure::explain(&error, &host, limits);
         let first = client.execute(build_request(&request)).await;

@@ -143,6 +143,39 @@ async fn a_provider_that_never_answers_is_given_up() {
     assert!(matches!(response, Err(TransportError::TimedOut { seconds: 2, .. })), "{response:?}");
 }
 
+#[tokio::test]
+async fn no_connection_from_before_a_sleep_is_used() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
+    let client = client();
+    let (awake, hour) = (Moment::now(), Duration::from_secs(3600));
+    let mut connections = 0;
+    let provider = async {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            connections += 1;
+            tokio::spawn(async move {
+                let mut seen = vec![0; 16 * 1024];
+                while stream.read(&mut seen).await.is_ok_and(|length| length > 0) {
+                    stream.write_all(OK.as_bytes()).await.unwrap();
+                }
+            });
+        }
+    };
+    let requests = async {
+        for moment in [awake, awake, awake.after_a_sleep(hour)] {
+            let of_the_moment = client.usual.client_for(&url, &client.roots, moment).unwrap();
+            let response = of_the_moment.get(url.clone()).send().await.unwrap();
+            assert_eq!(response.text().await.unwrap(), "{}");
+        }
+    };
+    tokio::select! {
+        () = provider => {}
+        () = requests => {}
+    }
+    assert_eq!(connections, 2);
+}
+
 /// A provider with a certificate of its own making: where it is, and the certificate as PEM.
 async fn tls_provider() -> (String, String) {
     let rcgen::CertifiedKey { cert, signing_key } =
