@@ -36,6 +36,7 @@ mod probe;
 mod prompting;
 mod record;
 mod shared_cache;
+mod sight;
 
 pub use declared::describe_unopened;
 pub use managed_identity::OpenedIdentity;
@@ -319,7 +320,7 @@ impl Broker {
         let request = AccountsRequest { app: Arc::clone(&app), account: None, correlation_id };
         let authorized = self.decide(session, request).await?;
         let accounts = self.engine.accounts(&user, &authorized).await;
-        self.leave_out_foreign(session, &app, accounts).await
+        self.leave_out_unseen(session, &app, accounts).await
     }
 
     /// Signs an account out.

@@ -190,9 +190,9 @@ pub fn event(event: &Event) -> v1::Event {
             Happening::Unlocked => v1::EventKind::Unlocked,
         },
         at: event.at.seconds(),
-        app: event.app.as_ref().map(|app| app.as_str().to_owned()),
-        client_id: event.client_id.as_ref().map(|client_id| client_id.as_str().to_owned()),
-        home_account_id: event.account.as_ref().map(|account| account.as_str().to_owned()),
+        app: event.app.as_ref().map(|app| app.id.as_str().to_owned()),
+        client_id: event.app.as_ref().map(|app| app.client_id.as_str().to_owned()),
+        home_account_id: event.account.as_ref().map(|account| account.id.as_str().to_owned()),
         scope: Some(event.scopes.target().to_owned()).filter(|target| !target.is_empty()),
     }
 }

@@ -60,6 +60,12 @@ const SCRIPT: &str = r#"
         my $answer = <$socket> // exit;
         my ($status) = $answer =~ m{^HTTP/1.1 (\d+)};
         my ($length) = $answer =~ /content-length: (\d+)/i;
+        if (!defined $length) { # a stream of events
+            print "$status \n";
+            $/ = "\n";
+            while (<$socket>) { print "$1\n" if /^data: *(.*?)\s*$/ }
+            exit;
+        }
         read $socket, $answer, $length;
         print "$status $answer\n";
     }
@@ -119,6 +125,23 @@ impl Puppet {
     /// Has it ask the daemon, whatever comes of it.
     pub async fn send(&mut self, method: &str, path: &str, body: &Value) {
         self.say(&format!("{method} {path} {body}")).await;
+    }
+
+    /// Has it listen to events, which is all that it does from then on.
+    ///
+    /// # Panics
+    /// When the daemon does not stream.
+    pub async fn listen(&mut self) {
+        let answer = self.ask("GET", "/v1/events", &Value::Null).await;
+        assert_eq!(answer, Some((200, Value::Null)));
+    }
+
+    /// The next event that it hears of.
+    ///
+    /// # Panics
+    /// When none comes.
+    pub async fn hear(&mut self) -> Value {
+        serde_json::from_str(&self.next_line().await.expect("an event")).unwrap()
     }
 
     /// Ends it without warning (SIGKILL).

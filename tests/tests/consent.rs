@@ -274,6 +274,9 @@ async fn the_first_rule_that_fits_decides_what_a_program_may_ask_for() {
     let mut caller = world.signed_in(ALICE).await;
     world.machine.write("config/valetkey/config.toml", &rules);
     let (exit, said) = ended(token_by_command(&world).spawn().unwrap()).await;
+    assert_eq!((exit, &said["error"]), (Some(3), &json!("sign_in_needed")), "{said}");
+    let (exit, said) =
+        ended(token_by_command(&world).args(["--account", ALICE]).spawn().unwrap()).await;
     assert_eq!(exit, Some(4), "{said}");
     assert!(
         said["error_description"].as_str().unwrap().contains(r#"the rule "command""#),
@@ -386,6 +389,15 @@ async fn a_program_that_changes_while_the_person_is_asked_gets_nothing_by_the_an
         let prompt = wait_for_waiting(&world, 1).await;
         let why = prompt["program"]["unidentified"].as_str().unwrap().to_owned();
         assert!(why.contains("interpreter"), "{prompt}");
+        for word in ["always", "hours"] {
+            let path = format!("/v1/prompts/{}", prompt["id"].as_str().unwrap());
+            let answer = json!({"answer": word});
+            let refused = world.machine.connect().await.post(&path, &answer).await;
+            assert_eq!(refused.refusal(), (400, "bad_request".to_owned()), "{word}");
+            let told = refused.json()["error_description"].to_string();
+            assert!(told.contains("known by its process alone"), "{told}");
+        }
+        assert_eq!(words(&grants(&world).await), ["signed_in"]);
         kill_process(first, Signal::USR1).unwrap();
         let executable = format!("/proc/{first}/exe");
         while !std::fs::read_link(&executable).unwrap().ends_with("sleep") {

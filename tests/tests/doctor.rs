@@ -76,6 +76,30 @@ async fn what_does_not_work_is_told_with_the_way_out_and_an_exit_code() {
 }
 
 #[tokio::test]
+async fn a_locked_store_is_told_with_the_way_to_unlock_it_and_the_rest_is_looked_at() {
+    let mut machine = Machine::new().with("VALETKEY_KEY_PROVIDER", "passphrase");
+    machine.launch().await;
+    let check = async |machine: &Machine, verdict: &str, hint: &str| {
+        let (exit, findings) = examine(machine).await;
+        assert_eq!(exit, Some(0), "a locked store waits, and nothing is wrong: {findings:#?}");
+        let key = findings.iter().find(|it| it["about"] == "key").unwrap();
+        assert_eq!(key["verdict"], verdict, "{key}");
+        assert_eq!(key["hint"].as_str().unwrap_or_default(), hint, "{key}");
+        assert_eq!(verdicts(&findings, "store"), [&json!("good")], "{findings:#?}");
+    };
+    check(&machine, "warning", "Choose the passphrase: run `valetkey unlock`.").await;
+    let passphrase = json!({"passphrase": "correct horse battery staple"});
+    machine.connect().await.post("/v1/unlock", &passphrase).await.success();
+    check(&machine, "good", "").await;
+    machine.connect().await.post("/v1/lock", &json!({})).await.success();
+    check(&machine, "warning", "Hand it in: run `valetkey unlock`.").await;
+
+    let machine = Machine::start().await;
+    machine.connect().await.post("/v1/lock", &json!({})).await.success();
+    check(&machine, "warning", "It was locked: run `valetkey unlock`.").await;
+}
+
+#[tokio::test]
 async fn a_proxy_and_certificates_that_are_not_there_are_named_without_the_proxys_password() {
     let mut machine = Machine::new()
         .with("HTTPS_PROXY", "http://clerk:sesame@127.0.0.1:1")

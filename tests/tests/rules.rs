@@ -4,7 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "a test says what failed by panicking")]
 
 use serde_json::{Value, json};
-use valetkey_tests::{ALICE, BOB, CLIENT_ID, Caller, Machine, Puppet, SCOPE, World};
+use valetkey_testkit::entra::NewUser;
+use valetkey_tests::{ALICE, BOB, CLIENT_ID, Caller, Events, Machine, Puppet, SCOPE, World};
 
 /// Of the program that the rules are about.
 const FITS: &str = "[[rules]]\nname = \"perl\"\nprograms = [\"/usr/bin/perl\"]\n";
@@ -133,6 +134,85 @@ async fn of_the_accounts_a_program_sees_and_signs_out_those_of_its_rule() {
     assert_eq!(honest.usernames().await, [ALICE, BOB]);
     assert_eq!(ask(&mut ruled, "DELETE", &bob, &json!(null)).await.0, 204);
     assert_eq!(honest.usernames().await, [ALICE]);
+}
+
+#[tokio::test]
+async fn which_of_several_accounts_is_meant_is_said_of_those_of_the_rule_alone() {
+    const CAROL: &str = "carol@contoso.com";
+    let cases: [(&[&str], u16, Value, &[&str]); 3] = [
+        (&[BOB], 200, json!(null), &[]),
+        (&[BOB, CAROL], 409, json!("account_ambiguous"), &[BOB, CAROL]),
+        (&["dave@contoso.com"], 409, json!("sign_in_needed"), &[]),
+    ];
+    for (accounts, status, error, named) in cases {
+        let (world, mut honest) = ruled(&format!("accounts = {accounts:?}\n")).await;
+        world.control().create_user(NewUser::named(CAROL));
+        honest.sign_in(world.control(), CAROL).await;
+        let mut ruled = Puppet::connect(&world.machine).await;
+        let path = format!("/v1/apps/{}/token", honest.app);
+        let (got, said) = ask(&mut ruled, "POST", &path, &json!({"scopes": [SCOPE]})).await;
+        assert_eq!((got, &said["error"]), (status, &error), "{said}");
+        let text = said["error_description"].as_str().unwrap_or_default();
+        for user in [ALICE, BOB, CAROL] {
+            assert_eq!(text.contains(user), named.contains(&user), "{user}: {text}");
+        }
+        if status == 200 {
+            let (_, bobs) = (world, honest.token(json!({"account": BOB})).await.success());
+            assert_eq!(said["access_token"], bobs["access_token"]);
+        }
+    }
+}
+
+/// What the program hears of, and of which accounts, until somebody locks.
+async fn hear(puppet: &mut Puppet) -> Vec<(String, Option<String>)> {
+    let mut heard = Vec::new();
+    loop {
+        let event = puppet.hear().await;
+        let kind = event["event"].as_str().unwrap().to_owned();
+        if kind == "locked" {
+            return heard;
+        }
+        heard.push((kind, event["home_account_id"].as_str().map(str::to_owned)));
+    }
+}
+
+#[tokio::test]
+async fn of_the_accounts_a_program_hears_of_those_of_its_rule() {
+    for named_by_id in [false, true] {
+        let mut machine = Machine::new();
+        machine.launch().await;
+        let world = World::of(machine, Default::default()).await;
+        let mut honest = world.signed_in(ALICE).await;
+        honest.sign_in(world.control(), BOB).await;
+        let accounts = honest.accounts().await;
+        let id_of = |user: &str| {
+            let found = accounts.iter().find(|account| account["username"] == user).unwrap();
+            found["home_account_id"].as_str().unwrap().to_owned()
+        };
+        let (alice, bob) = (id_of(ALICE), id_of(BOB));
+        let named = if named_by_id { &bob } else { BOB };
+        let rule = format!("{FITS}accounts = [{named:?}]\n");
+        world.machine.write("config/valetkey/config.toml", rule);
+        assert_eq!(world.machine.status().await["configuration"]["problem"], json!(null));
+        let mut ruled = Puppet::connect(&world.machine).await;
+        ruled.listen().await;
+        let mut others = Events::open(world.machine.connect().await).await;
+        for (user, id) in [(ALICE, &alice), (BOB, &bob)] {
+            honest.token(json!({"account": id, "force_refresh": true})).await.success();
+            honest.sign_out(id).await;
+            honest.sign_in(world.control(), user).await;
+        }
+        honest.connection.post("/v1/lock", &json!({})).await.success();
+        let kinds = ["refreshed", "signed_out", "signed_in"];
+        let expected = kinds.map(|kind| (kind.to_owned(), Some(bob.clone())));
+        assert_eq!(hear(&mut ruled).await, expected, "{named}");
+        for id in [&alice, &bob] {
+            for kind in kinds {
+                let (name, told) = others.next().await.unwrap();
+                assert_eq!((name.as_str(), &told["home_account_id"]), (kind, &json!(id)));
+            }
+        }
+    }
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 use valetkey_testkit::entra::Options;
-use valetkey_tests::{ALICE, Answer, BOB, Caller, Events, Machine, World};
+use valetkey_tests::{ALICE, Answer, BOB, Caller, Events, Machine, Program, World, patiently};
 
 const IMPORT: &str = "/v1/cache/import";
 const EXPORT: &str = "/v1/cache/export";
@@ -100,6 +100,18 @@ async fn an_export_is_told_and_can_be_forbidden() {
     assert_eq!(refused.refusal(), (403, "access_denied".to_owned()));
     let said = refused.json()["error_description"].to_string();
     assert!(said.contains("forbid_cache_export"), "{said}");
+    let mut command = world.machine.command(Program::Cli);
+    command.args(["cache", "export", "--unencrypted", "--yes"]);
+    let output = patiently("valetkey cache export", command.output()).await.unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), &*output.stdout), (Some(4), &b""[..]), "{told}");
+    let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+    for words in [
+        "this broker hands out no cache: `forbid_cache_export` in [policy]",
+        "Whoever writes the daemon's configuration can set it to false.",
+    ] {
+        assert!(told.contains(words), "{told}");
+    }
     import(&world.machine, json!({"AccessToken": {}})).await.success();
 }
 

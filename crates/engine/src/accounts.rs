@@ -16,7 +16,7 @@ use crate::application::ClientApplication;
 use crate::credential::Proof;
 use crate::engine::Engine;
 use crate::error::{Error, SignInReason};
-use crate::event::Happening;
+use crate::event::{EventAccount, Happening};
 use crate::request::{AccountSelector, AccountsRequest};
 use crate::user::User;
 
@@ -66,11 +66,12 @@ impl Engine {
         user: &User,
         app: &ClientApplication,
         selector: &AccountSelector,
+        may_be: impl Fn(&FoundAccount) -> bool,
     ) -> Result<AccountId, Error> {
-        let selected = select_account(&user.cache(), app, selector);
+        let selected = select_account(&user.cache(), app, selector, &may_be);
         let is_missed = matches!(selected, Err(Error::SignInNeeded(_) | Error::UnknownAccount(_)));
         if is_missed && self.learn_aliases(user, app).await {
-            return select_account(&user.cache(), app, selector);
+            return select_account(&user.cache(), app, selector, &may_be);
         }
         selected
     }
@@ -96,7 +97,7 @@ impl Engine {
         let Some(account) = &request.account else { return Err(Error::Bug("sign-out of nobody")) };
         let definition = request.app.definition();
         let account = &account.home_account_id;
-        self.account(user, &request.app, account).await?;
+        let found = self.account(user, &request.app, account).await?;
         let hosts: Vec<_> = hosts_of(&request.app).collect();
         let plan =
             |cache: &TokenCache| cache.plan_sign_out(&hosts, account, Some(&definition.client_id));
@@ -105,13 +106,13 @@ impl Engine {
         drop(lease);
         let doomed: Vec<_> =
             changes.iter().filter_map(Change::removed_refresh_token).cloned().collect();
-        user.events.tell(
-            Happening::SignedOut,
-            self.now(),
-            &request.app,
-            Some(account),
-            &ScopeSet::default(),
-        );
+        let signed_out = EventAccount {
+            id: account.clone(),
+            environment: found.environment.to_string(),
+            username: Arc::clone(&found.username),
+        };
+        let (app, scopes) = (&request.app, ScopeSet::default());
+        user.events.tell(Happening::SignedOut, self.now(), app, Some(signed_out), &scopes);
         tokio::select! {
             () = self.revoke(user, request, &doomed) => {}
             () = self.ports.clock.sleep(REVOCATION_PATIENCE) => {
@@ -213,7 +214,7 @@ pub(crate) fn name_among<'a>(
     }
 }
 
-/// The account that a silent request means.
+/// The account that a silent request means: of several, one that `may_be`.
 ///
 /// # Errors
 /// When there is none, or more than one and none was named.
@@ -221,23 +222,29 @@ pub(crate) fn select_account(
     cache: &TokenCache,
     app: &ClientApplication,
     selector: &AccountSelector,
+    may_be: impl Fn(&FoundAccount) -> bool,
 ) -> Result<AccountId, Error> {
     match selector {
-        AccountSelector::Named(name) => find_named(cache, app, name),
+        AccountSelector::Named(name) => find_named(cache, app, name, may_be),
         AccountSelector::Found(account) => {
             let id = &account.home_account_id;
             let is_there = is_signed_in(cache, app, id);
             is_there.then(|| id.clone()).ok_or(Error::UnknownAccount(id.as_str().to_owned()))
         }
-        AccountSelector::Only => match &accounts_at(cache, app)[..] {
-            [] => Err(Error::SignInNeeded(SignInReason::NoAccount)),
-            [account] => Ok(account.home_account_id.clone()),
-            accounts => Err(ambiguous(accounts)),
-        },
+        AccountSelector::Only => {
+            let mut accounts = accounts_at(cache, app);
+            accounts.retain(may_be);
+            choose_only(&accounts).ok_or(Error::SignInNeeded(SignInReason::NoAccount))?
+        }
     }
 }
 
-fn find_named(cache: &TokenCache, app: &ClientApplication, name: &str) -> Result<AccountId, Error> {
+fn find_named(
+    cache: &TokenCache,
+    app: &ClientApplication,
+    name: &str,
+    may_be: impl Fn(&FoundAccount) -> bool,
+) -> Result<AccountId, Error> {
     let unknown = || Error::UnknownAccount(name.to_owned());
     if let Ok(id) = AccountId::new(name)
         && is_signed_in(cache, app, &id)
@@ -246,11 +253,22 @@ fn find_named(cache: &TokenCache, app: &ClientApplication, name: &str) -> Result
     }
     let mut accounts = accounts_at(cache, app);
     accounts.retain(|account| account.username.eq_ignore_ascii_case(name));
-    match &accounts[..] {
-        [] => Err(unknown()),
-        [account] => Ok(account.home_account_id.clone()),
-        // A guest in several tenants, or a name that a provider gave away twice: a token of the wrong one is worse than none.
-        _ => Err(ambiguous(&accounts)),
+    // Whoever names what cannot be is to hear that.
+    if accounts.iter().any(&may_be) {
+        accounts.retain(may_be);
+    } else {
+        accounts.truncate(1);
+    }
+    // A guest in several tenants, or a name that a provider gave away twice: a token of the wrong one is worse than none.
+    choose_only(&accounts).ok_or_else(unknown)?
+}
+
+/// The one that is there; `None` where none is.
+fn choose_only(accounts: &[FoundAccount]) -> Option<Result<AccountId, Error>> {
+    match accounts {
+        [] => None,
+        [account] => Some(Ok(account.home_account_id.clone())),
+        accounts => Some(Err(ambiguous(accounts))),
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::broadcast;
 use valetkey_model::{AccountId, ClientId, Partition, ScopeSet, UnixTime};
+use valetkey_policy::{Account, Application, Subject as _};
 
 use crate::application::{AppId, ClientApplication};
 
@@ -34,7 +35,7 @@ pub enum Happening {
     Unlocked,
 }
 
-/// One event. It carries no user name and no secret.
+/// One event. It carries no secret.
 #[derive(Clone, Debug)]
 pub struct Event {
     /// What happened.
@@ -42,13 +43,65 @@ pub struct Event {
     /// When.
     pub at: UnixTime,
     /// To which application; none when it happened to the cache as a whole.
-    pub app: Option<AppId>,
-    /// Its client id.
-    pub client_id: Option<ClientId>,
+    pub app: Option<EventApp>,
     /// To which account.
-    pub account: Option<AccountId>,
+    pub account: Option<EventAccount>,
     /// For which scopes.
     pub scopes: ScopeSet,
+}
+
+/// The application that an event is about, also as rules know it.
+#[derive(Clone, Debug)]
+pub struct EventApp {
+    /// Its id here.
+    pub id: AppId,
+    /// RFC 6749 `client_id`.
+    pub client_id: ClientId,
+    environment: String,
+    name: Option<String>,
+    is_shared: bool,
+}
+
+/// The account that an event is about, also as rules know it. The user name is for the policy alone, and as it was when it
+/// happened: of who has signed out, nothing is there to be looked up.
+#[derive(Clone, Debug)]
+pub struct EventAccount {
+    /// Home account id.
+    pub id: AccountId,
+    /// The provider's name in the cache.
+    pub environment: String,
+    /// What the person knows it by.
+    pub username: Arc<str>,
+}
+
+impl EventApp {
+    fn of(app: &ClientApplication) -> Self {
+        let Application { environment, name, is_shared, .. } = app.definition().application();
+        Self {
+            id: app.id().clone(),
+            client_id: app.definition().client_id.clone(),
+            environment: environment.to_owned(),
+            name: name.map(str::to_owned),
+            is_shared,
+        }
+    }
+
+    /// As far as the policy looks at it.
+    pub fn for_policy(&self) -> Application<'_> {
+        Application {
+            client_id: self.client_id.as_str(),
+            environment: &self.environment,
+            name: self.name.as_deref(),
+            is_shared: self.is_shared,
+        }
+    }
+}
+
+impl EventAccount {
+    /// As far as the policy looks at it.
+    pub fn for_policy(&self) -> Account<'_> {
+        Account { environment: &self.environment, id: &self.id, username: &self.username }
+    }
 }
 
 /// The events of all users. They outlive what the engine has in memory of a user, which a lock or idleness takes from there: whoever
@@ -101,18 +154,11 @@ impl Events {
         happening: Happening,
         at: UnixTime,
         app: &ClientApplication,
-        account: Option<&AccountId>,
+        account: Option<EventAccount>,
         scopes: &ScopeSet,
     ) {
-        let event = Event {
-            happening,
-            at,
-            app: Some(app.id().clone()),
-            client_id: Some(app.definition().client_id.clone()),
-            account: account.cloned(),
-            scopes: scopes.clone(),
-        };
-        self.send(event);
+        let (app, scopes) = (Some(EventApp::of(app)), scopes.clone());
+        self.send(Event { happening, at, app, account, scopes });
     }
 
     /// Of something that is about no application.
@@ -120,11 +166,9 @@ impl Events {
         &self,
         happening: Happening,
         at: UnixTime,
-        account: Option<AccountId>,
+        account: Option<EventAccount>,
     ) {
-        let (app, client_id) = (None, None);
-        let scopes = ScopeSet::default();
-        self.send(Event { happening, at, app, client_id, account, scopes });
+        self.send(Event { happening, at, app: None, account, scopes: ScopeSet::default() });
     }
 
     fn send(&self, event: Event) {

@@ -231,7 +231,7 @@ impl Engine {
         };
         user.commit(lease, |cache| cache.plan_token_response(&event, now)).await?;
         let account = issue.account();
-        user.events.tell(Happening::SignedIn, now, app, account.as_ref(), &issue.response.scope);
+        user.tell(Happening::SignedIn, now, app, account.as_ref(), &issue.response.scope);
         Ok(issue.into_answer(account, now))
     }
 

@@ -50,7 +50,7 @@ pub use application::{
 pub use credential::ClientCredential;
 pub use engine::{Engine, Ports};
 pub use error::{Error, SignInReason};
-pub use event::{Event, Happening};
+pub use event::{Event, EventAccount, Happening};
 pub use flow::{Attendant, Flow, FlowStatus, Invitation, SignIn, Visit};
 pub use lease::{Patience, Quiet};
 pub use managed_identity::{

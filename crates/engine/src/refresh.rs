@@ -12,7 +12,7 @@ use valetkey_oauth::{
 };
 use valetkey_policy::Authorized;
 
-use crate::accounts::{find_signed_in, is_signed_in, select_account};
+use crate::accounts::{FoundAccount, find_signed_in, is_signed_in, select_account};
 use crate::answer::TokenAnswer;
 use crate::application::ClientApplication;
 use crate::credential::Proof;
@@ -57,7 +57,8 @@ impl Engine {
         self.sign_request(user, &request.app, request.extras.auth_scheme.as_ref(), answer)
     }
 
-    /// The same request for the account that it turns out to mean, for those who decide by the account.
+    /// The same request for the account that it turns out to mean, for those who decide by the account. Which of several is
+    /// meant, it says of those alone that `may_be`.
     ///
     /// # Errors
     /// When there is none, or more than one and none was named.
@@ -65,8 +66,9 @@ impl Engine {
         &self,
         user: &User,
         request: SilentRequest,
+        may_be: impl Fn(&FoundAccount) -> bool,
     ) -> Result<SilentRequest, Error> {
-        let id = self.select_account(user, &request).await?;
+        let id = self.select_account(user, &request, may_be).await?;
         let account = find_signed_in(&user.cache(), &request.app, &id);
         let account = account.ok_or(Error::UnknownAccount(id.as_str().to_owned()))?;
         Ok(SilentRequest { account: AccountSelector::Found(account), ..request })
@@ -76,8 +78,9 @@ impl Engine {
         &self,
         user: &User,
         request: &SilentRequest,
+        may_be: impl Fn(&FoundAccount) -> bool,
     ) -> Result<AccountId, Error> {
-        let selected = self.find_account(user, &request.app, &request.account).await;
+        let selected = self.find_account(user, &request.app, &request.account, may_be).await;
         selected.inspect_err(|error| {
             if matches!(error, Error::SignInNeeded(_)) {
                 self.tell_sign_in_needed(user, request, None);
@@ -92,7 +95,7 @@ impl Engine {
     ) -> Result<TokenAnswer, Error> {
         user.save_unsaved().await?;
         check_request(request)?;
-        let account = self.select_account(user, request).await?;
+        let account = self.select_account(user, request, |_| true).await?;
         self.acquire_for_account(user, request, account).await
     }
 
@@ -137,7 +140,7 @@ impl Engine {
         }
         let provider = self.known_metadata(user, &request.app)?;
         let cache = user.cache();
-        let account = select_account(&cache, &request.app, &request.account).ok()?;
+        let account = select_account(&cache, &request.app, &request.account, |_| true).ok()?;
         let decision = decide(&cache, request, provider.realm(), &account, self.now());
         drop(cache);
         match decision {
@@ -358,7 +361,7 @@ impl Engine {
             return Err(Error::SignInNeeded(SignInReason::NoAccount));
         }
         saved?;
-        user.events.tell(Happening::Refreshed, now, &request.app, Some(account), &request.scopes);
+        user.tell(Happening::Refreshed, now, &request.app, Some(account), &request.scopes);
         Ok(issue.into_answer(Some(account.clone()), now))
     }
 
@@ -397,13 +400,7 @@ impl Engine {
         if account.is_some_and(is_pseudo_account) {
             return;
         }
-        user.events.tell(
-            Happening::SignInNeeded,
-            self.now(),
-            &request.app,
-            account,
-            &request.scopes,
-        );
+        user.tell(Happening::SignInNeeded, self.now(), &request.app, account, &request.scopes);
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use tokio::sync::Mutex as AsyncMutex;
 use valetkey_cache::{Change, Counts, TokenCache};
-use valetkey_model::{AccountId, Authority, Partition, Secret, UnixTime};
+use valetkey_model::{AccountId, Authority, Partition, ScopeSet, Secret, UnixTime};
 use valetkey_oauth::{ProviderMetadata, known_aliases};
 
 use crate::accounts::name_among;
@@ -15,7 +15,7 @@ use crate::answer::TokenAnswer;
 use crate::application::{AppId, ClientApplication, Definition};
 use crate::dpop::DpopNonces;
 use crate::error::Error;
-use crate::event::{Events, Happening};
+use crate::event::{EventAccount, Events, Happening};
 use crate::flight::Flights;
 use crate::flight_key::FlightKey;
 use crate::flow::registry::FlowRegistry;
@@ -112,8 +112,26 @@ impl User {
     }
 
     /// Tells whoever listens that a program may use an account, or may not any more.
-    pub fn tell_grant_changed(&self, at: UnixTime, account: Option<AccountId>) {
+    pub fn tell_grant_changed(&self, at: UnixTime, account: Option<EventAccount>) {
         self.events.tell_of_user(Happening::GrantChanged, at, account);
+    }
+
+    /// Tells whoever listens what an application has done, to an account that is there.
+    pub(crate) fn tell(
+        &self,
+        happening: Happening,
+        at: UnixTime,
+        app: &ClientApplication,
+        account: Option<&AccountId>,
+        scopes: &ScopeSet,
+    ) {
+        let environment = app.definition().authority.environment();
+        let account = account.map(|id| EventAccount {
+            id: id.clone(),
+            environment: environment.to_owned(),
+            username: self.username_of(environment, id).unwrap_or_else(|| id.as_str().into()),
+        });
+        self.events.tell(happening, at, app, account, scopes);
     }
 
     /// How many flows are open.

@@ -238,6 +238,17 @@ pub fn decide_on_account(
     }
 }
 
+/// Whether `asker` may know of an account: one that its rule does not let it use looks to it as if it were not there.
+pub fn may_know_of(
+    policy: &Policy,
+    asker: &Asker,
+    application: Option<Application<'_>>,
+    account: Account<'_>,
+) -> bool {
+    let rule = Rule::find(&policy.rules, asker, application);
+    rule.is_none_or(|rule| !rule.denies && rule.check_account(account).is_ok())
+}
+
 /// Decides whether `asker` may have `request` done by the machine.
 ///
 /// # Errors

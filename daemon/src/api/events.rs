@@ -26,31 +26,48 @@ pub(super) async fn get(
 ) -> Response<Body> {
     let receiver = api.broker.subscribe(&session);
     let stop = api.stop.clone();
-    let events =
-        stream::unfold((api, receiver, stop), |(api, mut receiver, mut stop)| async move {
-            let event = tokio::select! {
-                () = stop.requested() => None,
-                event = next(&mut receiver, || api.broker.engine().now()) => event,
-            }?;
-            Some((Ok::<_, Infallible>(event), (api, receiver, stop)))
-        });
+    let listener = Listener { api, session, receiver };
+    let events = stream::unfold((listener, stop), |(mut listener, mut stop)| async move {
+        let event = tokio::select! {
+            () = stop.requested() => None,
+            event = listener.next() => event,
+        }?;
+        Some((Ok::<_, Infallible>(event), (listener, stop)))
+    });
     // The comment line tells a reader that the stream is open before anything has happened.
     Sse::new(events).keep_alive(KeepAlive::default()).into_response()
 }
 
-async fn next(receiver: &mut Receiver<Event>, now: impl Fn() -> UnixTime) -> Option<SseEvent> {
-    let event = match receiver.recv().await {
-        Ok(event) => to_wire::event(&event),
-        Err(RecvError::Lagged(_)) => v1::Event {
-            event: v1::EventKind::Missed,
-            at: now().seconds(),
-            app: None,
-            client_id: None,
-            home_account_id: None,
-            scope: None,
-        },
-        Err(RecvError::Closed) => return None,
-    };
-    let name = serde_json::to_value(event.event).ok()?;
-    SseEvent::default().event(name.as_str()?).json_data(&event).ok()
+struct Listener {
+    api: Arc<Api>,
+    session: Arc<Session>,
+    receiver: Receiver<Event>,
+}
+
+impl Listener {
+    /// What the program hears of next; `None` at the end.
+    async fn next(&mut self) -> Option<SseEvent> {
+        let broker = &self.api.broker;
+        let event = loop {
+            match self.receiver.recv().await {
+                Ok(event) if !broker.may_hear_of(&self.session, &event).await => {}
+                Ok(event) => break to_wire::event(&event),
+                Err(RecvError::Lagged(_)) => break missed(broker.engine().now()),
+                Err(RecvError::Closed) => return None,
+            }
+        };
+        let name = serde_json::to_value(event.event).ok()?;
+        SseEvent::default().event(name.as_str()?).json_data(&event).ok()
+    }
+}
+
+fn missed(now: UnixTime) -> v1::Event {
+    v1::Event {
+        event: v1::EventKind::Missed,
+        at: now.seconds(),
+        app: None,
+        client_id: None,
+        home_account_id: None,
+        scope: None,
+    }
 }

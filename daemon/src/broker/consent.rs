@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use valetkey_engine::ports::StoreError;
-use valetkey_engine::{Attendant, Error};
+use valetkey_engine::{Attendant, Error, EventAccount};
 use valetkey_model::Partition;
 use valetkey_policy::{Denial, Grant, Word};
 use valetkey_proto::v1::{self, AuditAct, ErrorCode};
@@ -120,11 +120,16 @@ impl Broker {
             Word::No => AuditAct::ConsentRefused,
             _ => AuditAct::ConsentGiven,
         };
-        let (account, now) = (&prompt.question.account, self.engine.now());
-        let deed = Deed::new(act).to(account).because(to_wire::word(word).describe());
+        let (question, now) = (&prompt.question, self.engine.now());
+        let deed = Deed::new(act).to(&question.account).because(to_wire::word(word).describe());
         self.audit.note_about(book.user(), &prompt.program, &deed, now);
         if let Ok(user) = self.engine.user(book.user()).await {
-            user.tell_grant_changed(now, Some(account.clone()));
+            let account = EventAccount {
+                id: question.account.clone(),
+                environment: question.environment.clone(),
+                username: question.username.as_str().into(),
+            };
+            user.tell_grant_changed(now, Some(account));
         }
     }
 
@@ -146,4 +151,4 @@ impl Broker {
     }
 }
 
-const OUTLIVES: &str = "the program is known by its process alone, and what is said of it ends with that: `hours` cannot be";
+const OUTLIVES: &str = "the program is known by its process alone, and what is said of it ends with that: `hours` and `always` cannot be";

@@ -6,7 +6,6 @@ use std::sync::{Arc, LazyLock};
 
 use valetkey_engine::{
     ClientApplication, Flow, FlowStatus, FoundAccount, SilentRequest, TokenAnswer, User,
-    account_for_policy,
 };
 use valetkey_model::{AccountId, Executable, Program, Unidentified};
 use valetkey_policy::{
@@ -77,7 +76,11 @@ impl Broker {
         if !in_force.policy().looks_at_accounts() {
             return Ok(authorized);
         }
-        let request = self.engine.resolve_account(user, authorized.into_request()).await?;
+        let sight = self.sight(session, &in_force).await?;
+        let request = authorized.into_request();
+        let app = Arc::clone(&request.app);
+        let may_be = |account: &FoundAccount| sight.shows(&app, account);
+        let request = self.engine.resolve_account(user, request, may_be).await?;
         self.decide_by(session, &in_force, request).await
     }
 
@@ -143,28 +146,6 @@ impl Broker {
                 Err(denial) => return Err(self.deny(session, denial)),
             }
         }
-    }
-
-    /// Leaves out of a list the accounts that a rule does not let this program use.
-    pub(super) async fn leave_out_foreign(
-        &self,
-        session: &Session,
-        app: &ClientApplication,
-        mut accounts: Vec<FoundAccount>,
-    ) -> Result<Vec<FoundAccount>, Failure> {
-        let in_force = self.configuration.in_force();
-        let policy = in_force.policy();
-        if !policy.looks_at_accounts() {
-            return Ok(accounts);
-        }
-        let (asker, now) = (self.asker(session, &in_force).await?, self.engine.now());
-        let application = app.definition().application();
-        accounts.retain(|account| {
-            let account = account_for_policy(account);
-            let purpose = Purpose { application, account, scopes: None };
-            decide_on_account(policy, &asker, &NO_GRANTS, purpose, now).is_ok()
-        });
-        Ok(accounts)
     }
 
     /// Whether the caller may have anything done at all.

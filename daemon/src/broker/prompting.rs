@@ -127,3 +127,72 @@ impl Broker {
 /// Before a question that went without an answer is shown once more.
 const PAUSE_SECONDS: i64 = 10;
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+    use valetkey_engine::Attendant;
+    use valetkey_model::{AccountId, ScopeSet};
+    use valetkey_policy::{ProgramKey, Question};
+    use valetkey_proto::v1::AuditedProgram;
+    use valetkey_vault::{KeyChoice, KeyProvider, OpenOptions};
+
+    use super::*;
+    use crate::consent::{Asking, Consent};
+    use crate::shutdown::Shutdown;
+    use crate::store::VaultStore;
+
+    const NOW: UnixTime = UnixTime::from_seconds(1_000);
+
+    async fn book(folder: &TempDir) -> (Arc<Book>, Shutdown) {
+        let key = KeyChoice::Only(KeyProvider::File);
+        let options = OpenOptions { key, ..OpenOptions::new(folder.path(), 1_000) };
+        let store = VaultStore::open(options, Arc::new(|| 1_000)).unwrap();
+        let (shutdown, stop) = Shutdown::new();
+        let consent = Consent::new(Arc::new(store), stop);
+        (consent.book(&Partition::of_uid(1000)).await.unwrap(), shutdown)
+    }
+
+    fn asking() -> Asking {
+        let question = Question {
+            program: ProgramKey::Executable { path: "/usr/bin/mail".into(), sandbox: None },
+            environment: "login.example.com".to_owned(),
+            account: AccountId::new("ada.home").unwrap(),
+            username: "ada@example.com".to_owned(),
+            client_id: "client".to_owned(),
+            app: None,
+            scopes: ScopeSet::from_target("User.Read"),
+        };
+        let attendant = Attendant::new(None, &Arc::default());
+        Asking { question, attendant, program: AuditedProgram::default(), parents: Vec::new() }
+    }
+
+    async fn the_one(book: &Book) -> Arc<Prompt> {
+        book.prompts(Duration::ZERO, || NOW).await.pop().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_question_without_an_answer_comes_back_when_somebody_asks_again_and_not_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let (book, _shutdown) = book(&folder).await;
+        let (asking, id) = (asking(), || "prompt".to_owned());
+        let after = |seconds| NOW.plus_seconds(seconds);
+        let mut shown = Shown::default();
+        let mut first = Box::pin(book.ask(&asking, id, NOW));
+        assert!(futures_util::poll!(&mut first).is_pending());
+        let prompt = the_one(&book).await;
+        assert!(shown.lacks(&prompt, NOW), "it was never shown");
+        shown.0.insert(prompt.id.clone(), LastShown { at: NOW, requests: prompt.requests() });
+        assert!(!shown.lacks(&prompt, after(3600)), "who has asked then waits still");
+        drop(first);
+        assert!(!shown.lacks(&prompt, after(3600)), "nobody waits");
+
+        let mut again = Box::pin(book.ask(&asking, id, NOW));
+        assert!(futures_util::poll!(&mut again).is_pending());
+        assert_eq!(the_one(&book).await.id, prompt.id);
+        assert!(!shown.lacks(&prompt, after(9)), "the person has just sent it away");
+        assert!(shown.lacks(&prompt, after(10)));
+        drop(again);
+        assert!(!shown.lacks(&prompt, after(10)), "nobody waits any more");
+    }
+}

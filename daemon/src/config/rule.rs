@@ -29,8 +29,8 @@ pub struct RuleConfig {
     pub apps: Option<Vec<String>>,
     /// True: nothing is allowed but to read the status; in a rule with `apps`, nothing of these applications.
     pub deny: bool,
-    /// The accounts that may be used, listed and signed out, by user name or, which no other library's cache can give another
-    /// meaning, home account id (`valetkey accounts` lists both); any by default.
+    /// The accounts that may be used, listed, heard of in events, and signed out, by user name or, which no other library's
+    /// cache can give another meaning, home account id (`valetkey accounts` lists both); any by default.
     pub accounts: Option<Vec<String>>,
     /// The providers that may be spoken to, as `host` or `host:port`; any by default.
     pub authorities: Option<Vec<String>>,

@@ -45,7 +45,7 @@ pub enum Answered {
     Unknown,
     /// Who asks does not answer.
     OwnAnswer,
-    /// The program is known by its process alone, and hours may outlive it.
+    /// The program is known by its process alone, and what is to last longer was not offered.
     OutlivesProgram,
 }
 
@@ -200,7 +200,7 @@ impl Book {
         if respondent.is_some_and(|it| prompt.is_asked_by(it)) {
             return Ok(Answered::OwnAnswer);
         }
-        if answer.word == Word::ForTime && !prompt.question.program.is_lasting() {
+        if answer.word.is_lasting() && !prompt.question.program.is_lasting() {
             return Ok(Answered::OutlivesProgram);
         }
         if answer.word != Word::Once {

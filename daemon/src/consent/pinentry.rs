@@ -48,24 +48,40 @@ impl Pinentry {
     /// # Errors
     /// When there is no such program, or it shows no window, or nobody answers in time.
     pub async fn ask(&self, prompt: &Prompt) -> io::Result<AnswerPromptRequest> {
-        let begun = Instant::now();
-        let asking = async {
-            loop {
-                let said = self.show(prompt).await?;
-                if can_be_meant(said.answer, begun.elapsed()) {
-                    return Ok(said);
-                }
-            }
+        let start = || {
+            let lookout = self.0.clone();
+            let started = tokio::task::spawn_blocking(move || lookout.prompt());
+            async { started.await.map_err(io::Error::other)? }
         };
-        timeout(PATIENCE, asking).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+        ask_in_windows(start, prompt).await
+    }
+}
+
+async fn ask_in_windows<F: Future<Output = io::Result<StdStream>>>(
+    start: impl Fn() -> F,
+    prompt: &Prompt,
+) -> io::Result<AnswerPromptRequest> {
+    let begun = Instant::now();
+    let asking = async {
+        loop {
+            let said = Window::open(start().await?)?.ask(prompt).await?;
+            if can_be_meant(said.answer, begun.elapsed()) {
+                return Ok(said);
+            }
+        }
+    };
+    timeout(PATIENCE, asking).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+impl Window {
+    fn open(stream: StdStream) -> io::Result<Self> {
+        stream.set_nonblocking(true)?;
+        let (said, told) = UnixStream::from_std(stream)?.into_split();
+        Ok(Self { said: BufReader::new(said).lines(), told })
     }
 
-    async fn show(&self, prompt: &Prompt) -> io::Result<AnswerPromptRequest> {
-        let lookout = self.0.clone();
-        let started = tokio::task::spawn_blocking(move || lookout.prompt());
-        let stream = started.await.map_err(io::Error::other)??;
-        let mut window = Window::open(stream)?;
-        window.expect_ok().await?;
+    async fn ask(&mut self, prompt: &Prompt) -> io::Result<AnswerPromptRequest> {
+        self.expect_ok().await?;
         for (command, text) in [
             ("SETTITLE", "valetkey".to_owned()),
             ("SETDESC", format!("{}\n\n{}", ask_about(prompt), describe(prompt))),
@@ -76,11 +92,11 @@ impl Pinentry {
             ("SETCANCEL", "_No".to_owned()),
             ("SETTIMEOUT", TIMEOUT_SECONDS.to_string()),
         ] {
-            window.tell(&format!("{command} {}", escape(&text))).await?;
-            window.expect_ok().await?;
+            self.tell(&format!("{command} {}", escape(&text))).await?;
+            self.expect_ok().await?;
         }
-        window.tell("CONFIRM").await?;
-        let answer = match window.hear().await?.as_deref() {
+        self.tell("CONFIRM").await?;
+        let answer = match self.hear().await?.as_deref() {
             None => PromptAnswer::Once,
             Some(refusal) if has_code(refusal, NOT_CONFIRMED) => PromptAnswer::UntilLock,
             Some(refusal) if has_code(refusal, TIMED_OUT) => {
@@ -90,14 +106,6 @@ impl Pinentry {
             Some(refusal) => return Err(io::Error::other(refusal.to_owned())),
         };
         Ok(AnswerPromptRequest { answer, hours: None })
-    }
-}
-
-impl Window {
-    fn open(stream: StdStream) -> io::Result<Self> {
-        stream.set_nonblocking(true)?;
-        let (said, told) = UnixStream::from_std(stream)?.into_split();
-        Ok(Self { said: BufReader::new(said).lines(), told })
     }
 
     async fn tell(&mut self, line: &str) -> io::Result<()> {
@@ -156,6 +164,8 @@ const PATIENCE: Duration = Duration::from_secs(TIMEOUT_SECONDS as u64 + 10);
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read as _, Write as _};
+
     use super::*;
 
     #[test]
@@ -169,6 +179,39 @@ mod tests {
         ] {
             assert_eq!(can_be_meant(answer, after), expected, "{answer:?} {after:?}");
         }
+    }
+
+    fn question() -> Prompt {
+        Prompt {
+            id: "1".to_owned(),
+            since: 0,
+            program: valetkey_proto::v1::AuditedProgram::default(),
+            processes: Vec::new(),
+            waiting: 1,
+            environment: "login.example.com".to_owned(),
+            home_account_id: "u.t".to_owned(),
+            username: "ada@example.com".to_owned(),
+            client_id: "client".to_owned(),
+            app: None,
+            scope: String::new(),
+            lasting: true,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_program_that_never_says_what_was_pressed_is_waited_for_for_a_hundred_seconds() {
+        let (ours, mut programs) = StdStream::pair().unwrap();
+        // It greets, takes each command, and says nothing to the last one.
+        programs.write_all("OK\n".repeat(7).as_bytes()).unwrap();
+        let ours = std::cell::Cell::new(Some(ours));
+        let begun = Instant::now();
+        let start = || std::future::ready(Ok(ours.take().unwrap()));
+        let said = ask_in_windows(start, &question()).await;
+        assert_eq!(said.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert_eq!(begun.elapsed().as_secs(), 100);
+        let mut told = String::new();
+        programs.read_to_string(&mut told).unwrap();
+        assert!(told.contains("\nSETTIMEOUT 90\n") && told.ends_with("\nCONFIRM\n"), "{told}");
     }
 
     #[test]

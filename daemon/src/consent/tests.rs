@@ -143,11 +143,11 @@ async fn fifty_scripts_of_one_parent_cause_one_prompt_and_the_one_that_was_shown
     let world = World::new();
     let book = world.book().await;
     let callers = (10..60).map(|number| asking("/usr/bin/python3", number)).collect();
-    let heard = ask_and_say(&book, callers, Word::Always).await;
+    let heard = ask_and_say(&book, callers, Word::UntilLock).await;
     let is_once = |heard: &Heard| matches!(heard, Ok(Some(grant)) if grant.word == Word::Once);
     assert!(matches!(heard[0], Ok(None)) && heard[1..].iter().all(is_once));
     let grants = book.grants();
-    assert_eq!(said(&grants, &asking("/usr/bin/python3", 10), NOW), Some(Word::Always));
+    assert_eq!(said(&grants, &asking("/usr/bin/python3", 10), NOW), Some(Word::UntilLock));
     assert_eq!(said(&grants, &asking("/usr/bin/python3", 11), NOW), None);
 }
 
@@ -219,8 +219,8 @@ async fn two_of_whom_nothing_is_known_do_not_share_an_answer() {
         assert!(futures_util::poll!(asked).is_pending());
     }
     let respondent = attendant(Some(99));
-    let (always, new_id) = (answer(Word::Always), || "grant".to_owned());
-    let told = book.answer("first", always, Some(&respondent), new_id, NOW).await.unwrap();
+    let (yes, new_id) = (answer(Word::UntilLock), || "grant".to_owned());
+    let told = book.answer("first", yes, Some(&respondent), new_id, NOW).await.unwrap();
     assert!(matches!(told, Answered::Told(_)));
     for asked in [first, again] {
         assert!(matches!(asked.await, Ok(Some(grant)) if grant.word == Word::Once));
@@ -264,20 +264,20 @@ async fn who_cannot_be_told_from_who_asks_does_not_answer() {
 }
 
 #[tokio::test]
-async fn hours_are_not_said_of_what_only_its_process_is_known_of() {
+async fn nothing_that_lasts_is_said_of_what_only_its_process_is_known_of_or_not_even_that() {
     let world = World::new();
     let book = world.book().await;
-    let ask = {
-        let book = Arc::clone(&book);
-        async move { book.ask(&asking("/usr/bin/python3", 7), || "prompt".to_owned(), NOW).await }
-    };
-    let asked = tokio::spawn(ask);
-    while waiting(&book).await < 1 {
-        tokio::task::yield_now().await;
+    for asking in [asking("/usr/bin/python3", 7), asking_as_nobody()] {
+        let mut asked = Box::pin(book.ask(&asking, || "prompt".to_owned(), NOW));
+        assert!(futures_util::poll!(&mut asked).is_pending());
+        for word in [Word::ForTime, Word::Always] {
+            assert!(matches!(say(&book, word).await, Answered::OutlivesProgram), "{word:?}");
+        }
+        assert_eq!(book.grants().iter().filter(|it| it.word.is_lasting()).count(), 0);
+        assert!(futures_util::poll!(&mut asked).is_pending(), "who waits goes on waiting");
+        assert!(matches!(say(&book, Word::UntilLock).await, Answered::Told(_)));
+        assert!(asked.await.is_ok());
     }
-    assert!(matches!(say(&book, Word::ForTime).await, Answered::OutlivesProgram));
-    assert!(matches!(say(&book, Word::UntilLock).await, Answered::Told(_)));
-    assert!(asked.await.unwrap().is_ok());
 }
 
 #[tokio::test]
@@ -314,7 +314,7 @@ async fn what_outlives_the_daemon_is_stored_and_the_rest_is_not() {
             (Word::ForTime, "/usr/bin/calendar"),
             (Word::UntilLock, "/usr/bin/notes"),
             (Word::No, "/usr/bin/game"),
-            (Word::Always, "/usr/bin/python3"),
+            (Word::UntilLock, "/usr/bin/python3"),
         ] {
             ask_and_say(&book, vec![asking(program, 7)], word).await;
         }

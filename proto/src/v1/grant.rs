@@ -133,7 +133,8 @@ pub struct AnswerPromptRequest {
     pub hours: Option<u32>,
 }
 
-/// What a person can say to a prompt. Of a program that only its process is known by, no yes outlives the process.
+/// What a person can say to a prompt. Of a program that only its process is known by, no yes outlives the process: `hours` and
+/// `always` are refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]

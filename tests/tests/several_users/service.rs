@@ -1,5 +1,8 @@
 //! Whom the service is for, who administers it, what one user may use up, and how it is found.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+
 use serde_json::json;
 use valetkey_tests::{ALICE, Answer, BOB, Caller, Connection, SeveralUsers, patiently, request};
 
@@ -172,6 +175,28 @@ async fn the_command_works_as_any_user_and_reads_files_as_that_user() {
     let (code, _, said) = run(ANN, &["lock", "--everybody"]).await;
     assert!(code == Some(4) && said.contains("administrators"), "{said}");
     drop(ann);
+}
+
+#[tokio::test]
+async fn a_socket_that_the_user_has_no_permission_for_is_said_to_be_anothers() {
+    let Some(machine) = SeveralUsers::start("[service]\nusers = \"all\"\n").await else { return };
+    let endpoint = machine.endpoint();
+    std::fs::set_permissions(endpoint.path(), Permissions::from_mode(0o600)).unwrap();
+    for command in ["status", "doctor"] {
+        let output =
+            machine.command_as(ANN, &["--output", "json", command]).output().await.unwrap();
+        let told = [output.stdout, output.stderr].concat();
+        let told = String::from_utf8(told).unwrap();
+        assert_ne!(output.status.code(), Some(0), "{command}: {told}");
+        for words in [
+            format!("connect to {endpoint}: "),
+            "Permission denied".to_owned(),
+            "the socket is another user's; set VALETKEY_SOCKET to a path in a folder of your own"
+                .to_owned(),
+        ] {
+            assert!(told.contains(&words), "{command} lacks {words:?}: {told}");
+        }
+    }
 }
 
 #[tokio::test]

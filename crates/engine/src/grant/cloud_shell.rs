@@ -92,7 +92,7 @@ impl Engine {
         if is_overtaken {
             return Err(Error::SignInNeeded(SignInReason::NoAccount));
         }
-        user.events.tell(Happening::Refreshed, now, app, Some(account), scopes);
+        user.tell(Happening::Refreshed, now, app, Some(account), scopes);
         Ok(issue.into_answer(Some(account.clone()), now))
     }
 

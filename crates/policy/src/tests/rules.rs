@@ -196,6 +196,35 @@ fn where_tokens_are_bounded_no_field_says_what_they_are_for() {
     }
 }
 
+#[test]
+fn an_account_that_the_first_rule_that_fits_leaves_out_is_not_known_of() {
+    let mail = Who { apps: apps(&["mail"]), ..Who::default() };
+    let only = |who: &Who, name: &str| {
+        let ceiling = Ceiling { accounts: list(&[name]), ..Ceiling::default() };
+        Rule { who: who.clone(), ceiling, ..Rule::default() }
+    };
+    let alices = |who: &Who| only(who, "alice@contoso.com");
+    let bobs = |who: &Who| only(who, "bob@contoso.com");
+    let all = Who::default();
+    let denies = Rule { denies: true, ..Rule::default() };
+    let check = |rules: Vec<Rule>, expected: [bool; 2]| {
+        let wanted = Wanted::new();
+        let (application, account) = (wanted.application(), wanted.account().unwrap());
+        let application = Application { name: Some("mail"), ..application };
+        let policy = with_rules(rules);
+        let told = [Some(application), None]
+            .map(|application| may_know_of(&policy, &asker(None), application, account));
+        assert_eq!(told, expected, "{policy:?}");
+    };
+    check(vec![], [true, true]);
+    check(vec![Rule::default()], [true, true]);
+    check(vec![alices(&all)], [true, true]);
+    check(vec![bobs(&all)], [false, false]);
+    check(vec![denies], [false, false]);
+    check(vec![alices(&mail), bobs(&all)], [true, false]);
+    check(vec![bobs(&mail), alices(&all)], [false, true]);
+}
+
 struct Resource(&'static str);
 
 impl MachineSubject for Resource {
