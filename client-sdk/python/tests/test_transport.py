@@ -51,6 +51,21 @@ def test_a_broken_answer_is_the_brokers_trouble(start_daemon: StartDaemon, reply
         ask(start_daemon(lambda _: reply))
 
 
+@pytest.mark.skipif(not hasattr(os, "seteuid"), reason="there are no users here whom a socket's mode keeps out")
+def test_a_socket_without_permission_is_said_to_be_anothers(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon(lambda _: answer(200, {}))
+    os.chmod(daemon.path, 0)
+    own = os.geteuid()
+    if own == 0:
+        # Root may connect to whatever there is.
+        os.seteuid(65534)
+    try:
+        with pytest.raises(valetkey.BrokerUnreachableError, match="Permission denied; the socket is another user's"):
+            ask(daemon)
+    finally:
+        os.seteuid(own)
+
+
 @pytest.mark.parametrize("content", [b"garbage", b"[]", b'"text"', b"\xff\xfe"])
 @pytest.mark.parametrize("status", [200, 400, 500])
 def test_an_answer_that_is_no_object_is_told(start_daemon: StartDaemon, status: int, content: bytes) -> None:

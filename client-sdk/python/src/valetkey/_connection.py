@@ -72,6 +72,9 @@ class Connection:
             raise NotRunningError(endpoint) from error
         except BrokerUnreachableError:
             raise
+        except PermissionError as error:
+            advice = "the socket is another user's; set VALETKEY_SOCKET to a socket in a folder of your own"
+            raise self._trouble(f"cannot connect: {error}; {advice}") from error
         except OSError as error:
             raise self._trouble(f"cannot connect: {error}") from error
 
