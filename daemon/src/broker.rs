@@ -155,6 +155,8 @@ impl Broker {
         let in_use = self.enter(session, &partition).await?;
         let user = self.engine.user(&partition).await?;
         let app = self.open_of(&user, definition)?;
+        let name = declared.as_ref().map(|declared| declared.name.as_str());
+        self.in_memory.note_opening(session.caller(), &partition, app.id(), name);
         session.remember(app.id().clone(), session::Opened { partition, in_use, declared });
         Ok(Opened { user, app })
     }
@@ -177,6 +179,7 @@ impl Broker {
     pub async fn find_app(&self, session: &Session, id: &str) -> Result<Opened, Failure> {
         self.configuration.keep_up(self.engine.now()).await;
         let app_id = AppId::from_text(id);
+        self.recall(session, &app_id).await?;
         let partition = session.find(&app_id).unwrap_or_else(|| session.caller().partition.clone());
         let user = match self.engine.find_user(&partition) {
             Some(user) => user,
@@ -186,10 +189,11 @@ impl Broker {
             return Ok(Opened { user, app });
         }
         let in_force = self.configuration.in_force();
-        if let Some(declared) = in_force.apps().get(id)
-            && self.may_know(session, id, declared).await?
+        let name = in_force.name_of(&app_id).unwrap_or(id);
+        if let Some(declared) = in_force.apps().get(name)
+            && self.may_know(session, name, declared).await?
         {
-            let request = v1::OpenAppRequest { name: Some(id.to_owned()), ..Default::default() };
+            let request = v1::OpenAppRequest { name: Some(name.to_owned()), ..Default::default() };
             return self.open_app(session, &request).await;
         }
         let description = format!("no open application {id:?}");
@@ -270,6 +274,7 @@ impl Broker {
         id: &str,
     ) -> Result<(Arc<User>, Arc<Flow>), Failure> {
         self.configuration.keep_up(self.engine.now()).await;
+        self.recall_all(session).await;
         for partition in session.partitions() {
             let user = self.engine.user(&partition).await?;
             if let Ok(flow) = self.engine.find_flow(&user, id) {

@@ -3,10 +3,11 @@
 //! programs share is such a part where several users are served: who is not there any more takes up nothing. A single user's
 //! stays, so that who comes back waits for nothing.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use valetkey_model::{Caller, Partition, ProcessId, UnixTime};
+use valetkey_engine::AppId;
+use valetkey_model::{Caller, FileId, Partition, ProcessId, UnixTime};
 use valetkey_proto::v1::ErrorCode;
 
 use crate::failure::Failure;
@@ -31,8 +32,27 @@ struct Part {
     process: Option<ProcessId>,
     /// A copy is with each connection that uses it.
     in_use: Arc<()>,
+    /// Which processes have opened which applications of it, the latest at the end.
+    openings: VecDeque<Opening>,
     /// When it was first seen that nobody does.
     unused_since: Option<UnixTime>,
+}
+
+/// That a process has opened an application, on whichever connection. Another program that takes the process over by exec
+/// has not.
+struct Opening {
+    process: ProcessId,
+    program: Option<FileId>,
+    app: AppId,
+    /// By its name in the configuration, when not by its credential.
+    name: Option<String>,
+}
+
+impl Opening {
+    /// Where the platform does not tell the process, a connection answers for itself alone.
+    fn is_of(&self, caller: &Caller) -> bool {
+        (Some(self.process), self.program) == (caller.process, caller.program_file)
+    }
 }
 
 /// Held by a connection for as long as it may use a part.
@@ -41,7 +61,13 @@ pub struct Use(#[expect(dead_code, reason = "that it is held is what it says")] 
 
 impl Part {
     fn unused(user: &Partition) -> Self {
-        Self { user: user.clone(), process: None, in_use: Arc::default(), unused_since: None }
+        Self {
+            user: user.clone(),
+            process: None,
+            in_use: Arc::default(),
+            openings: VecDeque::new(),
+            unused_since: None,
+        }
     }
 
     fn is_used(&self) -> bool {
@@ -92,11 +118,57 @@ impl InMemory {
         if let Some(replaced) = &replaced {
             parts.remove(replaced);
         }
-        let in_use = Arc::new(());
-        let holder = Use(Arc::clone(&in_use));
-        let (user, process) = (user.clone(), caller.process);
-        parts.insert(part.clone(), Part { user, process, in_use, unused_since: None });
+        let fresh = Part { process: caller.process, ..Part::unused(user) };
+        let holder = Use(Arc::clone(&fresh.in_use));
+        parts.insert(part.clone(), fresh);
         Ok((holder, replaced))
+    }
+
+    /// Remembers that the caller's process has opened an application of a part: its other connections may use it as well.
+    pub fn note_opening(&self, caller: &Caller, part: &Partition, app: &AppId, name: Option<&str>) {
+        let mut parts = self.parts();
+        let Some((known, process)) = parts.get_mut(part).zip(caller.process) else { return };
+        known.openings.retain(|other| other.app != *app || !other.is_of(caller));
+        if known.openings.len() == MOST_OPENINGS {
+            known.openings.pop_front();
+        }
+        let (program, name) = (caller.program_file, name.map(str::to_owned));
+        known.openings.push_back(Opening { process, program, app: app.clone(), name });
+    }
+
+    /// The part of an application that the caller's process has opened, and by which name in the configuration, if by one.
+    pub fn find_opening(
+        &self,
+        caller: &Caller,
+        app: &AppId,
+    ) -> Option<(Partition, Option<String>)> {
+        let parts = self.parts();
+        parts.iter().filter(|(_, known)| known.user == caller.partition).find_map(
+            |(part, known)| {
+                let mut openings = known.openings.iter();
+                let found =
+                    openings.find(|opening| opening.app == *app && opening.is_of(caller))?;
+                Some((part.clone(), found.name.clone()))
+            },
+        )
+    }
+
+    /// All that the caller's process has opened.
+    pub fn openings_of(&self, caller: &Caller) -> Vec<AppId> {
+        let parts = self.parts();
+        let of_user = parts.values().filter(|known| known.user == caller.partition);
+        let openings = of_user.flat_map(|known| &known.openings);
+        openings
+            .filter(|opening| opening.is_of(caller))
+            .map(|opening| opening.app.clone())
+            .collect()
+    }
+
+    /// The caller's process has closed an application.
+    pub fn forget_opening(&self, caller: &Caller, app: &AppId) {
+        for known in self.parts().values_mut().filter(|known| known.user == caller.partition) {
+            known.openings.retain(|opening| opening.app != *app || !opening.is_of(caller));
+        }
     }
 
     /// Takes what a user's programs share into use; there is one for each user, and so no limit.
@@ -181,165 +253,12 @@ impl Limit {
     }
 }
 
+/// Of how many openings of one part is known whose they are. A process more opens it again.
+const MOST_OPENINGS: usize = 64;
+
 /// How long one that nobody uses is kept: connections are closed after two minutes without a request, and their programs
 /// come back.
 const UNUSED_SECONDS: i64 = 600;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A process of a user's.
-    fn caller(uid: u32, process: u32) -> Caller {
-        Caller {
-            partition: Partition::of_uid(uid),
-            process: Some(ProcessId { number: process, started: 0 }),
-            program: None,
-            program_file: None,
-            groups: Vec::new(),
-        }
-    }
-
-    fn user() -> Caller {
-        caller(1000, 1)
-    }
-
-    fn part(number: usize) -> Partition {
-        user().partition.private(&number.to_string())
-    }
-
-    fn swept(parts: &InMemory, now: UnixTime) -> Vec<Partition> {
-        parts.sweep(now).into_iter().map(|(_, part)| part).collect()
-    }
-
-    fn at(seconds: i64) -> UnixTime {
-        UnixTime::from_seconds(seconds)
-    }
-
-    #[test]
-    fn what_nobody_uses_is_forgotten_after_ten_minutes_and_not_before() {
-        let parts = InMemory::default();
-        let (held, _) = parts.enter(&user(), &part(0)).unwrap();
-        drop(parts.enter(&user(), &part(1)).unwrap());
-        for (seconds, forgotten) in
-            [(0, vec![]), (599, vec![]), (600, vec![part(1)]), (9000, vec![])]
-        {
-            assert_eq!(swept(&parts, at(seconds)), forgotten, "{seconds}");
-        }
-        drop(held);
-        assert_eq!(swept(&parts, at(9001)), []);
-        assert_eq!(swept(&parts, at(9601)), [part(0)]);
-    }
-
-    #[test]
-    fn who_comes_back_in_time_finds_it_and_has_another_ten_minutes() {
-        let parts = InMemory::default();
-        drop(parts.enter(&user(), &part(0)).unwrap());
-        assert_eq!(swept(&parts, at(0)), []);
-        drop(parts.enter(&user(), &part(0)).unwrap());
-        assert_eq!(swept(&parts, at(700)), []);
-        assert_eq!(swept(&parts, at(1299)), []);
-        assert_eq!(swept(&parts, at(1300)), [part(0)]);
-    }
-
-    #[test]
-    fn it_is_in_use_until_the_last_connection_lets_go() {
-        let parts = InMemory::default();
-        let (first, _) = parts.enter(&user(), &part(0)).unwrap();
-        let (second, _) = parts.enter(&user(), &part(0)).unwrap();
-        drop(first);
-        assert_eq!(swept(&parts, at(0)), []);
-        assert_eq!(swept(&parts, at(10_000)), []);
-        drop(second);
-        assert_eq!(swept(&parts, at(20_000)), []);
-        assert_eq!(swept(&parts, at(20_600)), [part(0)]);
-    }
-
-    /// What `process` holds after it has opened as many of its own as it may.
-    fn fill(parts: &InMemory, process: u32, make: impl Fn(usize) -> Partition) -> Vec<Use> {
-        let open =
-            |number| parts.enter(&caller(1000, process), &make(number)).map(|(held, _)| held);
-        (process as usize * 1000..).map(open).map_while(Result::ok).collect()
-    }
-
-    #[test]
-    fn too_many_of_one_user_are_refused_unless_one_is_unused() {
-        let stored = |number: usize| user().partition.of_application(&number.to_string());
-        for (make, limit, what) in [
-            (&part as &dyn Fn(usize) -> Partition, 256, "private caches"),
-            (&stored, 512, "credentials"),
-        ] {
-            let parts = InMemory::default();
-            let (mut held, rest) = (fill(&parts, 1, make), fill(&parts, 2, make));
-            assert_eq!(
-                (held.len(), rest.len()),
-                (limit / 4 * 3, limit / 4),
-                "no process has them all"
-            );
-            for (process, words) in [(1, "this process"), (3, "this user's programs")] {
-                let refused =
-                    parts.enter(&caller(1000, process), &make(9)).unwrap_err().to_string();
-                assert!(refused.contains(words) && refused.contains(what), "{refused}");
-            }
-            assert!(parts.enter(&user(), &make(1000)).is_ok(), "one that is there needs no room");
-            assert!(parts.enter(&caller(1001, 1), &make(8)).is_ok());
-            drop(held.remove(7));
-            parts.sweep(at(0));
-            drop(held.remove(7));
-            let (_held, replaced) = parts.enter(&caller(1000, 3), &make(9)).unwrap();
-            assert_eq!(replaced, Some(make(1007)), "the one that was unused for the longest time");
-        }
-    }
-
-    #[test]
-    fn among_several_users_each_has_less() {
-        let parts = InMemory::among_several();
-        let held = fill(&parts, 1, part);
-        let refused = parts.enter(&user(), &part(1)).unwrap_err().to_string();
-        assert!(held.len() == 24 && refused.starts_with("24 private caches"), "{refused}");
-        assert!(parts.enter(&caller(1001, 1), &Partition::of_uid(1001).private("x")).is_ok());
-    }
-
-    #[test]
-    fn what_a_users_programs_share_stays_as_long_as_one_of_them_and_takes_no_others_place() {
-        let parts = InMemory::among_several();
-        let home = user().partition;
-        let (first, second) = (parts.stay(&home), parts.stay(&home));
-        let stored = |number: usize| home.of_application(&number.to_string());
-        assert_eq!(fill(&parts, 1, stored).len() + fill(&parts, 2, stored).len(), 64);
-        assert_eq!(swept(&parts, at(0)).len(), 0);
-        drop(first);
-        assert_eq!(swept(&parts, at(600)).len(), 64);
-        drop(second);
-        assert_eq!(swept(&parts, at(700)), []);
-        drop(parts.stay(&home));
-        assert_eq!(swept(&parts, at(1299)), []);
-        assert_eq!(swept(&parts, at(1899)), [home]);
-    }
-
-    #[test]
-    fn what_nobody_holds_any_more_is_counted_down_to_nothing() {
-        let parts = InMemory::default();
-        let stored = |number: usize| user().partition.of_application(&number.to_string());
-        let held = fill(&parts, 1, stored);
-        let count = held.len();
-        drop(held);
-        assert_eq!(parts.sweep(at(0)), []);
-        let gone = parts.sweep(at(600));
-        assert_eq!((gone.len(), parts.parts().len()), (count, 0));
-        parts.put_back(&user().partition, stored(7));
-        assert_eq!(swept(&parts, at(601)), []);
-        assert_eq!(swept(&parts, at(1201)), [stored(7)], "it is tried again");
-    }
-
-    #[test]
-    fn one_that_was_closed_is_begun_anew_by_whoever_still_holds_it() {
-        let parts = InMemory::default();
-        let (held, _) = parts.enter(&user(), &part(0)).unwrap();
-        parts.close(&part(0));
-        drop(parts.enter(&user(), &part(0)).unwrap());
-        drop(held);
-        assert_eq!(swept(&parts, at(0)), []);
-        assert_eq!(swept(&parts, at(600)), [part(0)]);
-    }
-}
+mod tests;

@@ -1,7 +1,8 @@
 //! What one connection has opened.
 //!
-//! A public application is open to every program of its user. A confidential one is open to the connections that brought its
-//! credential, or that the configuration's rules let use it; its id alone, wherever it shows, opens nothing.
+//! A public application is open to every program of its user. A confidential one is open to the processes that brought its
+//! credential (`in_memory.rs` knows which), or that the configuration's rules let use it; its id alone, wherever it shows, opens
+//! nothing.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,6 +1,6 @@
 //! Confidential applications that the configuration declares: a program uses a credential that it never sees, if it is one
 //! of those that the application is for.
-#![cfg(unix)]
+#![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test says what failed by panicking")]
 
 use std::fs;
@@ -14,7 +14,7 @@ use tokio::io::AsyncWriteExt as _;
 use valetkey_client::v1::{Grant, TokenRequest};
 use valetkey_testkit::entra::{Certificate, Client, EntraEmulator, Options};
 use valetkey_tests::{
-    ALICE, Answer, Caller, Connection, Machine, Program, World, patiently, request,
+    ALICE, Answer, Caller, Connection, Machine, Program, Puppet, World, patiently, request,
 };
 
 const CONFIG: &str = "config/valetkey/config.toml";
@@ -220,18 +220,22 @@ async fn a_program_is_known_by_its_file() {
 }
 
 #[tokio::test]
-async fn its_id_opens_nothing_to_another_connection() {
+async fn its_id_opens_nothing_to_another_process() {
     let (world, first) = admitted().await;
-    let mut second = Caller { connection: world.machine.connect().await, app: first.app };
-    assert_eq!(own_token(&mut second).await.refusal(), (404, "unknown_app".to_owned()));
+    let mut other = Puppet::connect(&world.machine).await;
+    let (path, body) = (format!("/v1/apps/{}/token", first.app), json!({"scopes": []}));
+    let (status, said) = other.ask("POST", &path, &body).await.unwrap();
+    assert_eq!((status, &said["error"]), (404, &json!("unknown_app")));
 }
 
 #[tokio::test]
 async fn who_is_named_no_longer_gets_nothing_more() {
     let (world, mut caller) = admitted().await;
+    caller.connection = world.machine.connect().await;
+    assert_eq!(own_token(&mut caller).await.status, 200, "each connection of the process");
     declare(&world, "programs = [\"/bin/true\"]", BY_FILE);
     world.machine.status().await;
-    assert_eq!(own_token(&mut caller).await.refusal(), (404, "unknown_app".to_owned()));
+    assert_eq!(own_token(&mut caller).await.refusal(), (403, "access_denied".to_owned()));
     let opened = caller.connection.post("/v1/apps", &json!({"name": "reports"})).await;
     assert_eq!(opened.refusal(), (403, "access_denied".to_owned()));
 }
@@ -246,7 +250,7 @@ async fn who_asks_for_nothing_but_tokens_is_refused_within_seconds() {
         }
     };
     patiently("the refusal", refused).await;
-    assert_eq!(own_token(&mut caller).await.refusal(), (404, "unknown_app".to_owned()));
+    assert_eq!(own_token(&mut caller).await.refusal(), (403, "access_denied".to_owned()));
 }
 
 #[tokio::test]

@@ -61,16 +61,19 @@ async fn a_locked_store_waits_for_its_passphrase_and_nothing_else() {
 async fn a_store_that_needs_nobody_stays_locked_until_somebody_asks() {
     let world = World::start().await;
     let token = world.caller().await.sign_in(world.control(), ALICE).await;
+    let mut caller = world.caller().await;
     let mut connection = world.machine.connect().await;
     connection.post("/v1/lock", &json!({})).await.success();
     assert_eq!(world.machine.status().await["locked"], true);
     for _ in 0..2 {
         let refused = connection.post("/v1/apps", &world.definition()).await;
         assert_eq!(refused.refusal(), (423, "store_locked".to_owned()));
+        let refused = caller.token(json!({})).await;
+        assert_eq!(refused.refusal(), (423, "store_locked".to_owned()));
     }
     connection.post("/v1/unlock", &json!({})).await.success();
-    let kept = world.caller().await.token(json!({})).await.success();
-    assert_eq!(kept["access_token"], token["access_token"]);
+    let kept = caller.token(json!({})).await.success();
+    assert_eq!(kept["access_token"], token["access_token"], "under the id from before the lock");
 }
 
 /// What the process could have secrets in. None where only root may look, and this is somebody else.

@@ -127,12 +127,33 @@ async fn a_cache_made_by_assertions_of_the_program_is_not_handed_out_either() {
 }
 
 #[tokio::test]
-async fn a_private_cache_is_there_for_the_connection_that_opened_it() {
+async fn a_private_cache_is_there_for_the_process_that_opened_it_until_it_is_closed() {
     let world = World::start().await;
     let caller = open(&world, NAME).await;
-    let mut other = world.caller().await;
-    let answer = other.connection.get(&path_of(&caller)).await;
-    assert_eq!(answer.refusal(), (404, "unknown_app".to_owned()));
+    let mut connection = world.machine.connect().await;
+    assert_eq!(connection.get(&path_of(&caller)).await.status, 200, "another connection");
+    #[cfg(target_os = "linux")]
+    {
+        let mut other = valetkey_tests::Puppet::connect(&world.machine).await;
+        let (status, said) = other.ask("GET", &path_of(&caller), &Value::Null).await.unwrap();
+        assert_eq!((status, &said["error"]), (404, &json!("unknown_app")), "another process");
+    }
+    assert_eq!(connection.delete(&format!("/v1/apps/{}", caller.app)).await.status, 204);
+    let closed = world.machine.get(&path_of(&caller)).await;
+    assert_eq!(closed.refusal(), (404, "unknown_app".to_owned()));
+}
+
+#[tokio::test]
+async fn a_credential_is_brought_once_by_a_program_that_has_a_connection_for_each_request() {
+    let world = World::start().await;
+    let mut definition = world.definition();
+    definition["kind"] = "confidential".into();
+    definition["credential"] = json!({"type": "secret", "secret": "s"});
+    let opened = world.machine.connect().await.post("/v1/apps", &definition).await.success();
+    let path = format!("/v1/apps/{}/accounts", opened["app"].as_str().unwrap());
+    assert_eq!(world.machine.get(&path).await.success(), json!({"accounts": []}));
+    let listed = world.machine.get("/v1/apps").await.success();
+    assert_eq!(listed["apps"][0]["app"], opened["app"]);
 }
 
 #[tokio::test]

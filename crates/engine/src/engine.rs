@@ -1,7 +1,7 @@
 //! The engine itself: the users, and the verbs that the daemon calls.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,7 +10,7 @@ use valetkey_cache::{Entry, TokenCache};
 use valetkey_model::{CorrelationId, Partition, UnixTime};
 use valetkey_oauth::{HttpRequest, HttpResponse, Region};
 
-use crate::application::ClientApplication;
+use crate::application::{ClientApplication, Definition};
 use crate::error::Error;
 use crate::event::{AllEvents, Event};
 use crate::http_cache::HttpCache;
@@ -43,6 +43,8 @@ pub struct Engine {
     pub(crate) ports: Ports,
     pub(crate) users: RwLock<HashMap<Partition, Arc<User>>>,
     pub(crate) loading: AsyncMutex<()>,
+    /// What is open again once it is unlocked.
+    kept_open: Mutex<HashMap<Partition, Vec<Definition>>>,
     /// Shared by whoever of a user's redeems and saves; held alone while that is locked.
     pub(crate) leases: Leases,
     pub(crate) locked_users: LockedUsers,
@@ -65,6 +67,7 @@ impl Engine {
             ports,
             users: RwLock::default(),
             loading: AsyncMutex::default(),
+            kept_open: Mutex::default(),
             leases: Leases::default(),
             locked_users: LockedUsers::default(),
             events: AllEvents::default(),
@@ -95,6 +98,9 @@ impl Engine {
             false => Arc::clone(&self.ports.store),
         };
         let user = Arc::new(self.load_user(partition, store).await?);
+        for definition in self.kept_open().remove(partition).into_iter().flatten() {
+            user.open_app(definition)?;
+        }
         self.users
             .write()
             .unwrap_or_else(PoisonError::into_inner)
@@ -125,6 +131,26 @@ impl Engine {
         let http_cache = HttpCache::restore(answers, self.now());
         let events = self.events.of(partition);
         Ok(User::new(partition.clone(), store, cache, http_cache, events))
+    }
+
+    /// Has the applications of a user who is locked away open again with the cache, under their ids: nothing of them is a
+    /// secret. One with a credential is opened by whoever has that, and a route may have a proxy's password.
+    pub(crate) fn keep_open(&self, partition: Partition, user: &User) {
+        let apps = user.apps();
+        let definitions = apps.iter().map(|app| app.definition());
+        let harmless = definitions.filter(|definition| {
+            definition.partition.is_none()
+                && definition.credential.is_none()
+                && definition.route.is_none()
+        });
+        let harmless: Vec<_> = harmless.cloned().collect();
+        if !harmless.is_empty() {
+            self.kept_open().insert(partition, harmless);
+        }
+    }
+
+    fn kept_open(&self) -> MutexGuard<'_, HashMap<Partition, Vec<Definition>>> {
+        self.kept_open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// See [`TokenStore::mark`].

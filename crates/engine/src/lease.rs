@@ -268,8 +268,9 @@ impl Quiet<'_> {
         let is_meant =
             |partition: &Partition| self.owner.as_ref().is_none_or(|it| partition.owner() == *it);
         let mut users = self.engine.users.write().unwrap_or_else(PoisonError::into_inner);
-        for (_, user) in users.extract_if(|partition, _| is_meant(partition)) {
+        for (partition, user) in users.extract_if(|partition, _| is_meant(partition)) {
             user.forget();
+            self.engine.keep_open(partition, &user);
         }
         drop(users);
         self.engine.events.tell(Happening::Locked, self.engine.now(), is_meant);

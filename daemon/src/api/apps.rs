@@ -47,6 +47,7 @@ pub(super) async fn get(
         api.broker.open_public_apps(&session, &in_force).await?;
         let user = api.broker.user(&session).await?;
         let mut open = api.broker.open_apps(&user);
+        api.broker.recall_all(&session).await;
         for (id, partition) in session.apps() {
             let user = api.broker.engine().find_user(&partition);
             open.extend(user.and_then(|user| user.find_app(&id)));
@@ -63,8 +64,7 @@ pub(super) async fn get(
         let others: Vec<_> = others.map(|(name, app)| describe_unopened(name, app)).collect();
         apps.extend(others);
         let ids = session.apps().into_iter().map(|(id, _)| id);
-        let identities =
-            ids.filter_map(|id| api.broker.find_managed_identity(&session, id.as_str()));
+        let identities = ids.filter_map(|id| api.broker.opened_identity(&session, &id));
         apps.extend(identities.map(|opened| describe_identity(&opened.app)));
         apps.sort_by(|one, other| {
             (&one.name, &one.client_id, &one.app).cmp(&(&other.name, &other.client_id, &other.app))
@@ -85,16 +85,14 @@ pub(super) async fn delete(
     Path(app): Path<String>,
 ) -> Response<Body> {
     let closed = async {
-        if let Some(opened) = api.broker.find_managed_identity(&session, &app) {
-            session.forget(opened.app.id());
-            api.broker.close_in_memory(&opened.app.definition().partition);
+        if let Some(opened) = api.broker.find_managed_identity(&session, &app).await? {
+            let place = &opened.app.definition().partition;
+            api.broker.close(&session, opened.app.id(), Some(place));
             return Ok(());
         }
         let opened = api.broker.find_app(&session, &app).await?;
-        session.forget(opened.app.id());
-        if let Some(partition) = &opened.app.definition().partition {
-            api.broker.close_in_memory(partition);
-        }
+        let place = opened.app.definition().partition.as_ref();
+        api.broker.close(&session, opened.app.id(), place);
         Ok::<_, Failure>(())
     };
     match closed.await {

@@ -28,7 +28,7 @@ pub(super) async fn post(
         };
     api.locking.note_use(api.whose(&session), api.broker.engine().now());
     let acquired = async {
-        if let Some(opened) = api.broker.find_managed_identity(&session, &app) {
+        if let Some(opened) = api.broker.find_managed_identity(&session, &app).await? {
             let id = correlation_id.clone();
             return api.broker.acquire_for_managed_identity(&session, opened, request, id).await;
         }

@@ -47,6 +47,7 @@ impl Broker {
         let in_use = self.enter(session, &place).await?;
         let user = self.engine.user(&place).await?;
         let app = user.open_managed_identity(definition)?;
+        self.in_memory.note_opening(caller, &place, app.id(), None);
         let opened = session::Opened { partition: place, in_use, declared: None };
         session.remember(app.id().clone(), opened);
         Ok(OpenedIdentity { user, app })
@@ -71,11 +72,24 @@ impl Broker {
         })
     }
 
-    /// The managed identity with this id, if this connection has opened it.
-    pub fn find_managed_identity(&self, session: &Session, id: &str) -> Option<OpenedIdentity> {
+    /// The managed identity with this id, if the caller's process has opened it.
+    ///
+    /// # Errors
+    /// When what the process has opened under this id, whatever it is, may not be used any more.
+    pub async fn find_managed_identity(
+        &self,
+        session: &Session,
+        id: &str,
+    ) -> Result<Option<OpenedIdentity>, Failure> {
         let id = AppId::from_text(id);
-        let user = self.engine.find_user(&session.find(&id)?)?;
-        let app = user.find_managed_identity(&id)?;
+        self.recall(session, &id).await?;
+        Ok(self.opened_identity(session, &id))
+    }
+
+    /// The managed identity with this id, if this connection knows of it.
+    pub fn opened_identity(&self, session: &Session, id: &AppId) -> Option<OpenedIdentity> {
+        let user = self.engine.find_user(&session.find(id)?)?;
+        let app = user.find_managed_identity(id)?;
         Some(OpenedIdentity { user, app })
     }
 

@@ -3,7 +3,7 @@
 
 use sha2::{Digest, Sha256};
 use url::Url;
-use valetkey_engine::{ClientCredential, Definition};
+use valetkey_engine::{AppId, ClientCredential, Definition};
 use valetkey_model::{Caller, Partition};
 use valetkey_proto::v1;
 use zeroize::Zeroizing;
@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::Broker;
 use crate::failure::Failure;
 use crate::in_memory::Use;
-use crate::session::Session;
+use crate::session::{Opened, Session};
 
 impl Broker {
     /// Where the application's tokens are, when not in the cache that the user's programs share. A confidential client's are
@@ -86,9 +86,41 @@ impl Broker {
         Ok(in_use)
     }
 
-    /// Forgets a place that was closed, if it is nowhere but in memory. Another one may still be in use by others.
-    pub fn close_in_memory(&self, place: &Partition) {
-        if place.is_in_memory() {
+    /// Has this connection know what another one of the same process has opened: who opens a connection for each request has
+    /// brought the credential all the same. What the configuration declares is decided on anew, for this connection's program.
+    pub(super) async fn recall(&self, session: &Session, app: &AppId) -> Result<(), Failure> {
+        let caller = session.caller();
+        let shared = || self.engine.find_user(&caller.partition)?.find_app(app);
+        if session.find(app).is_some() || shared().is_some() {
+            return Ok(());
+        }
+        match self.in_memory.find_opening(caller, app) {
+            None => {}
+            Some((_, Some(name))) => {
+                let in_force = self.configuration.look(self.engine.now()).await;
+                self.open_declared(session, &in_force, &name).await?;
+            }
+            Some((partition, None)) => {
+                let in_use = self.enter(session, &partition).await?;
+                session.remember(app.clone(), Opened { partition, in_use, declared: None });
+            }
+        }
+        Ok(())
+    }
+
+    /// The same for all that the process has opened. What it may not use any more is not there.
+    pub async fn recall_all(&self, session: &Session) {
+        for app in self.in_memory.openings_of(session.caller()) {
+            let _ = self.recall(session, &app).await;
+        }
+    }
+
+    /// Closes an application for the caller's process. What is nowhere but in memory is forgotten; another place may still be
+    /// in use by others.
+    pub fn close(&self, session: &Session, app: &AppId, place: Option<&Partition>) {
+        session.forget(app);
+        self.in_memory.forget_opening(session.caller(), app);
+        if let Some(place) = place.filter(|place| place.is_in_memory()) {
             self.in_memory.close(place);
             self.engine.forget_in_memory(place);
         }

@@ -181,7 +181,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         path: route::CACHE,
         id: "readCache",
         summary: "What is in the application's `private_cache`, in MSAL's schema.",
-        description: "For an application that was opened with a `private_cache`, and over a connection that opened it. The \
+        description: "For an application that was opened with a `private_cache`, and for the process that opened it. The \
             cache that the user's programs share is never handed out.",
         answers: &[json::<Cache>(200, "The content.")],
         errors: &[AccessDenied, UnknownApp],
