@@ -60,7 +60,7 @@ impl Writer {
 struct Pace {
     minute: i64,
     everyday: u32,
-    grave: u32,
+    grave: HashMap<AuditAct, u32>,
     of_process: HashMap<Option<u32>, u32>,
     lost: u64,
 }
@@ -81,8 +81,9 @@ impl Pace {
 
     fn has_room(&mut self, record: &AuditRecord) -> bool {
         if is_grave(record.act) {
-            self.grave += 1;
-            return self.grave <= MOST_A_MINUTE;
+            let alike = self.grave.entry(record.act).or_default();
+            *alike += 1;
+            return *alike <= MOST_A_MINUTE_OF_GRAVE;
         }
         let process = record.program.as_ref().and_then(|program| program.process);
         let of_process = self.of_process.entry(process).or_default();
@@ -141,8 +142,10 @@ fn work(orders: &Receiver<Order>, folder: PathBuf) {
     }
 }
 
-/// Of one user, of each of the two kinds. Files hold more than an hour of both.
+/// Of one user, of what happens every day. Files hold the better part of an hour of this and of all that is grave.
 const MOST_A_MINUTE: u32 = 240;
+/// Of one user, of each act that is grave: doing one of them over and over pushes out no other.
+const MOST_A_MINUTE_OF_GRAVE: u32 = 30;
 /// Of one process, of what happens every day.
 const MOST_A_MINUTE_OF_PROCESS: u32 = 120;
 

@@ -176,8 +176,9 @@ async fn accept_all_pending(socket: &TcpListener) -> io::Result<Vec<TcpStream>> 
 const BACKLOG: u32 = 4096;
 const MOST_AT_ONCE: usize = 256;
 const MOST_WAITING: usize = 256;
-/// A flow looks at one redirect at a time.
-const MOST_REDIRECTS: usize = 8;
+/// A flow looks at one redirect at a time, and in no time at those that are not its own: as many windows may send such ones
+/// without end, and keep no other out.
+const MOST_REDIRECTS: usize = 64;
 const PORT_ATTEMPTS: usize = 8;
 /// A browser on this machine has its request ready when it connects.
 const HEAD_PATIENCE: Duration = Duration::from_secs(2);

@@ -71,26 +71,34 @@ impl Directory {
         let asked = users.clone();
         let work = move || {
             let _looking = looking;
-            // Nobody listens any more once one was waited for in vain.
-            let _ = asked.iter().try_for_each(|user| sender.send(look_up(user)));
+            // Nobody listens any more once one was waited for in vain, or was not found.
+            for answer in asked.iter().map(look_up) {
+                let is_found = matches!(answer, Ok(Some(_)));
+                if sender.send(answer).is_err() || !is_found {
+                    break;
+                }
+            }
         };
         let thread = std::thread::Builder::new().name("users".to_owned()).spawn(work);
         let thread = thread.map_err(|error| failed(first, error.into()))?;
         let end = Instant::now() + patience;
-        let mut found = Found::new();
-        for user in users {
-            match answers.recv_timeout(end.saturating_duration_since(Instant::now())) {
-                Ok(Ok(Some(partition))) => drop(found.insert(user, partition)),
-                Ok(Ok(None)) => return Err(failed(user, Problem::Unknown)),
-                Ok(Err(error)) => return Err(failed(user, error.into())),
+        let answer_for = |user: UserName| {
+            let left = end.saturating_duration_since(Instant::now());
+            match answers.recv_timeout(left) {
+                Ok(Ok(Some(partition))) => Ok((user, partition)),
+                Ok(Ok(None)) => Err(failed(user, Problem::Unknown)),
+                Ok(Err(error)) => Err(failed(user, error.into())),
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                    return Err(failed(user, Problem::NoAnswer));
+                    Err(failed(user, Problem::NoAnswer))
                 }
             }
+        };
+        let found = users.into_iter().map(answer_for).collect();
+        if !matches!(found, Err(LookUpError { problem: Problem::NoAnswer, .. })) {
+            // It has said all that it had to say: who asks next must not find it still there.
+            let _ = thread.join();
         }
-        // It has said all that it had to say.
-        let _ = thread.join();
-        Ok(found)
+        found
     }
 }
 
@@ -125,7 +133,8 @@ mod tests {
     }
 
     #[test]
-    fn who_is_not_found_is_named_with_what_to_do() {
+    fn who_is_not_found_is_named_with_what_to_do_and_the_next_is_looked_up_at_once() {
+        let directory = Directory::default();
         for (names, expected) in [
             (&["ann"][..], None),
             (&[], None),
@@ -138,7 +147,7 @@ mod tests {
                 Some("the user \"broken\", who cannot be looked up: connection refused"),
             ),
         ] {
-            let outcome = Directory::default().find_by(users(names), look_up, PATIENCE);
+            let outcome = directory.find_by(users(names), look_up, PATIENCE);
             match (outcome, expected) {
                 (Ok(found), None) => assert_eq!(found.len(), names.len()),
                 (Err(error), Some(expected)) => {
