@@ -346,7 +346,7 @@ impl Broker {
         let request = AccountsRequest { account: Some(found), ..request };
         let authorized = self.decide(session, request).await?;
         self.engine.sign_out(&user, &authorized).await?;
-        self.forget_sign_ins(session, &app, &account).await;
+        self.forget_sign_ins((&user, &app), &account).await;
         self.note(session, &Deed::of(AuditAct::SignedOut, &app).to(&account));
         Ok(())
     }

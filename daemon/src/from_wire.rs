@@ -59,6 +59,10 @@ pub fn definition(request: &v1::OpenAppRequest) -> Result<Definition, Failure> {
             "missing; give it, or the `name` of an application in the configuration",
         )
     })?;
+    // Providers drop it, and the policy would know the application no more.
+    if client_id.trim() != client_id {
+        return Err(Failure::bad_member("client_id", "has a blank at its beginning or end"));
+    }
     refuse_members_of_other_kinds(request)?;
     let definition = Definition {
         client_id: ClientId::new(client_id)

@@ -116,6 +116,46 @@ async fn an_application_that_a_rule_names_is_the_same_when_it_is_defined_anew() 
 }
 
 #[tokio::test]
+async fn an_application_that_a_rule_names_is_the_same_in_each_spelling() {
+    let mut machine = Machine::new();
+    let public = "https://login.microsoftonline.com/common";
+    let config = format!(
+        "[apps.mail]\nclient_id = \"{CLIENT_ID}\"\nauthority = \"{public}\"\n{FITS}apps = [\"mail\"]\ndeny = true\n"
+    );
+    machine.write("config/valetkey/config.toml", config);
+    machine.launch().await;
+    let mut denied = Puppet::connect(&machine).await;
+    let open = |client_id: &str, authority: &str| {
+        let definition = json!({
+            "client_id": client_id, "authority": authority,
+            "validate_authority": false, "instance_discovery": false,
+        });
+        ("POST", "/v1/apps", definition)
+    };
+    let plain = CLIENT_ID.replace('-', "");
+    check_denied(
+        &mut denied,
+        &[
+            open(CLIENT_ID, "https://login.microsoftonline.com./common"),
+            open(CLIENT_ID, "https://login-us.microsoftonline.com/common"),
+            open(CLIENT_ID, "https://westus2.login.microsoft.com/common"),
+            open(&CLIENT_ID.to_uppercase(), public),
+            open(&format!("{{{CLIENT_ID}}}"), public),
+            open(&plain, public),
+        ],
+    )
+    .await;
+    for client_id in [format!("{CLIENT_ID} "), format!("\u{a0}{CLIENT_ID}")] {
+        let (_, path, definition) = open(&client_id, public);
+        let (status, said) = ask(&mut denied, "POST", path, &definition).await;
+        let text = said["error_description"].as_str().unwrap_or_default();
+        assert!(status == 400 && text.contains("client_id: has a blank"), "{said}");
+    }
+    let (_, path, elsewhere) = open(CLIENT_ID, "https://login.example/common");
+    assert_eq!(ask(&mut denied, "POST", path, &elsewhere).await.0, 200);
+}
+
+#[tokio::test]
 async fn of_the_accounts_a_program_sees_and_signs_out_those_of_its_rule() {
     let (world, mut honest) = ruled(&format!("accounts = [{BOB:?}]\n")).await;
     let accounts = honest.accounts().await;

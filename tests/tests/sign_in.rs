@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 use valetkey_testkit::entra::{
-    self, Browser as Session, Endpoint, EntraEmulator, Options, Person, Scenario,
+    self, Browser as Session, Client, Endpoint, EntraEmulator, Options, Person, Scenario,
 };
 use valetkey_tests::{ALICE, BOB, Browser, CLIENT_ID, Caller, Events, Machine, SCOPE, World};
 
@@ -158,6 +158,43 @@ async fn signing_out_leaves_nothing_to_sign_in_with() {
         assert_eq!(other["token_source"], "cache");
         world.machine.restart().await;
     }
+}
+
+#[tokio::test]
+async fn who_has_signed_out_is_told_no_token_of_the_sign_in_wherever_it_is_kept() {
+    let secret = Client { id: CLIENT_ID.into(), secret: Some("hush".into()), ..Client::default() };
+    let confidential =
+        json!({"kind": "confidential", "credential": {"type": "secret", "secret": "hush"}});
+    for (member, clients) in [
+        (json!({}), vec![]),
+        (json!({"cloud_shell_endpoint": "http://127.0.0.1:1/"}), vec![]),
+        (json!({"private_cache": "a1".repeat(16)}), vec![]),
+        (confidential, vec![secret]),
+    ] {
+        let world = World::with(Machine::new(), Options { clients, ..Options::default() }).await;
+        let mut definition = world.definition();
+        definition.as_object_mut().unwrap().extend(member.as_object().unwrap().clone());
+        let mut caller = Caller::open(world.machine.connect().await, &definition).await;
+        let [_, start, _] = starts();
+        let flow = caller.start_flow(start).await.success();
+        play_person(&world, &mut caller, &flow, Person::Agrees).await;
+        assert_eq!(caller.wait_for(&flow, 30).await["state"], "completed", "{member}");
+        let account = caller.accounts().await[0]["home_account_id"].clone();
+        assert_eq!(caller.sign_out(account.as_str().unwrap()).await.status, 204);
+        let path = format!("/v1/flows/{}", flow["flow"].as_str().unwrap());
+        let gone = caller.connection.get(&path).await.refusal();
+        assert_eq!(gone, (404, "unknown_flow".to_owned()), "{member}");
+    }
+}
+
+#[tokio::test]
+async fn a_slash_at_the_end_of_an_authority_makes_no_other_application() {
+    let world = World::start().await;
+    let mut definition = world.definition();
+    let plain = Caller::open(world.machine.connect().await, &definition).await.app;
+    definition["authority"] = json!(format!("{}/", world.entra.authority("common")));
+    let with_slash = Caller::open(world.machine.connect().await, &definition).await.app;
+    assert_eq!(plain, with_slash);
 }
 
 #[tokio::test]

@@ -174,7 +174,8 @@ impl Definition {
 
     /// The application's id. Every member goes in with its length, so that no two definitions share one.
     pub fn app_id(&self) -> AppId {
-        let authority = (self.authority.as_str(), format!("{:?}", self.authority.kind()));
+        let authority =
+            (self.authority.without_last_slash(), format!("{:?}", self.authority.kind()));
         let trust = format!(
             "{} {:?} {:?}",
             self.authority.is_known_to_developer(),

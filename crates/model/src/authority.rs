@@ -105,8 +105,11 @@ impl Authority {
             return Err(AuthorityError::ForbiddenCharacter { text: text.to_owned() });
         }
         let no_url = || AuthorityError::NoUrl { text: text.to_owned() };
-        let url = parsed.ok_or_else(no_url)?;
-        let host = url.host().ok_or_else(no_url)?;
+        let mut url = parsed.ok_or_else(no_url)?;
+        let was_rooted = leave_root_out(&mut url);
+        let names_a_host =
+            |host: &Host<&str>| !matches!(host, Host::Domain(name) if name.ends_with('.'));
+        let host = url.host().filter(names_a_host).ok_or_else(no_url)?;
         if !(url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&host))) {
             return Err(AuthorityError::NotHttps { text: text.to_owned() });
         }
@@ -124,6 +127,7 @@ impl Authority {
             AuthorityKind::Oidc | AuthorityKind::Dsts => site.clone() + &fold_proof_path(&url),
             _ => site.clone(),
         };
+        let given = if was_rooted { url.as_str() } else { given };
         let (given, site, environment) = (given.into(), site.into(), environment.into());
         Ok(Self { url, given, site, environment, kind, known_to_developer })
     }
@@ -217,6 +221,14 @@ impl Authority {
     pub fn as_str(&self) -> &str {
         &self.given
     }
+
+    /// The same without slashes at its end, which name nothing.
+    pub fn without_last_slash(&self) -> &str {
+        match self.given.contains(['?', '#']) {
+            true => &self.given,
+            false => self.given.trim_end_matches('/'),
+        }
+    }
 }
 
 impl fmt::Debug for Authority {
@@ -245,6 +257,14 @@ fn fold_proof_path(url: &Url) -> String {
         in_escape = if letter == '%' { 2 } else { u8::saturating_sub(in_escape, 1) };
     }
     folded
+}
+
+/// Takes the dot from a host's end, which stands for DNS's root (RFC 1034 section 3.1): it names the same host. True where
+/// there was one.
+fn leave_root_out(url: &mut Url) -> bool {
+    let Some(host) = url.host_str().filter(|host| host.ends_with('.')) else { return false };
+    let host = host.trim_end_matches('.').to_owned();
+    !host.is_empty() && url.set_host(Some(&host)).is_ok()
 }
 
 /// What is no URL may have them as well.

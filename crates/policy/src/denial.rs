@@ -49,6 +49,11 @@ pub enum Denial {
         /// Until when the person is not asked again, in seconds from now.
         seconds: u64,
     },
+    /// The person says what a program's tokens are for, and a field of its own could say something else.
+    #[error(
+        "the person says what this program's tokens are for, and the field {0:?} of its own may say otherwise"
+    )]
+    Field(String),
     /// The person was asked and has not answered.
     #[error("nobody has said yet whether this program may use the account {username}")]
     Unanswered {
@@ -97,6 +102,7 @@ impl Denial {
             Self::Unanswered { .. } => {
                 "Answer in the notification, or run `valetkey grants watch` in a terminal; then ask again."
             }
+            Self::Field(_) => "Say what the token is for by `scopes`.",
             Self::TooManyQuestions => "Answer them with `valetkey grants watch`; then ask again.",
             Self::ProgramChanged => "Start the program again, and ask again.",
             Self::CacheExport => "Whoever writes the daemon's configuration can set it to false.",

@@ -113,13 +113,18 @@ impl Question {
 
 impl Grant {
     fn is_about(&self, question: &Question, now: UnixTime) -> bool {
+        self.is_about_use(question, now)
+            && self.scopes.as_ref().is_none_or(|scopes| question.scopes.is_subset(scopes))
+    }
+
+    /// Whether it is about this use of the account, for whichever scopes.
+    fn is_about_use(&self, question: &Question, now: UnixTime) -> bool {
         self.holds(now)
             && self.program == question.program
             && (self.program != ProgramKey::Unknown || self.word == Word::Once)
             && self.account == question.account
             && self.environment == question.environment
             && self.client_id.as_ref().is_none_or(|client_id| *client_id == question.client_id)
-            && self.scopes.as_ref().is_none_or(|scopes| question.scopes.is_subset(scopes))
     }
 
     /// Whether its time is not over.
@@ -149,5 +154,19 @@ impl Grants {
     pub fn find(&self, question: &Question, now: UnixTime) -> Option<&Grant> {
         let about = || self.0.iter().rev().filter(|grant| grant.is_about(question, now));
         about().find(|grant| grant.word != Word::No).or_else(|| about().next())
+    }
+
+    /// All the scopes that the person has let the program have by this use of the account; `None` where that is any.
+    pub(crate) fn allowed_scopes(&self, question: &Question, now: UnixTime) -> Option<ScopeSet> {
+        let is_yes = |grant: &&Grant| grant.word != Word::No && grant.is_about_use(question, now);
+        let mut said = self.0.iter().filter(is_yes).map(|grant| grant.scopes.as_ref());
+        said.try_fold(None, |all: Option<ScopeSet>, scopes| {
+            Some(Some(match (all, scopes?) {
+                (None, scopes) => scopes.clone(),
+                (Some(all), scopes) if scopes.is_subset(&all) => all,
+                (Some(all), scopes) => all.union(scopes),
+            }))
+        })
+        .map(Option::unwrap_or_default)
     }
 }

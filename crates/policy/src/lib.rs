@@ -11,7 +11,9 @@ mod admission;
 mod asker;
 mod bound;
 mod denial;
+mod fields;
 mod grant;
+mod named_app;
 mod rule;
 mod service;
 mod subject;
@@ -19,14 +21,17 @@ mod subject;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use valetkey_model::{Caller, Partition, UnixTime};
+use valetkey_model::{Caller, Partition, ScopeSet, UnixTime};
+
+use fields::find_target;
 
 pub use admission::{CallerRule, ProgramFile, Refusal, admit, is_running};
 pub use asker::{Asker, ProgramKey};
 pub use bound::Bound;
 pub use denial::Denial;
 pub use grant::{Grant, Grants, Question, Word};
-pub use rule::{Ceiling, Consent, DeclaredApp, NamedApp, Rule, RuleRefusal, Who};
+pub use named_app::{DeclaredApp, NamedApp};
+pub use rule::{Ceiling, Consent, Rule, RuleRefusal, Who};
 pub use service::{
     Clientele, Members, ServiceDenial, Users, decide_connection, decide_on_shared_administration,
 };
@@ -157,18 +162,31 @@ pub fn decide<T: Subject>(
     mut request: T,
     now: UnixTime,
 ) -> Decision<T> {
-    let bound = match check(policy, asker, &request) {
-        Ok(rule) => rule.and_then(Rule::bound),
+    let rule = match check(policy, asker, &request) {
+        Ok(rule) => rule,
         Err(denial) => return Decision::Denied(denial),
     };
-    request.accept_bound(bound);
-    let Some(account) = request.account() else { return authorize(asker, request) };
-    let purpose = Purpose { application: request.application(), account, scopes: request.scopes() };
-    match decide_on_account(policy, asker, grants, purpose, now) {
-        Err(denial) => Decision::Denied(denial),
-        Ok(Some(question)) => Decision::Ask(Box::new(question), request),
-        Ok(None) => authorize(asker, request),
+    let leave = request.account().map_or(Ok(Leave::ForAll), |account| {
+        let (application, scopes) = (request.application(), request.scopes());
+        let purpose = Purpose { application, account, scopes };
+        find_leave(policy, rule, asker, grants, purpose, now)
+    });
+    let leave = match leave {
+        Ok(leave) => leave,
+        Err(denial) => return Decision::Denied(denial),
+    };
+    if !matches!(leave, Leave::ForAll)
+        && let Some(field) = find_target(&request)
+    {
+        return Decision::Denied(Denial::Field(field));
     }
+    let consented = match leave {
+        Leave::ForAll => None,
+        Leave::For(scopes) => Some(scopes),
+        Leave::ToAsk(question) => return Decision::Ask(Box::new(question), request),
+    };
+    request.accept_bound(Bound::of(rule.map(|rule| &rule.ceiling), consented));
+    authorize(asker, request)
 }
 
 fn authorize<T>(asker: &Arc<Asker>, request: T) -> Decision<T> {
@@ -215,25 +233,49 @@ pub fn decide_on_account(
     now: UnixTime,
 ) -> Result<Option<Question>, Denial> {
     let rule = Rule::find(&policy.rules, asker, Some(purpose.application));
+    match find_leave(policy, rule, asker, grants, purpose, now)? {
+        Leave::ForAll | Leave::For(_) => Ok(None),
+        Leave::ToAsk(question) => Ok(Some(question)),
+    }
+}
+
+/// What an account may be used for without asking the person.
+enum Leave {
+    /// For anything that the rule allows: nobody need be asked, or the program has signed the account in.
+    ForAll,
+    /// For these scopes, and nothing else.
+    For(ScopeSet),
+    /// For nothing yet.
+    ToAsk(Question),
+}
+
+fn find_leave(
+    policy: &Policy,
+    rule: Option<&Rule>,
+    asker: &Asker,
+    grants: &Grants,
+    purpose: Purpose<'_>,
+    now: UnixTime,
+) -> Result<Leave, Denial> {
     if let Some(rule) = rule {
         rule.check_account(purpose.account)?;
     }
     let consent = rule.and_then(|rule| rule.consent).unwrap_or(policy.consent);
     // What is in a partition of the application's own was brought by whoever may use that.
     if consent == Consent::NotAsked || !purpose.application.is_shared {
-        return Ok(None);
+        return Ok(Leave::ForAll);
     }
-    let Some(question) = Question::new(&asker.program, purpose) else { return Ok(None) };
+    let Some(question) = Question::new(&asker.program, purpose) else { return Ok(Leave::ForAll) };
     match grants.find(&question, now) {
         Some(Grant { word: Word::No, until, .. }) => {
             let left = until.map_or(0, |until| until.seconds_since(now));
             let seconds = u64::try_from(left).unwrap_or_default();
             Err(Denial::Refused { username: question.username, seconds })
         }
-        Some(_) => Ok(None),
+        Some(_) => Ok(grants.allowed_scopes(&question, now).map_or(Leave::ForAll, Leave::For)),
         None => match rule {
             Some(rule) if rule.forbids_asking => Err(rule.refuse(RuleRefusal::Asking)),
-            _ => Ok(Some(question)),
+            _ => Ok(Leave::ToAsk(question)),
         },
     }
 }

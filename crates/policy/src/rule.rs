@@ -6,7 +6,8 @@ use valetkey_model::{Authority, AuthorityKind, Partition, ScopeSet};
 
 use crate::Denial;
 use crate::asker::Asker;
-use crate::bound::Bound;
+use crate::fields::find_target;
+use crate::named_app::NamedApp;
 use crate::subject::{Account, Application, Subject};
 
 /// A rule.
@@ -39,24 +40,6 @@ pub struct Who {
     pub units: Option<Vec<String>>,
     /// Applications.
     pub apps: Option<Vec<NamedApp>>,
-}
-
-/// An application that a rule names.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct NamedApp {
-    /// As the rule names it: by its name in the configuration, or its client id.
-    pub name: String,
-    /// What the configuration declares by this name. Whoever opens it by a definition of its own opens the same.
-    pub declared: Option<DeclaredApp>,
-}
-
-/// By what an application that the configuration declares is known, however it is opened.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeclaredApp {
-    /// RFC 6749 `client_id`.
-    pub client_id: String,
-    /// The provider's names in the cache.
-    pub environments: Vec<String>,
 }
 
 /// What may be asked for: of each list that is given, a member; of an empty one, nothing.
@@ -100,7 +83,7 @@ pub enum RuleRefusal {
     /// Tokens for this resource.
     #[error("does not allow this program tokens for {0}")]
     Audience(String),
-    /// A field of the program's own that says what the token is for.
+    /// A field of the program's own that may say what the token is for.
     #[error("bounds what this program's tokens are for, and does not allow it the field {0:?}")]
     Field(String),
     /// To ask the person for anything.
@@ -135,11 +118,10 @@ impl Rule {
         if let Some(refusal) = self.ceiling.find_refused_scope(&mut scopes, authority) {
             return refuse(refusal);
         }
-        let fields = subject.extra_fields();
         if self.ceiling.bounds_tokens()
-            && let Some(name) = fields.into_iter().find(|name| names_a_target(name))
+            && let Some(name) = find_target(subject)
         {
-            return refuse(RuleRefusal::Field(name.to_owned()));
+            return refuse(RuleRefusal::Field(name));
         }
         match self.forbids_asking && subject.asks_the_person() {
             true => refuse(RuleRefusal::Asking),
@@ -171,11 +153,6 @@ impl Rule {
         }
     }
 
-    /// What a token at hand may be good for at most.
-    pub(crate) fn bound(&self) -> Option<Bound> {
-        Bound::of(&self.ceiling)
-    }
-
     pub(crate) fn refuse(&self, refusal: RuleRefusal) -> Denial {
         Denial::Rule { rule: self.name.clone(), refusal }
     }
@@ -199,21 +176,6 @@ impl Who {
         admits(self.users.as_ref(), |user| user == asker.partition())
             && admits(self.programs.as_ref(), |program| asker.runs(program))
             && admits(self.units.as_ref(), |unit| asker.unit.as_ref() == Some(unit))
-    }
-}
-
-impl NamedApp {
-    fn is(&self, application: Application<'_>) -> bool {
-        application.name == Some(&self.name)
-            || application.client_id.eq_ignore_ascii_case(&self.name)
-            || self.declared.as_ref().is_some_and(|declared| declared.is(application))
-    }
-}
-
-impl DeclaredApp {
-    fn is(&self, application: Application<'_>) -> bool {
-        self.client_id.eq_ignore_ascii_case(application.client_id)
-            && self.environments.iter().any(|known| known == application.environment)
     }
 }
 
@@ -247,13 +209,20 @@ impl Ceiling {
 
 /// A scope, and the resource that it is of.
 #[derive(PartialEq)]
-struct Qualified<'a> {
-    audience: Option<&'a str>,
-    name: &'a str,
+pub(crate) struct Qualified<'a> {
+    pub(crate) audience: Option<&'a str>,
+    pub(crate) name: &'a str,
+}
+
+impl Qualified<'_> {
+    /// Entra's word for all that the application may have of the resource.
+    pub(crate) fn is_default(&self) -> bool {
+        self.audience.is_some() && self.name == ".default"
+    }
 }
 
 /// A scope of Entra's names its resource before the last slash; one that names none is Microsoft Graph's.
-fn qualify<'a>(scope: &'a str, authority: &Authority) -> Qualified<'a> {
+pub(crate) fn qualify<'a>(scope: &'a str, authority: &Authority) -> Qualified<'a> {
     match scope.rsplit_once('/') {
         Some((audience, name)) => {
             Qualified { audience: Some(audience.trim_end_matches('/')), name }
@@ -263,15 +232,6 @@ fn qualify<'a>(scope: &'a str, authority: &Authority) -> Qualified<'a> {
         }
         None => Qualified { audience: None, name: scope },
     }
-}
-
-/// Whether a field of a token request says what the token is for, or whose it is, beside `scope`: RFC 8693 section 2.1,
-/// RFC 8707, RFC 9396. Servers differ in whether they look at the case.
-fn names_a_target(field: &str) -> bool {
-    const NAMES: [&str; 4] = ["audience", "authorization_details", "resource", "scope"];
-    const BEGINNINGS: [&str; 3] = ["actor_", "requested_", "subject_"];
-    let field = field.to_ascii_lowercase();
-    NAMES.contains(&&*field) || BEGINNINGS.iter().any(|beginning| field.starts_with(beginning))
 }
 
 fn is_same(one: &str, other: &str) -> bool {

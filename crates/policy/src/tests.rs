@@ -7,6 +7,7 @@ use valetkey_model::{Program, Unidentified};
 
 use super::*;
 
+mod bounds;
 mod rules;
 
 struct To {
@@ -152,6 +153,7 @@ struct Wanted {
     field: Option<&'static str>,
     account: AccountId,
     is_sign_in: bool,
+    bound: Option<Bound>,
 }
 
 impl Wanted {
@@ -169,6 +171,7 @@ impl Wanted {
             field: None,
             account: AccountId::new("uid.utid").unwrap(),
             is_sign_in: false,
+            bound: None,
         }
     }
 }
@@ -192,6 +195,10 @@ impl Subject for Wanted {
 
     fn extra_fields(&self) -> Vec<&str> {
         self.field.into_iter().collect()
+    }
+
+    fn accept_bound(&mut self, bound: Option<Bound>) {
+        self.bound = bound;
     }
 
     fn account(&self) -> Option<Account<'_>> {

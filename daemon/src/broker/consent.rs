@@ -42,7 +42,7 @@ impl Broker {
         let is_meant = |grant: &Grant| id.is_none_or(|id| grant.id == id);
         let user = self.user(session).await?;
         for grant in book.grants().iter().filter(|grant| is_meant(grant)) {
-            self.engine.forget_sign_ins(&user, &grant.account);
+            self.engine.forget_all_sign_ins(&session.caller().partition, &grant.account);
         }
         let count = book.revoke(is_meant).await.map_err(Error::from)?;
         if let (Some(id), 0) = (id, count) {

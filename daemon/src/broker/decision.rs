@@ -238,23 +238,24 @@ impl Broker {
         }
     }
 
-    /// Who signs an account out takes back what its sign-in meant.
+    /// Who signs an account out takes back what its sign-in meant. In a partition of the application's own it meant nothing.
     pub(super) async fn forget_sign_ins(
         &self,
-        session: &Session,
-        app: &ClientApplication,
+        (user, app): (&User, &ClientApplication),
         account: &AccountId,
     ) {
-        if let Ok(user) = self.user(session).await {
-            self.engine.forget_sign_ins(&user, account);
+        self.engine.forget_sign_ins(user, account);
+        let definition = app.definition();
+        if definition.partition.is_some() {
+            return;
         }
-        let environment = app.definition().authority.environment();
+        let environment = definition.authority.environment();
         let is_meant = |grant: &Grant| {
             grant.word == Word::SignedIn
                 && grant.account == *account
                 && grant.environment == environment
         };
-        let Ok(book) = self.open_book(&session.caller().partition).await else { return };
+        let Ok(book) = self.open_book(user.partition()).await else { return };
         if let Err(error) = book.revoke(is_meant).await {
             tracing::info!(%error, "grants of who has signed out could not be removed");
         }

@@ -197,7 +197,9 @@ pub struct PolicyConfig {
     /// Whether `valetkey cache export` is refused to everybody. By default it is where several users are served: there it would
     /// give a user's programs what they cannot have without it.
     pub forbid_cache_export: Option<bool>,
-    /// Whether the person is asked before a program uses an account that another program has signed in.
+    /// Whether the person is asked before a program uses an account that another program has signed in. A yes is to the scopes
+    /// that were asked for: cached tokens that are good for more are no answer, and fields of the program's own are bounded as
+    /// `scopes` of a rule does it.
     pub consent: ConsentName,
     /// The program that asks the person where no desktop shows notifications, by its absolute path; the `pinentry` of PATH by
     /// default. Read at the daemon's start.

@@ -37,7 +37,8 @@ pub struct RuleConfig {
     /// The scopes that may be asked for, for now or for later; any by default. A cached token that is good for more is no
     /// answer, and the provider is asked for another one; what it puts into that beyond what it was asked for is the
     /// provider's. For a managed identity the scope is `/.default` of the resource. With this key or `audiences`, a program
-    /// adds no field of its own to a token request that says what the token is for, such as `resource`.
+    /// adds no fields of its own to a token request but `client_session`, `fmi_path`, `key_id`, `req_cnf` and `token_type`:
+    /// others, such as `resource`, may say what the token is for.
     pub scopes: Option<Vec<String>>,
     /// The resources that tokens may be asked for, as `https://graph.microsoft.com`; any by default. Otherwise as `scopes`.
     pub audiences: Option<Vec<String>>,

@@ -76,8 +76,12 @@ fn declared(app: Option<&AppConfig>) -> Option<DeclaredApp> {
     })
 }
 
+/// In lower case, and without the dot at its end that stands for DNS's root.
 fn lower(hosts: &[String]) -> Vec<String> {
-    hosts.iter().map(|host| host.to_ascii_lowercase()).collect()
+    let plain = |host: &String| {
+        host.to_ascii_lowercase().replace(".:", ":").trim_end_matches('.').to_owned()
+    };
+    hosts.iter().map(plain).collect()
 }
 
 fn ordinal(number: usize) -> String {

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use valetkey_model::{AccountId, UnixTime};
+use valetkey_model::{AccountId, Partition, UnixTime};
 use valetkey_policy::Authorized;
 
 pub use self::attendant::Attendant;
@@ -227,6 +227,15 @@ impl Engine {
     /// Forgets the sign-ins that have brought this account: what they brought is to be had no more by asking where they stand.
     pub fn forget_sign_ins(&self, user: &User, account: &AccountId) {
         user.flows.forget_completed(account);
+    }
+
+    /// The same in all that is the owner's, by way of whichever application.
+    pub fn forget_all_sign_ins(&self, owner: &Partition, account: &AccountId) {
+        for user in self.loaded_users() {
+            if user.partition().is_of_owner_of(owner) {
+                self.forget_sign_ins(&user, account);
+            }
+        }
     }
 
     /// Cancels a flow for its caller. The sign-in ends when nobody is left in it; one that has ended stays as it ended.

@@ -1,9 +1,9 @@
-//! Rules that bound scopes: a cached token that is good for more is nobody's answer whom it would give more.
+//! Rules and consent that bound scopes: a cached token that is good for more is nobody's answer whom it would give more.
 
 use std::sync::Arc;
 
 use valetkey_engine::{ClientApplication, SilentRequest};
-use valetkey_policy::{Ceiling, Policy, Rule};
+use valetkey_policy::{Authorized, Ceiling, Consent, Decision, Grants, Policy, Rule, Word, decide};
 use valetkey_testkit::http::{On, json};
 use valetkey_testkit::world::{TestWorld, run, tell};
 
@@ -64,5 +64,39 @@ fn who_may_have_less_does_not_share_the_flight_of_who_may_have_more() {
         let some = ask(&world, &app, &["a"]).await;
         assert_ne!(all.await.unwrap(), some);
         assert_eq!(world.http.count(&On::refresh()), 2);
+    });
+}
+
+/// The scope `a`, for a program to which the person has said yes to that.
+async fn consented(world: &TestWorld, app: &Arc<ClientApplication>) -> Authorized<SilentRequest> {
+    let policy = Policy { consent: Consent::Ask, ..Policy::of_user() };
+    let request = world.request(app, "a");
+    let asker = Arc::clone(world.authorize(request.clone()).asker());
+    let user = world.user().await;
+    let request = world.engine.resolve_account(&user, request, |_| true).await.unwrap();
+    let now = world.engine.now();
+    let Decision::Ask(question, request) =
+        decide(&policy, &asker, &Grants::default(), request, now)
+    else {
+        panic!("nobody is asked")
+    };
+    let yes = question.grant(Word::Once, "g1".to_owned(), now, None);
+    decide(&policy, &asker, &Grants::default().with(yes), request, now).without_asking().unwrap()
+}
+
+#[test]
+fn a_token_that_is_good_for_more_than_the_person_has_said_is_not_handed_out() {
+    run(async {
+        let world = TestWorld::new();
+        let app = world.app("editor").await;
+        world.sign_in(&app, "ada", "a b").await;
+        let user = world.user().await;
+        for expected in ["issued at-2", "cached at-2"] {
+            let authorized = consented(&world, &app).await;
+            let answer = world.engine.acquire_token_silent(&user, &authorized).await;
+            assert_eq!(tell(&answer), expected);
+        }
+        assert_eq!(world.token(&app, "a b").await, "cached at-1");
+        assert_eq!(world.http.count(&On::refresh()), 1);
     });
 }

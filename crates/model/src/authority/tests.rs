@@ -49,6 +49,36 @@ fn an_authority_is_classified_by_host_and_path() {
 }
 
 #[test]
+fn a_host_with_the_dot_of_dnss_root_is_the_same_host() {
+    for text in [
+        "https://login.microsoftonline.com./common",
+        "https://login.microsoftonline.com%2e/common",
+        "https://LOGIN.microsoftonline.com.:443/common",
+    ] {
+        let authority = parse(text).unwrap();
+        assert_eq!(authority.site(), "login.microsoftonline.com", "{text}");
+        assert_eq!(authority.url().host_str(), Some("login.microsoftonline.com"), "{text}");
+        assert_eq!(authority.as_str(), "https://login.microsoftonline.com/common", "{text}");
+        assert!(authority.has_well_known_host(), "{text}");
+    }
+    assert_eq!(parse("http://localhost.:80/t").unwrap().site(), "localhost");
+    for text in ["https://./t", "https://../t"] {
+        assert!(parse(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn slashes_at_the_end_of_a_path_name_nothing() {
+    for (text, expected) in [
+        ("https://op.example/t", "https://op.example/t"),
+        ("https://op.example/t//", "https://op.example/t"),
+        ("https://op.example/t?a=b/", "https://op.example/t?a=b/"),
+    ] {
+        assert_eq!(parse(text).unwrap().without_last_slash(), expected);
+    }
+}
+
+#[test]
 fn what_is_no_safe_url_is_refused_with_what_to_do() {
     for (text, expected) in [
         ("common", "is no URL"),

@@ -162,6 +162,66 @@ fn a_rule_about_an_application_of_the_configuration_fits_it_however_it_is_opened
 }
 
 #[test]
+fn an_application_is_the_same_at_each_host_of_its_cloud() {
+    let opened_at = |known: &str, host: &'static str| {
+        let environments = vec![known.to_owned()];
+        let declared = DeclaredApp { client_id: "c1".to_owned(), environments };
+        let named = NamedApp { name: "it".to_owned(), declared: Some(declared) };
+        let who = Who { apps: Some(vec![named]), ..Who::default() };
+        let rule = Rule { denies: true, who, ..Rule::default() };
+        let application =
+            Application { name: None, environment: host, ..Wanted::new().application };
+        let wanted = Wanted { application, ..Wanted::new() };
+        decide(&with_rules(vec![rule]), &asker(None), &Grants::default(), wanted, NOW)
+            .without_asking()
+            .is_err()
+    };
+    let (public, american) = ("login.microsoftonline.com", "login-us.microsoftonline.com");
+    for (known, host, expected) in [
+        (public, public, true),
+        (public, american, true),
+        (american, public, true),
+        (public, "westus2.login.microsoftonline.com", true),
+        (public, "westus2.r.login.microsoftonline.com", true),
+        ("login.microsoft.com", "westus2.login.microsoft.com", true),
+        (public, "login.microsoftonline.us", false),
+        (public, "evil-login.microsoftonline.com", false),
+        ("op.example", "op.example", true),
+        ("op.example", "other.op.example", false),
+    ] {
+        assert_eq!(opened_at(known, host), expected, "{known} {host}");
+    }
+}
+
+#[test]
+fn a_client_id_is_the_same_in_each_spelling_of_a_guid() {
+    let id = "5e1fa8b2-0000-4000-8000-00000000da7a";
+    for (client_id, expected) in [
+        (id, true),
+        ("5E1FA8B2-0000-4000-8000-00000000DA7A", true),
+        ("{5e1fa8b2-0000-4000-8000-00000000da7a}", true),
+        ("(5e1fa8b2-0000-4000-8000-00000000da7a)", true),
+        ("5e1fa8b200004000800000000000da7a", true),
+        (" 5e1fa8b2-0000-4000-8000-00000000da7a ", true),
+        ("{0x5e1fa8b2,0x0000,0x4000,{0x80,0x00,0x00,0x00,0x00,0x00,0xda,0x7a}}", true),
+        ("5e1fa8b2-0000-4000-8000-00000000da7b", false),
+        ("5e1fa8b2-0000-4000-8000-00000000da7", false),
+        ("", false),
+    ] {
+        let application = Application { client_id, name: None, ..Wanted::new().application };
+        let wanted = Wanted { application, ..Wanted::new() };
+        let who = Who { apps: apps(&[id]), ..Who::default() };
+        let rule = Rule { denies: true, who, ..Rule::default() };
+        check_rule(rule, &wanted, Some("nothing").filter(|_| expected));
+    }
+    // Other providers' ids are words, and hyphens and braces tell them apart.
+    let application = Application { client_id: "c-1", name: None, ..Wanted::new().application };
+    let wanted = Wanted { application, ..Wanted::new() };
+    let who = Who { apps: apps(&["c1"]), ..Who::default() };
+    check_rule(Rule { denies: true, who, ..Rule::default() }, &wanted, None);
+}
+
+#[test]
 fn what_is_consented_to_for_later_is_bounded_as_what_is_asked_for_at_once() {
     let ceiling = Ceiling { scopes: list(&["User.Read"]), ..Ceiling::default() };
     let rule = Rule { ceiling, ..Rule::default() };
@@ -185,8 +245,19 @@ fn where_tokens_are_bounded_no_field_says_what_they_are_for() {
         ("subject_token", true),
         ("actor_token_type", true),
         ("requested_token_type", true),
+        ("resource_id", true),
+        ("target", true),
+        ("scopes", true),
+        ("aud", true),
+        ("request", true),
+        ("request_uri", true),
+        ("whatever", true),
         ("client_session", false),
+        ("fmi_path", false),
+        ("key_id", false),
         ("req_cnf", false),
+        ("token_type", false),
+        ("Token_Type", false),
     ] {
         let wanted = Wanted { field: Some(field), ..Wanted::new() };
         let refused = Some("rule 1 of the daemon's configuration bounds").filter(|_| is_refused);
