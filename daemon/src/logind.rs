@@ -28,6 +28,14 @@ pub enum Notice {
 #[derive(Debug)]
 pub struct Delay(#[expect(dead_code, reason = "held, never looked at")] Option<OwnedFd>);
 
+#[cfg(test)]
+impl Delay {
+    /// One that a test can see the end of.
+    pub fn of(inhibitor: std::os::fd::OwnedFd) -> Self {
+        Self(Some(inhibitor.into()))
+    }
+}
+
 /// What logind tells, from now on.
 pub struct Logind {
     service: Service,

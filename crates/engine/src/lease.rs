@@ -7,7 +7,8 @@
 //!
 //! No provider keeps a lock from being done: what takes too long is called off. What redeems a refresh token has the longest,
 //! as long as an answer is waited for in any case ([`Patience`]); one that is called off all the same stays noted as
-//! presented, so that its next use can tell that an answer was lost ([`Error::AnswerLost`]).
+//! presented, so that its next use can tell that an answer was lost ([`Error::AnswerLost`]). Of several who lock at once the
+//! least patient calls off for all: a machine that goes to sleep does not wait as long as a person's lock does.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -77,7 +78,7 @@ impl Lease {
 }
 
 /// What a lock does not wait for any more.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 enum CalledOff {
     #[default]
     Nothing,
@@ -92,40 +93,65 @@ struct Gate {
     called_off: watch::Sender<CalledOff>,
 }
 
+impl Gate {
+    fn call_off(&self, what: CalledOff) {
+        self.called_off.send_if_modified(|known| {
+            let is_more = *known < what;
+            *known = what.max(*known);
+            is_more
+        });
+    }
+}
+
 /// The gates, by whose they are.
 #[derive(Default)]
-pub(crate) struct Leases(Mutex<HashMap<Partition, Arc<Gate>>>);
+pub(crate) struct Leases {
+    gates: Mutex<HashMap<Partition, Arc<Gate>>>,
+    /// Held while gates are being shut: to write by who shuts all of them, and to read by who shuts one. The former lets nobody
+    /// load meanwhile, and the latter comes to that last; each would wait for the other.
+    shutting: RwLock<()>,
+}
 
 impl Leases {
     fn of(&self, owner: Partition) -> Arc<Gate> {
-        let mut gates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
         if gates.len() >= MANY {
             // Nobody holds or waits for one that only the map owns.
             gates.retain(|_, gate| Arc::strong_count(gate) > 1);
         }
         Arc::clone(gates.entry(owner).or_default())
     }
+
+    /// Those that there are, or one user's.
+    fn among(&self, owner: Option<&Partition>) -> Vec<Arc<Gate>> {
+        let gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        let meant = gates.iter().filter(|(whose, _)| owner.is_none_or(|owner| owner == *whose));
+        meant.map(|(_, gate)| Arc::clone(gate)).collect()
+    }
 }
 
-/// Gates through which nobody comes. They open when this is dropped.
-struct Shut {
-    gates: Vec<Arc<Gate>>,
-    _turns: Vec<OwnedRwLockWriteGuard<()>>,
+/// Calls off what keeps a lock, until this is dropped: once the lock has its gates there is nothing left to be called off.
+struct Hurry<'a> {
+    leases: &'a Leases,
+    owner: Option<&'a Partition>,
 }
 
-impl Shut {
+impl Hurry<'_> {
     fn call_off(&self, what: CalledOff) {
-        for gate in &self.gates {
-            gate.called_off.send_replace(what);
+        self.leases.among(self.owner).iter().for_each(|gate| gate.call_off(what));
+    }
+}
+
+impl Drop for Hurry<'_> {
+    fn drop(&mut self) {
+        for gate in self.leases.among(self.owner) {
+            gate.called_off.send_replace(CalledOff::Nothing);
         }
     }
 }
 
-impl Drop for Shut {
-    fn drop(&mut self) {
-        self.call_off(CalledOff::Nothing);
-    }
-}
+/// Gates through which nobody comes. They open when this is dropped.
+type Shut = Vec<OwnedRwLockWriteGuard<()>>;
 
 /// The users who have locked what is theirs, and nobody else's.
 #[derive(Default)]
@@ -172,12 +198,15 @@ impl Engine {
     /// # Errors
     /// When the disk takes no change. Everything goes on as before then.
     pub async fn quiet_down(&self, patience: Patience) -> Result<Quiet<'_>, Error> {
-        // No user can come into memory behind this, so that these are all.
-        let loading = self.loading.lock().await;
-        let owners: HashSet<_> =
-            self.loaded_users().iter().map(|user| user.partition().owner()).collect();
-        let gates = owners.into_iter().map(|owner| self.leases.of(owner)).collect();
-        let shut = self.shut(gates, patience).await;
+        let shutting = async {
+            let _order = self.leases.shutting.write().await;
+            // No user can come into memory behind this, so that these are all.
+            let loading = self.loading.lock().await;
+            let owners: HashSet<_> =
+                self.loaded_users().iter().map(|user| user.partition().owner()).collect();
+            (shut(owners.into_iter().map(|owner| self.leases.of(owner))).await, loading)
+        };
+        let (shut, loading) = self.hurry(shutting, None, patience).await;
         self.save(None).await?;
         Ok(Quiet { engine: self, owner: None, _shut: shut, _loading: loading })
     }
@@ -192,31 +221,41 @@ impl Engine {
         patience: Patience,
     ) -> Result<Quiet<'_>, Error> {
         let owner = user.owner();
-        // In this order: others load theirs while this user's providers take their time.
-        let shut = self.shut(vec![self.leases.of(owner.clone())], patience).await;
-        let loading = self.loading.lock().await;
+        let shutting = async {
+            let _order = self.leases.shutting.read().await;
+            // In this order: others load theirs while this user's providers take their time.
+            let shut = shut([self.leases.of(owner.clone())]).await;
+            (shut, self.loading.lock().await)
+        };
+        let (shut, loading) = self.hurry(shutting, Some(&owner), patience).await;
         self.save(Some(&owner)).await?;
         Ok(Quiet { engine: self, owner: Some(owner), _shut: shut, _loading: loading })
     }
 
-    async fn shut(&self, gates: Vec<Arc<Gate>>, patience: Patience) -> Shut {
-        // All at once: nothing begins at one while another one is waited for.
-        let turns: Vec<_> = gates.iter().map(|gate| Arc::clone(&gate.turn).write_owned()).collect();
-        let mut shut = Shut { gates, _turns: Vec::new() };
+    /// What `shutting` ends with. What it waits for is called off when patience is over, from the start of this: another lock
+    /// that is more patient may be what it waits for.
+    async fn hurry<T>(
+        &self,
+        shutting: impl Future<Output = T>,
+        owner: Option<&Partition>,
+        patience: Patience,
+    ) -> T {
+        let hurry = Hurry { leases: &self.leases, owner };
         let hurrying = async {
             self.ports.clock.sleep(patience.usual).await;
-            shut.call_off(CalledOff::AllButRedemptions);
+            hurry.call_off(CalledOff::AllButRedemptions);
             self.ports.clock.sleep(patience.redemptions).await;
-            shut.call_off(CalledOff::All);
-            std::future::pending().await
+            loop {
+                hurry.call_off(CalledOff::All);
+                // Somebody may have come in before the gates were this lock's to shut.
+                self.ports.clock.sleep(CALL_AGAIN).await;
+            }
         };
-        let turns = tokio::select! {
+        tokio::select! {
             biased;
-            turns = join_all(turns) => turns,
-            turns = hurrying => turns,
-        };
-        shut._turns = turns;
-        shut
+            done = shutting => done,
+            never = hurrying => never,
+        }
     }
 
     async fn save(&self, owner: Option<&Partition>) -> Result<(), Error> {
@@ -261,6 +300,11 @@ impl Engine {
     }
 }
 
+/// All at once: nothing begins at one while another one is waited for.
+async fn shut(gates: impl IntoIterator<Item = Arc<Gate>>) -> Shut {
+    join_all(gates.into_iter().map(|gate| Arc::clone(&gate.turn).write_owned())).await
+}
+
 impl Quiet<'_> {
     /// Forgets what is in memory, ends the sign-ins that are open, and tells whoever listens. The store keeps the rest, behind
     /// its key.
@@ -288,3 +332,6 @@ impl Quiet<'_> {
 
 /// Users, before those are forgotten who have nothing under way.
 const MANY: usize = 256;
+
+/// How long to leave those alone who were called off.
+const CALL_AGAIN: Duration = Duration::from_secs(1);

@@ -138,6 +138,73 @@ fn no_provider_keeps_a_lock_from_being_done() {
     });
 }
 
+/// Locks what is the user's, or all that there is.
+async fn lock_with(world: &TestWorld, patience: Patience, is_users: bool) {
+    match is_users {
+        true => {
+            let quiet = world.engine.quiet_down_for(world.partition(), patience).await;
+            quiet.unwrap().lock_user().await;
+        }
+        false => world.engine.quiet_down(patience).await.unwrap().forget_users(),
+    }
+}
+
+#[test]
+fn a_lock_before_sleep_does_not_wait_for_another_one_that_does() {
+    for is_users in [false, true] {
+        run(async {
+            let world = world_with_old_token("a").await;
+            let app = world.app("editor").await;
+            let _gate = world.http.hold(On::refresh());
+            let asking = world.spawn_ask(world.request(&app, "a"));
+            settle().await;
+            let [screen, sleep] = [(Patience::USUAL, is_users), (Patience::BEFORE_SLEEP, false)]
+                .map(|lock| {
+                    let world = world.clone();
+                    tokio::spawn(async move { lock_with(&world, lock.0, lock.1).await })
+                });
+            settle().await;
+            world.clock.advance(2).await;
+            assert!(!screen.is_finished() && !sleep.is_finished(), "{is_users}");
+            world.clock.advance(1).await;
+            sleep.await.unwrap();
+            assert!(screen.is_finished(), "{is_users}");
+            assert_eq!(asking.await.unwrap(), LOCKED);
+            assert!(world.engine.find_user(world.partition()).is_none());
+        });
+    }
+}
+
+#[test]
+fn what_comes_after_a_lock_is_not_called_off_by_it() {
+    run(async {
+        let world = world_with_old_token("a").await;
+        let app = world.app("editor").await;
+        let gates = [On::refresh(), On::grant("authorization_code")].map(|on| world.http.hold(on));
+        let asking = world.spawn_ask(world.request(&app, "a"));
+        settle().await;
+        let locking = spawn_lock(&world);
+        world.clock.advance(4).await;
+        world.clock.advance(26).await;
+        assert_eq!(asking.await.unwrap(), LOCKED);
+        assert_eq!(locking.await.unwrap(), "");
+        world.store.recover();
+        let app = world.app("editor").await;
+        let (flow, _) = world.start(world.flow_request(&app, auth_code(), "a")).await.unwrap();
+        let redirect = world.entra.sign_in(&visit_of(&flow).auth_uri, "bob");
+        let completing = {
+            let world = world.clone();
+            tokio::spawn(
+                async move { tell_status(&world.complete(&flow, redirect).await.unwrap()) },
+            )
+        };
+        world.clock.advance(60).await;
+        gates.iter().for_each(|gate| gate.open());
+        let told = completing.await.unwrap();
+        assert!(told.starts_with("issued "), "{told}");
+    });
+}
+
 #[test]
 fn what_a_full_disk_did_not_take_is_saved_before_the_lock_or_the_lock_is_refused() {
     run(async {
