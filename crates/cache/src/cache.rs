@@ -116,10 +116,10 @@ impl TokenCache {
         let replaced = match entry {
             Entry::AccessToken(token) => self.access_tokens.insert(token).map(Entry::AccessToken),
             Entry::RefreshToken(token) => {
-                self.owners.put_refresh_token(token).map(Entry::RefreshToken)
+                self.owners.put_refresh_token(&token).map(Entry::RefreshToken)
             }
-            Entry::IdToken(token) => self.owners.put_id_token(token).map(Entry::IdToken),
-            Entry::Account(account) => self.owners.put_account(account).map(Entry::Account),
+            Entry::IdToken(token) => self.owners.put_id_token(&token).map(Entry::IdToken),
+            Entry::Account(account) => self.owners.put_account(&account).map(Entry::Account),
             Entry::AppMetadata(app) => self.apps.put(app).map(Entry::AppMetadata),
             Entry::Document(document) => {
                 self.documents.insert(Arc::clone(&document.url), document).map(Entry::Document)

@@ -59,7 +59,7 @@ impl TokenCache {
         home_account_id: &AccountId,
     ) -> impl Iterator<Item = &Arc<RefreshToken>> {
         let owner = Owner::new(environment, Some(home_account_id), None);
-        self.owners.get(&owner).into_iter().flat_map(|it| &it.refresh_tokens)
+        self.owners.get(&owner).into_iter().flat_map(|it| it.refresh_tokens.iter())
     }
 
     /// True when any account has a refresh token of this provider.
@@ -87,7 +87,7 @@ impl TokenCache {
         home_account_id: &AccountId,
     ) -> impl Iterator<Item = &Arc<str>> {
         let owner = Owner::new(environment, Some(home_account_id), None);
-        let accounts = self.owners.get(&owner).into_iter().flat_map(|it| &it.accounts);
+        let accounts = self.owners.get(&owner).into_iter().flat_map(|it| it.accounts.iter());
         accounts.map(|account| &account.username).filter(|name| !name.is_empty())
     }
 

@@ -7,7 +7,7 @@ use valetkey_model::{AccountId, UnixTime};
 use crate::credential::note_asked;
 use crate::identity::Owner;
 use crate::key::is_same_client;
-use crate::owners::is_same_refresh_token;
+use crate::owners::list::Listed as _;
 use crate::{
     AccessToken, Account, AppMetadata, Change, Entry, IdToken, KeptKey, KeyId, RefreshToken,
     TokenCache, TokenEvent,
@@ -139,7 +139,7 @@ impl<'a> Plan<'a> {
     /// What the provider calls it holds in all its tenants: another library's cache may have called it otherwise.
     fn rename_account(&mut self, home_account_id: &AccountId, username: &str) {
         let owner = Owner::new(&self.environment, Some(home_account_id), None);
-        let known = self.cache.owners.get(&owner).into_iter().flat_map(|it| &it.accounts);
+        let known = self.cache.owners.get(&owner).into_iter().flat_map(|it| it.accounts.iter());
         let renamed = known.filter(|it| !username.is_empty() && &*it.username != username);
         self.changes.extend(renamed.map(|account| {
             let account = Account { username: username.into(), ..Account::clone(account) };
@@ -205,12 +205,13 @@ impl<'a> Plan<'a> {
         let owner = Owner::new(&token.environment, home, client);
         let is_superfluous = |older: &&Arc<RefreshToken>| {
             is_same_client(older.client_id.as_ref(), client)
-                && !is_same_refresh_token(older, &token)
+                && !older.is_same(&token)
                 && older.scopes.is_subset(&token.scopes)
                 && older.key_id == token.key_id
                 && (older.family_id.is_none() || older.family_id == token.family_id)
         };
-        let older = self.cache.owners.get(&owner).into_iter().flat_map(|it| &it.refresh_tokens);
+        let older =
+            self.cache.owners.get(&owner).into_iter().flat_map(|it| it.refresh_tokens.iter());
         let superfluous = older.filter(is_superfluous).cloned();
         self.changes.extend(superfluous.map(|token| Change::Remove(Entry::RefreshToken(token))));
         self.put(Entry::RefreshToken(Arc::new(token)));

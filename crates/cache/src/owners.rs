@@ -1,15 +1,20 @@
 //! The index of accounts, refresh tokens and ID tokens, by whom they belong to.
 
 use std::collections::{BTreeSet, HashMap};
+use std::hash::Hash;
 use std::sync::Arc;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 use slab::Slab;
 use valetkey_model::{AccountId, ClientId, UnixTime};
 
-use crate::identity::Owner;
+use crate::identity::{Folded, Owner};
 use crate::key::is_same_client;
 use crate::{Account, IdToken, RefreshToken};
+
+pub(crate) mod list;
+
+use self::list::{List, Listed};
 
 #[derive(Default)]
 pub(crate) struct Owners {
@@ -25,10 +30,10 @@ pub(crate) struct Belongings {
     home_account_id: Option<AccountId>,
     client_id: Option<ClientId>,
     /// One for each tenant, in the order of their coming.
-    pub(crate) accounts: Vec<Arc<Account>>,
+    pub(crate) accounts: List<Account>,
     /// Newest first.
-    pub(crate) refresh_tokens: Vec<Arc<RefreshToken>>,
-    pub(crate) id_tokens: Vec<Arc<IdToken>>,
+    pub(crate) refresh_tokens: List<RefreshToken>,
+    pub(crate) id_tokens: List<IdToken>,
 }
 
 /// What is at one provider.
@@ -58,52 +63,34 @@ impl Owners {
     }
 
     /// What it replaces, as the others of this kind.
-    pub(crate) fn put_account(&mut self, account: Arc<Account>) -> Option<Arc<Account>> {
-        self.change(owner_of_account(&account), |it| {
-            let known = it.accounts.iter().position(|known| known.realm == account.realm);
-            put_at(&mut it.accounts, known, &account)
-        })
+    pub(crate) fn put_account(&mut self, account: &Arc<Account>) -> Option<Arc<Account>> {
+        self.change(owner_of_account(account), |it| it.accounts.put(account))
     }
 
     pub(crate) fn remove_account(&mut self, account: &Account) -> Option<Arc<Account>> {
-        self.change(owner_of_account(account), |it| {
-            let known = it.accounts.iter().position(|known| known.realm == account.realm);
-            known.map(|known| it.accounts.remove(known))
-        })
+        self.change(owner_of_account(account), |it| it.accounts.remove(account))
     }
 
     pub(crate) fn put_refresh_token(
         &mut self,
-        token: Arc<RefreshToken>,
+        token: &Arc<RefreshToken>,
     ) -> Option<Arc<RefreshToken>> {
-        self.change(owner_of_refresh_token(&token), |it| {
-            let replaced = take_refresh_token(it, &token);
-            let newer = |known: &Arc<RefreshToken>| known.last_modified > token.last_modified;
-            let position = it.refresh_tokens.partition_point(newer);
-            it.refresh_tokens.insert(position, Arc::clone(&token));
-            replaced
-        })
+        self.change(owner_of_refresh_token(token), |it| it.refresh_tokens.put(token))
     }
 
     pub(crate) fn remove_refresh_token(
         &mut self,
         token: &RefreshToken,
     ) -> Option<Arc<RefreshToken>> {
-        self.change(owner_of_refresh_token(token), |it| take_refresh_token(it, token))
+        self.change(owner_of_refresh_token(token), |it| it.refresh_tokens.remove(token))
     }
 
-    pub(crate) fn put_id_token(&mut self, token: Arc<IdToken>) -> Option<Arc<IdToken>> {
-        self.change(owner_of_id_token(&token), |it| {
-            let known = it.id_tokens.iter().position(|known| is_same_id_token(known, &token));
-            put_at(&mut it.id_tokens, known, &token)
-        })
+    pub(crate) fn put_id_token(&mut self, token: &Arc<IdToken>) -> Option<Arc<IdToken>> {
+        self.change(owner_of_id_token(token), |it| it.id_tokens.put(token))
     }
 
     pub(crate) fn remove_id_token(&mut self, token: &IdToken) -> Option<Arc<IdToken>> {
-        self.change(owner_of_id_token(token), |it| {
-            let known = it.id_tokens.iter().position(|known| is_same_id_token(known, token));
-            known.map(|known| it.id_tokens.remove(known))
-        })
+        self.change(owner_of_id_token(token), |it| it.id_tokens.remove(token))
     }
 
     fn find(&self, owner: &Owner<'_>) -> Option<usize> {
@@ -157,9 +144,9 @@ impl Belongings {
             environment,
             home_account_id: owner.home_account_id.cloned(),
             client_id: owner.client_id.cloned(),
-            accounts: Vec::new(),
-            refresh_tokens: Vec::new(),
-            id_tokens: Vec::new(),
+            accounts: List::default(),
+            refresh_tokens: List::default(),
+            id_tokens: List::default(),
         }
     }
 
@@ -181,22 +168,6 @@ impl Belongings {
     }
 }
 
-/// In the place of the one that is known, which goes, or after the others.
-fn put_at<T>(all: &mut Vec<Arc<T>>, known: Option<usize>, new: &Arc<T>) -> Option<Arc<T>> {
-    match known {
-        Some(known) => Some(std::mem::replace(&mut all[known], Arc::clone(new))),
-        None => {
-            all.push(Arc::clone(new));
-            None
-        }
-    }
-}
-
-fn take_refresh_token(it: &mut Belongings, token: &RefreshToken) -> Option<Arc<RefreshToken>> {
-    let known = it.refresh_tokens.iter().position(|known| is_same_refresh_token(known, token));
-    known.map(|known| it.refresh_tokens.remove(known))
-}
-
 fn owner_of_account(account: &Account) -> Owner<'_> {
     Owner::new(&account.environment, Some(&account.home_account_id), None)
 }
@@ -209,13 +180,45 @@ fn owner_of_id_token(token: &IdToken) -> Owner<'_> {
     Owner::new(&token.environment, token.home_account_id.as_ref(), token.client_id.as_ref())
 }
 
-/// True when both are one and the same for the same owner: the later one replaces the earlier one.
-pub(crate) fn is_same_refresh_token(one: &RefreshToken, other: &RefreshToken) -> bool {
-    is_same_client(one.client_id.as_ref(), other.client_id.as_ref())
-        && one.scopes == other.scopes
-        && one.key_id == other.key_id
+impl Listed for Account {
+    const NEWEST_FIRST: bool = false;
+
+    fn is_same(&self, other: &Self) -> bool {
+        self.realm == other.realm
+    }
+
+    fn identity(&self) -> impl Hash {
+        &self.realm
+    }
 }
 
-fn is_same_id_token(one: &IdToken, other: &IdToken) -> bool {
-    is_same_client(one.client_id.as_ref(), other.client_id.as_ref()) && one.realm == other.realm
+impl Listed for RefreshToken {
+    const NEWEST_FIRST: bool = true;
+
+    fn written_at(&self) -> UnixTime {
+        self.last_modified
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        is_same_client(self.client_id.as_ref(), other.client_id.as_ref())
+            && self.scopes == other.scopes
+            && self.key_id == other.key_id
+    }
+
+    fn identity(&self) -> impl Hash {
+        (Folded(self.client_id.as_ref()), self.scopes.target(), &self.key_id)
+    }
+}
+
+impl Listed for IdToken {
+    const NEWEST_FIRST: bool = false;
+
+    fn is_same(&self, other: &Self) -> bool {
+        is_same_client(self.client_id.as_ref(), other.client_id.as_ref())
+            && self.realm == other.realm
+    }
+
+    fn identity(&self) -> impl Hash {
+        (Folded(self.client_id.as_ref()), &self.realm)
+    }
 }

@@ -6,7 +6,6 @@ use valetkey_model::{AccountId, ClientId};
 
 use crate::identity::Owner;
 use crate::key::is_same_client;
-use crate::owners::is_same_refresh_token;
 use crate::{Change, Document, Entry, RefreshToken, TokenCache};
 
 impl TokenCache {
@@ -73,10 +72,8 @@ impl TokenCache {
     pub(crate) fn find_unchanged(&self, used: &RefreshToken) -> Option<&Arc<RefreshToken>> {
         let (home, client) = (used.home_account_id.as_ref(), used.client_id.as_ref());
         let owner = Owner::new(&used.environment, home, client);
-        let is_it = |known: &&Arc<RefreshToken>| {
-            is_same_refresh_token(known, used) && known.secret.expose() == used.secret.expose()
-        };
-        self.owners.get(&owner)?.refresh_tokens.iter().find(is_it)
+        let stored = self.owners.get(&owner)?.refresh_tokens.find(used);
+        stored.filter(|stored| stored.secret.expose() == used.secret.expose())
     }
 
     /// The family of an application at a provider, under whichever of its hosts it was learnt.

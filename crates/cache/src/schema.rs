@@ -1,8 +1,8 @@
 //! MSAL's unified JSON schema, in and out (`spec/msal-python.md` sections 4.1, 4.2 and 4.10).
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as Slot;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::sync::Arc;
 
@@ -188,13 +188,16 @@ struct Sections(BTreeMap<usize, BTreeMap<String, Entry>>, Vec<(Arc<str>, Value)>
 impl Sections {
     fn of(entries: impl Iterator<Item = Entry>) -> Self {
         let mut sections: BTreeMap<usize, BTreeMap<String, Entry>> = BTreeMap::new();
-        let mut foreign = Vec::new();
+        let (mut foreign, mut last_numbers) = (Vec::new(), HashMap::new());
         let mut keyed: Vec<(EntryKey, Entry)> = entries.map(|it| (it.key(), it)).collect();
         keyed.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         for (_, entry) in keyed {
             let rank = section::OF_MSAL.iter().position(|name| *name == entry.section());
             match (rank, entry) {
-                (Some(rank), entry) => put_under_free_key(sections.entry(rank).or_default(), entry),
+                (Some(rank), entry) => {
+                    let section = sections.entry(rank).or_default();
+                    put_under_free_key(section, &mut last_numbers, rank, entry);
+                }
                 (None, Entry::Foreign(it)) => foreign.push((Arc::clone(&it.section), it.json())),
                 (None, _) => {}
             }
@@ -205,14 +208,21 @@ impl Sections {
 
 /// MSAL's keys know neither case nor the key that a token is bound to; what we keep apart gets a number at the end, which
 /// MSAL's own search, by members, does not mind.
-fn put_under_free_key(section: &mut BTreeMap<String, Entry>, entry: Entry) {
+fn put_under_free_key(
+    section: &mut BTreeMap<String, Entry>,
+    last_numbers: &mut HashMap<(usize, String), usize>,
+    rank: usize,
+    entry: Entry,
+) {
     let key = entry.msal_key();
     let mut free = key.clone();
-    for number in 2.. {
-        if !section.contains_key(&free) {
-            break;
+    if section.contains_key(&key) {
+        // Thousands may share a key, and another one's key may look like the next that is free.
+        let last = last_numbers.entry((rank, key.clone())).or_insert(1);
+        while section.contains_key(&free) {
+            *last += 1;
+            free = format!("{key}-{last}");
         }
-        free = format!("{key}-{number}");
     }
     section.insert(free, entry);
 }

@@ -132,3 +132,16 @@ fn what_is_wrong_with_an_import_is_said_without_showing_a_secret() {
     }
     assert!(TokenCache::entries_from_msal_json("{").is_err());
 }
+
+#[test]
+fn tokens_whose_keys_differ_in_case_alone_each_have_one_of_their_own() {
+    let scopes = ["API", "Api", "aPI", "api"];
+    // One of another name has what would be the next.
+    let others = ["api-2"];
+    let entries = scopes.iter().chain(&others).map(|scope| access_token("AT", scope).entry());
+    let cache = TokenCache::from_entries(entries);
+    let json: Value = serde_json::from_str(&cache.to_msal_json()).unwrap();
+    let keys: Vec<_> = json["AccessToken"].as_object().unwrap().keys().cloned().collect();
+    let number = |key: &String| key.rsplit_once("api").unwrap().1.to_owned();
+    assert_eq!(keys.iter().map(number).collect::<Vec<_>>(), ["", "-2", "-2-2", "-3", "-4"]);
+}

@@ -32,6 +32,10 @@ const RESERVED: [&str; 20] = [
     "username",
 ];
 
+/// MSAL's own and what its applications add are a handful, of which a key's confirmation is the longest.
+const MOST_FIELDS: usize = 32;
+const MOST_BYTES: usize = 16 * 1024;
+
 /// Fields of an application's own, each once. `Debug` shows the names alone.
 #[derive(Clone, Default)]
 pub struct ExtraFields(Vec<(String, Zeroizing<String>)>);
@@ -57,19 +61,27 @@ pub enum ExtraFieldError {
         /// The field.
         name: String,
     },
+    /// Each is compared with all others, and all go along with each request.
+    #[error("at most {MOST_FIELDS} fields of {MOST_BYTES} bytes in all go into a token request")]
+    TooMuch,
 }
 
 impl ExtraFields {
     /// Fields in the application's order; those without a value are left out.
     ///
     /// # Errors
-    /// When a name is reserved, malformed, or given twice.
+    /// When a name is reserved, malformed, or given twice, and when they are more than any application has.
     pub fn new(
         fields: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ExtraFieldError> {
         let mut list: Vec<(String, Zeroizing<String>)> = Vec::new();
+        let mut left = MOST_BYTES;
         for (name, value) in fields {
             let value = Zeroizing::new(value);
+            left = match left.checked_sub(name.len() + value.len()) {
+                Some(left) if list.len() < MOST_FIELDS => left,
+                _ => return Err(ExtraFieldError::TooMuch),
+            };
             // Servers differ in whether they look at the case.
             if RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(&name)) {
                 return Err(ExtraFieldError::Reserved { name });
@@ -153,6 +165,29 @@ mod tests {
         }
         check(&["a", "b", "A"], Err(ExtraFieldError::Repeated { name: "A".to_owned() }));
         check(&["a", "b", "a"], Err(ExtraFieldError::Repeated { name: "a".to_owned() }));
+    }
+
+    #[test]
+    fn what_an_application_adds_is_bounded_in_number_and_length() {
+        let names = |count| (0..count).map(|number| format!("k{number}")).collect::<Vec<_>>();
+        let with = |names: &[String], value: &str| {
+            ExtraFields::new(names.iter().map(|name| (name.clone(), value.to_owned()))).err()
+        };
+        assert_eq!(with(&names(MOST_FIELDS), ""), None);
+        assert_eq!(with(&names(MOST_FIELDS + 1), ""), Some(ExtraFieldError::TooMuch));
+        let longest = "x".repeat(MOST_BYTES - "k0".len());
+        assert_eq!(with(&names(1), &longest), None);
+        assert_eq!(with(&names(2), &longest), Some(ExtraFieldError::TooMuch));
+        assert_eq!(with(&["k".repeat(MOST_BYTES + 1)], ""), Some(ExtraFieldError::TooMuch));
+        // What is beyond the limit is not even looked at.
+        let mut looked = 0;
+        let endless = (0..1_000_000).inspect(|_| looked += 1);
+        assert!(
+            ExtraFields::new(endless.map(|number| (format!("k{number}"), String::new()))).is_err()
+        );
+        assert_eq!(looked, MOST_FIELDS + 1);
+        let text = "at most 32 fields of 16384 bytes in all go into a token request";
+        assert_eq!(ExtraFieldError::TooMuch.to_string(), text);
     }
 
     #[test]
