@@ -136,7 +136,7 @@ pub fn program(peer: &Peer) -> v1::AuditedProgram {
         path: program.executable.path().map(|path| path.display().to_string()),
         unidentified,
         unit: program.unit,
-        sandbox: program.sandbox.as_ref().map(Sandbox::to_string),
+        sandbox: program.confinement.sandbox().map(Sandbox::to_string),
         parents: peer.parents().into_iter().map(|parent| parent.name).collect(),
     }
 }

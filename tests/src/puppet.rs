@@ -82,6 +82,11 @@ impl Puppet {
         Self::begin(machine, command, None).await
     }
 
+    /// As [`Self::run`], for one that has done something before.
+    pub async fn run_after(machine: &Machine, command: Command, act: Act) -> Self {
+        Self::begin(machine, command, Some(act)).await
+    }
+
     /// As [`Self::connect`], for one that has done something before.
     pub async fn connect_after(machine: &Machine, act: Act) -> Self {
         Self::begin(machine, machine.command_of(PERL), Some(act)).await
@@ -106,6 +111,14 @@ impl Puppet {
     pub async fn act(&mut self, act: Act) -> u32 {
         // A connection may wait to be accepted, and what the daemon knows of a program it sees when it accepts.
         self.ask("GET", "/v1/status", &Value::Null).await.expect("an answer");
+        self.act_unseen(act).await
+    }
+
+    /// As [`Self::act`], whether the daemon has seen it or not.
+    ///
+    /// # Panics
+    /// When it has ended.
+    pub async fn act_unseen(&mut self, act: Act) -> u32 {
         self.say(&format!("{act:?}")).await;
         self.next_line().await.expect("an answer").parse().unwrap()
     }

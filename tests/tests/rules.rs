@@ -83,6 +83,24 @@ async fn who_may_not_administer_neither_locks_nor_unlocks_nor_reads_the_record()
 }
 
 #[tokio::test]
+async fn who_may_have_some_accounts_reads_no_others_by_administering() {
+    let (world, mut honest) = ruled(&format!("accounts = [{BOB:?}]\n")).await;
+    let mut ruled = Puppet::connect(&world.machine).await;
+    check_denied(
+        &mut ruled,
+        &[
+            ("POST", "/v1/cache/export", json!({"unencrypted": true})),
+            ("GET", "/v1/audit", json!(null)),
+            ("GET", "/v1/grants", json!(null)),
+            ("GET", "/v1/prompts", json!(null)),
+            ("GET", "/v1/diagnosis", json!(null)),
+        ],
+    )
+    .await;
+    assert_eq!(honest.connection.get("/v1/audit").await.status, 200);
+}
+
+#[tokio::test]
 async fn an_application_that_a_rule_names_is_the_same_when_it_is_defined_anew() {
     let mut machine = Machine::new();
     machine.launch().await;

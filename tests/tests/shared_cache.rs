@@ -116,6 +116,34 @@ async fn an_export_is_told_and_can_be_forbidden() {
 }
 
 #[tokio::test]
+async fn where_consent_or_rules_keep_programs_from_accounts_an_export_takes_a_rule() {
+    let world = World::start().await;
+    world.caller().await.sign_in(world.control(), ALICE).await;
+    let bounded = format!("[[rules]]\naccounts = [{BOB:?}]\n");
+    let of_mail = format!("[[rules]]\napps = [\"mail\"]\naccounts = [{BOB:?}]\n");
+    let may = "[[rules]]\nmay_administer = true\n";
+    let asks = "[policy]\nconsent = \"ask\"\n";
+    for (config, is_given) in [
+        (asks.to_owned(), false),
+        (format!("{asks}{may}"), true),
+        (bounded.clone(), false),
+        (format!("{bounded}may_administer = true\n"), true),
+        (of_mail.clone(), false),
+        (format!("{of_mail}{may}"), true),
+    ] {
+        world.machine.write("config/valetkey/config.toml", &config);
+        let answer = export(&world.machine, json!({"unencrypted": true})).await;
+        if is_given {
+            assert_eq!(refresh_tokens(&answer.success()["cache"]).len(), 1, "{config}");
+        } else {
+            assert_eq!(answer.refusal(), (403, "access_denied".to_owned()), "{config}");
+            let told = answer.json()["hint"].to_string();
+            assert!(told.contains("may_administer = true"), "{told}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_was_taken_over_survives_a_kill_and_what_was_there_stays() {
     let mut world = World::start().await;
     world.caller().await.sign_in(world.control(), ALICE).await;

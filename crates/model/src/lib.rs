@@ -16,7 +16,9 @@ mod time;
 pub use authority::{Authority, AuthorityError, AuthorityKind, AuthorityOptions, WELL_KNOWN_HOSTS};
 pub use caller::{Caller, Partition};
 pub use id::{AccountId, ClientId, CorrelationId, IdError};
-pub use program::{Executable, FileId, Parent, ProcessId, Program, Sandbox, Unidentified};
+pub use program::{
+    Confinement, Executable, FileId, Parent, ProcessId, Program, Sandbox, Unidentified,
+};
 pub use scope::{RESERVED_SCOPES, ScopeError, ScopeSet};
 pub use secret::Secret;
 pub use text::steers_display;

@@ -31,15 +31,19 @@ pub struct Program {
     pub executable: Executable,
     /// The unit of systemd's that it runs in, as `name.service` or `name.scope`.
     pub unit: Option<String>,
-    /// The sandbox that it runs in.
-    pub sandbox: Option<Sandbox>,
+    /// Whether it runs in a sandbox.
+    pub confinement: Confinement,
 }
 
 impl Program {
-    /// A program of which nothing is known but where it says, or said, that it is.
-    pub fn unidentified(path: Option<PathBuf>, why: Unidentified) -> Self {
+    /// A program of which no more is known than where it says, or said, that it is, and what it is confined by.
+    pub fn unidentified(
+        path: Option<PathBuf>,
+        why: Unidentified,
+        confinement: Confinement,
+    ) -> Self {
         let executable = Executable::Unidentified { path, why };
-        Self { executable, unit: None, sandbox: None }
+        Self { executable, unit: None, confinement }
     }
 }
 
@@ -93,10 +97,31 @@ pub enum Unidentified {
     Ended,
 }
 
+/// Whether a process is kept away from the rest of the user's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Confinement {
+    /// It is in no sandbox that we know of.
+    Free,
+    /// It is in this one.
+    Sandbox(Sandbox),
+    /// Nobody has looked, or there was nothing to be seen.
+    Unknown,
+}
+
+impl Confinement {
+    /// The sandbox that it is known to be in.
+    pub fn sandbox(&self) -> Option<&Sandbox> {
+        match self {
+            Self::Sandbox(sandbox) => Some(sandbox),
+            Self::Free | Self::Unknown => None,
+        }
+    }
+}
+
 /// What keeps a process away from the rest of the user's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sandbox {
-    /// A flatpak, by its application id.
+    /// A flatpak, by its application id; `?` where that is hidden.
     Flatpak(String),
     /// A snap, by its name.
     Snap(String),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use valetkey_model::{Caller, Executable, Partition, ProcessId, Program, Sandbox};
+use valetkey_model::{Caller, Confinement, Executable, Partition, ProcessId, Program, Sandbox};
 
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct Asker {
     /// The unit of systemd's that it runs in.
     pub unit: Option<String>,
     /// Whether it is kept in a flatpak's or a snap's sandbox.
-    pub is_sandboxed: bool,
+    pub confinement: Confinement,
     /// By what a person's answer is remembered.
     pub program: ProgramKey,
 }
@@ -37,25 +37,25 @@ pub enum ProgramKey {
 }
 
 impl Asker {
-    /// A caller of whom nothing more is known.
+    /// A caller of whom nothing more is known, since nobody has looked: it administers nothing unless a rule lets it.
     pub fn plain(caller: &Caller) -> Arc<Self> {
         let program = caller.process.map_or(ProgramKey::Unknown, ProgramKey::Process);
         let (caller, runs) = (caller.clone(), Vec::new());
-        Arc::new(Self { caller, runs, unit: None, is_sandboxed: false, program })
+        Arc::new(Self { caller, runs, unit: None, confinement: Confinement::Unknown, program })
     }
 
     /// A caller, and what its program looks like at the moment.
     pub fn new(caller: &Caller, program: Program, runs: Vec<PathBuf>) -> Arc<Self> {
         let key = match (&program.executable, caller.process) {
             (Executable::Identified(path), _) => {
-                let sandbox = program.sandbox.as_ref().map(Sandbox::to_string);
+                let sandbox = program.confinement.sandbox().map(Sandbox::to_string);
                 ProgramKey::Executable { path: path.clone(), sandbox }
             }
             (Executable::Unidentified { .. }, Some(process)) => ProgramKey::Process(process),
             (Executable::Unidentified { .. }, None) => ProgramKey::Unknown,
         };
-        let (caller, is_sandboxed) = (caller.clone(), program.sandbox.is_some());
-        Arc::new(Self { caller, runs, unit: program.unit, is_sandboxed, program: key })
+        let Program { unit, confinement, .. } = program;
+        Arc::new(Self { caller: caller.clone(), runs, unit, confinement, program: key })
     }
 
     /// Whose tokens.
@@ -81,17 +81,24 @@ mod tests {
     use crate::{Policy, Rule, decide_on_own_administration};
 
     #[test]
-    fn a_program_in_a_sandbox_administers_only_where_a_rule_says_so() {
+    fn a_program_that_may_be_in_a_sandbox_administers_only_where_a_rule_says_so() {
         let asker = Asker::plain(&Caller::of(Partition::of_uid(1000)));
-        let sandboxed = Asker { is_sandboxed: true, ..Asker::clone(&asker) };
-        for (may_administer, expected) in [(None, false), (Some(true), true), (Some(false), false)]
-        {
-            let rules = vec![Rule { may_administer, ..Rule::default() }];
-            let policy = Policy { rules, ..Policy::of_user() };
-            assert_eq!(decide_on_own_administration(&policy, &sandboxed).is_ok(), expected);
+        let flatpak = Confinement::Sandbox(Sandbox::Flatpak("org.app".to_owned()));
+        for confinement in [Confinement::Free, Confinement::Unknown, flatpak] {
+            let is_free = confinement == Confinement::Free;
+            let asker = Asker { confinement, ..Asker::clone(&asker) };
+            for (may_administer, expected) in
+                [(None, is_free), (Some(true), true), (Some(false), false)]
+            {
+                let rules = vec![Rule { may_administer, ..Rule::default() }];
+                let policy = Policy { rules, ..Policy::of_user() };
+                let decided = decide_on_own_administration(&policy, &asker);
+                assert_eq!(decided.is_ok(), expected, "{asker:?} {may_administer:?}");
+            }
+            match decide_on_own_administration(&Policy::of_user(), &asker) {
+                Ok(()) => assert!(is_free),
+                Err(denial) => assert!(denial.hint().unwrap().contains("may_administer")),
+            }
         }
-        let denial = decide_on_own_administration(&Policy::of_user(), &sandboxed).unwrap_err();
-        assert!(denial.hint().unwrap().contains("may_administer"));
-        assert!(decide_on_own_administration(&Policy::of_user(), &asker).is_ok());
     }
 }

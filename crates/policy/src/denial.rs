@@ -72,6 +72,17 @@ pub enum Denial {
     /// A sandbox is a boundary, and what administers would be over it.
     #[error("a program in a sandbox does not administer what is its user's")]
     Sandboxed,
+    /// It may have seen to it that nobody sees the sandbox that it is in.
+    #[error(
+        "whether this program runs in a sandbox cannot be known, as when the process that connected has ended or is hidden from the daemon; such a program \
+         does not administer what is its user's"
+    )]
+    PerhapsSandboxed,
+    /// With the cache all leaves that consent and rules keep apart.
+    #[error(
+        "a cache that consent or a rule keeps programs from is handed out to a program only that a rule lets administer"
+    )]
+    CacheExportUnsaid,
     /// Who writes the configuration wants no cache to leave.
     #[error(
         "this broker hands out no cache: `forbid_cache_export` in [policy] of the daemon's configuration is true, as it is by \
@@ -93,6 +104,14 @@ impl Denial {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Caller { app, refusal } => return Some(refusal.hint(app)),
+            Self::Rule { refusal: RuleRefusal::Administration, .. } => {
+                "Where the rule that fits a program bounds or forbids anything, it must say `may_administer = true` for the program \
+                 to administer; ask who writes the daemon's configuration."
+            }
+            Self::CacheExportUnsaid => {
+                "Put a rule before the others into the daemon's configuration: [[rules]] with \
+                 `programs = [\"/usr/bin/valetkey\"]` and `may_administer = true`; take it out again afterwards."
+            }
             Self::Rule { .. } => {
                 "Ask who writes the daemon's configuration; the first of its [[rules]] that fits a program decides."
             }
@@ -109,7 +128,7 @@ impl Denial {
             Self::OwnAnswer => {
                 "Run `valetkey grants watch` in a terminal, outside of any container, and answer there."
             }
-            Self::Sandboxed => {
+            Self::Sandboxed | Self::PerhapsSandboxed => {
                 "Run `valetkey` in a terminal, or let a rule of the daemon's configuration say `may_administer = true`."
             }
             Self::Authority { .. }

@@ -21,7 +21,7 @@ mod subject;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use valetkey_model::{Caller, Partition, ScopeSet, UnixTime};
+use valetkey_model::{Caller, Confinement, Partition, ScopeSet, UnixTime};
 
 use fields::find_target;
 
@@ -320,7 +320,25 @@ pub fn decide_on_cache<T: CacheSubject>(
         return Err(Denial::CacheExport);
     }
     decide_on_own_administration(policy, asker)?;
+    if T::HANDS_OUT {
+        check_export(policy, asker)?;
+    }
     Ok(Authorized { asker: Arc::clone(asker), request })
+}
+
+/// By way of the whole cache nobody gets what a rule about an application withholds, or what the person is to be asked about.
+fn check_export(policy: &Policy, asker: &Asker) -> Result<(), Denial> {
+    let rule = Rule::find(&policy.rules, asker, None);
+    if rule.is_some_and(|rule| rule.may_administer == Some(true)) {
+        return Ok(());
+    }
+    let mut earlier = policy.rules.iter().take_while(|earlier| Some(*earlier) != rule);
+    let is_bounded = earlier.any(|earlier| earlier.who.fits_asker(asker) && earlier.restricts());
+    let consent = rule.and_then(|rule| rule.consent).unwrap_or(policy.consent);
+    match is_bounded || consent == Consent::Ask {
+        true => Err(Denial::CacheExportUnsaid),
+        false => Ok(()),
+    }
 }
 
 /// Decides whether `asker` may have anything done at all. Whether a rule that allows nothing fits may depend on the
@@ -355,15 +373,20 @@ pub enum Errand {
 /// whole.
 ///
 /// # Errors
-/// When the first rule that fits leaves that to others, or says nothing of it and the program is in a sandbox.
+/// When the first rule that fits leaves that to others, or says nothing of it and takes something away, or the program is in a
+/// sandbox, or may be.
 pub fn decide_on_own_administration(policy: &Policy, asker: &Asker) -> Result<(), Denial> {
-    match Rule::find(&policy.rules, asker, None) {
-        Some(rule) if rule.denies || rule.may_administer == Some(false) => {
-            Err(rule.refuse(RuleRefusal::Administration))
+    if let Some(rule) = Rule::find(&policy.rules, asker, None) {
+        match rule.may_administer {
+            Some(true) if !rule.denies => return Ok(()),
+            None if !rule.restricts() => {}
+            _ => return Err(rule.refuse(RuleRefusal::Administration)),
         }
-        Some(Rule { may_administer: Some(true), .. }) => Ok(()),
-        _ if asker.is_sandboxed => Err(Denial::Sandboxed),
-        _ => Ok(()),
+    }
+    match asker.confinement {
+        Confinement::Free => Ok(()),
+        Confinement::Sandbox(_) => Err(Denial::Sandboxed),
+        Confinement::Unknown => Err(Denial::PerhapsSandboxed),
     }
 }
 

@@ -23,7 +23,7 @@ pub struct Rule {
     pub ceiling: Ceiling,
     /// The person may be asked: to sign in, and for consent.
     pub forbids_asking: bool,
-    /// Grants, secrets, keys and caches may be administered; as elsewhere when it says nothing.
+    /// Grants, secrets, keys and caches may be administered; when it says nothing, as elsewhere, unless it takes something away.
     pub may_administer: Option<bool>,
     /// Whether the person is asked before an account is used; as elsewhere when it says nothing.
     pub consent: Option<Consent>,
@@ -155,6 +155,15 @@ impl Rule {
 
     pub(crate) fn refuse(&self, refusal: RuleRefusal) -> Denial {
         Denial::Rule { rule: self.name.clone(), refusal }
+    }
+
+    /// Whether it takes anything away from whom it fits. Who administers could get it back: by an export there is all, and the
+    /// record names all.
+    pub(crate) fn restricts(&self) -> bool {
+        self.denies
+            || self.forbids_asking
+            || self.consent == Some(Consent::Ask)
+            || self.ceiling != Ceiling::default()
     }
 
     /// Whether what is asked for depends on whose tokens they are.

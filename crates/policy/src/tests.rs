@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use valetkey_model::{AccountId, Authority, AuthorityOptions, Executable, ProcessId, ScopeSet};
-use valetkey_model::{Program, Unidentified};
+use valetkey_model::{Confinement, Program, Unidentified};
 
 use super::*;
 
@@ -119,7 +119,7 @@ impl CacheSubject for Out {
 
 #[test]
 fn a_cache_leaves_unless_it_is_forbidden_and_comes_in_anyway() {
-    let asker = Asker::plain(&caller());
+    let asker = asker(None);
     for forbids_cache_export in [false, true] {
         let policy = Policy { forbids_cache_export, ..Policy::of_user() };
         assert!(decide_on_cache(&policy, &asker, In).is_ok());
@@ -139,7 +139,11 @@ fn asker(process: Option<u32>) -> Arc<Asker> {
         },
     };
     let process = Some(ProcessId { number: process.unwrap_or(7), started: 70 });
-    let program = Program { executable, unit: Some("mail.service".to_owned()), sandbox: None };
+    let program = Program {
+        executable,
+        unit: Some("mail.service".to_owned()),
+        confinement: Confinement::Free,
+    };
     Asker::new(&Caller { process, ..caller() }, program, vec![path])
 }
 

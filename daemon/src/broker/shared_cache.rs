@@ -28,7 +28,7 @@ impl Broker {
         self.check_room(&user, reading.entries.iter().map(Entry::size).sum())?;
         let request = ImportCacheRequest { entries: reading.entries };
         let in_force = self.configuration.in_force();
-        let asker = self.asker(session, &in_force).await?;
+        let asker = self.described_asker(session, &in_force).await?;
         let authorized = decide_on_cache(in_force.policy(), &asker, request)
             .map_err(|denial| self.deny(session, denial))?;
         let import = self.engine.import_cache(&user, authorized).await?;
@@ -39,13 +39,13 @@ impl Broker {
     /// Whether the cache may go out.
     ///
     /// # Errors
-    /// When the configuration has it forbidden.
+    /// When the configuration has it forbidden, or keeps programs from some of what is in it.
     pub async fn authorize_export(
         &self,
         session: &Session,
     ) -> Result<Authorized<ExportCacheRequest>, Failure> {
         let in_force = self.configuration.look(self.engine.now()).await;
-        let asker = self.asker(session, &in_force).await?;
+        let asker = self.described_asker(session, &in_force).await?;
         decide_on_cache(in_force.policy(), &asker, ExportCacheRequest)
             .map_err(|denial| self.deny(session, denial))
     }

@@ -45,7 +45,10 @@ pub struct RuleConfig {
     /// Whether the person may be asked, to sign in or for consent; true by default.
     pub may_ask: Option<bool>,
     /// Whether it may list, answer and revoke grants, set secrets, lock and unlock, rotate keys, move caches in and out, and
-    /// read the record and the diagnosis; true by default.
+    /// read the record and the diagnosis. By default true, unless the rule takes something away, by a list, `deny`, `may_ask`
+    /// or `consent = "ask"`: who administers could get it back. Programs that are, or may be, in a flatpak or a snap take
+    /// `true`, and so does `valetkey cache export` where `[policy] consent = "ask"` or a rule about applications takes
+    /// something away; the rule for it can name `/usr/bin/valetkey` in `programs`.
     pub may_administer: Option<bool>,
     /// Whether the person is asked before an account is used that another program has signed in; as `[policy]` says by default.
     pub consent: Option<ConsentName>,

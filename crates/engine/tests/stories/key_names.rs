@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use valetkey_cache::TokenCache;
 use valetkey_engine::{ClientApplication, Extras, ImportCacheRequest, ProofRequest, SilentRequest};
-use valetkey_model::Secret;
+use valetkey_model::{Confinement, Program, Secret, Unidentified};
 use valetkey_oauth::{DpopRequest, ExtraFields};
 use valetkey_policy::{Asker, Policy, decide_on_cache};
 use valetkey_testkit::proof::open_proof;
@@ -100,8 +100,9 @@ async fn import_access_token(world: &TestWorld, members: Value) {
     let sections = json!({"AccessToken": {"it": token}});
     let reading = TokenCache::read_msal_sections(sections.as_object().unwrap().clone()).unwrap();
     let request = ImportCacheRequest { entries: reading.entries };
-    let authorized =
-        decide_on_cache(&Policy::of_user(), &Asker::plain(&world.caller), request).unwrap();
+    let program = Program::unidentified(None, Unidentified::Hidden, Confinement::Free);
+    let asker = Asker::new(&world.caller, program, Vec::new());
+    let authorized = decide_on_cache(&Policy::of_user(), &asker, request).unwrap();
     let user = world.user().await;
     world.engine.import_cache(&user, authorized).await.unwrap();
 }

@@ -3,7 +3,7 @@
 use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 
-use valetkey_model::{Caller, Executable, FileId, Parent, ProcessId, Program, Unidentified};
+use valetkey_model::{Caller, Confinement, FileId, Parent, ProcessId, Program, Unidentified};
 
 /// A process of which nothing is known but that it connected.
 pub(crate) struct Process;
@@ -25,8 +25,9 @@ impl Process {
         (None, None)
     }
 
+    /// There are neither flatpaks nor snaps.
     pub(crate) fn describe(&self, _caller: &Caller) -> Program {
-        Program::unidentified(None, Unidentified::Hidden)
+        Program::unidentified(None, Unidentified::Hidden, Confinement::Free)
     }
 
     pub(crate) fn parents(&self) -> Vec<Parent> {

@@ -7,7 +7,7 @@ use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
 use std::path::PathBuf;
 use std::ptr;
 
-use valetkey_model::{Caller, Executable, Parent, ProcessId, Program, Unidentified};
+use valetkey_model::{Caller, Confinement, Executable, Parent, ProcessId, Program, Unidentified};
 use windows_sys::Win32::Foundation::{FILETIME, HANDLE, LocalFree, WAIT_TIMEOUT};
 use windows_sys::Win32::Security::Authorization::ConvertSidToStringSidW;
 use windows_sys::Win32::Security::{GetTokenInformation, TOKEN_QUERY, TOKEN_USER, TokenUser};
@@ -66,16 +66,19 @@ impl Process {
         program_of(&self.0.as_ref()?.handle)
     }
 
-    /// Neither mounts nor files that are replaced while they run deceive here; units and parents are not told.
+    /// Neither mounts nor files that are replaced while they run deceive here; units and parents are not told, and there are
+    /// neither flatpaks nor snaps.
     pub(crate) fn describe(&self, caller: &Caller) -> Program {
-        let path = caller.program.clone();
-        let executable = match path {
-            _ if !self.is_running() => return Program::unidentified(path, Unidentified::Ended),
-            Some(path) if !is_interpreter(&path) => Executable::Identified(path),
-            Some(_) => return Program::unidentified(path, Unidentified::Interpreter),
-            None => return Program::unidentified(None, Unidentified::Hidden),
-        };
-        Program { executable, unit: None, sandbox: None }
+        let unidentified = |path, why| Program::unidentified(path, why, Confinement::Free);
+        match caller.program.clone() {
+            path if !self.is_running() => unidentified(path, Unidentified::Ended),
+            Some(path) if !is_interpreter(&path) => {
+                let executable = Executable::Identified(path);
+                Program { executable, unit: None, confinement: Confinement::Free }
+            }
+            path @ Some(_) => unidentified(path, Unidentified::Interpreter),
+            None => unidentified(None, Unidentified::Hidden),
+        }
     }
 
     pub(crate) fn parents(&self) -> Vec<Parent> {

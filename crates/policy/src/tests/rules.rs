@@ -124,18 +124,58 @@ fn a_rule_may_keep_the_person_from_being_asked() {
 
 #[test]
 fn administration_is_for_whom_the_first_rule_that_fits_lets() {
-    let rule = |may_administer, denies| vec![Rule { may_administer, denies, ..Rule::default() }];
-    for (rules, expected) in [
-        (Vec::new(), true),
-        (rule(None, false), true),
-        (rule(Some(true), false), true),
-        (rule(Some(false), false), false),
-        (rule(None, true), false),
-    ] {
+    let check = |rules: Vec<Rule>, expected: bool| {
         let policy = with_rules(rules);
         assert_eq!(decide_on_own_administration(&policy, &asker(None)).is_ok(), expected);
         assert_eq!(decide_on_cache(&policy, &asker(None), In).is_ok(), expected);
+        assert_eq!(decide_on_cache(&policy, &asker(None), Out).is_ok(), expected);
+    };
+    check(Vec::new(), true);
+    let list = || Some(vec!["one".to_owned()]);
+    let ceiling = |ceiling| Rule { ceiling, ..Rule::default() };
+    for (rule, unsaid, said) in [
+        (Rule::default(), true, true),
+        (Rule { consent: Some(Consent::NotAsked), ..Rule::default() }, true, true),
+        (Rule { consent: Some(Consent::Ask), ..Rule::default() }, false, true),
+        (Rule { forbids_asking: true, ..Rule::default() }, false, true),
+        (ceiling(Ceiling { accounts: list(), ..Ceiling::default() }), false, true),
+        (ceiling(Ceiling { authorities: list(), ..Ceiling::default() }), false, true),
+        (ceiling(Ceiling { scopes: list(), ..Ceiling::default() }), false, true),
+        (ceiling(Ceiling { audiences: list(), ..Ceiling::default() }), false, true),
+        (Rule { denies: true, ..Rule::default() }, false, false),
+    ] {
+        for (may_administer, expected) in [(None, unsaid), (Some(true), said), (Some(false), false)]
+        {
+            check(vec![Rule { may_administer, ..rule.clone() }], expected);
+        }
     }
+}
+
+#[test]
+fn a_cache_does_not_leave_where_the_person_is_to_be_asked_or_a_rule_bounds_an_application() {
+    let check = |consent: Consent, rules: Vec<Rule>, expected: bool| {
+        let policy = Policy { consent, ..with_rules(rules) };
+        assert!(decide_on_cache(&policy, &asker(None), In).is_ok());
+        let refused = decide_on_cache(&policy, &asker(None), Out).err();
+        assert_eq!(refused, (!expected).then_some(Denial::CacheExportUnsaid), "{policy:?}");
+    };
+    let open = |may_administer| Rule { may_administer, ..Rule::default() };
+    check(Consent::Ask, Vec::new(), false);
+    check(Consent::Ask, vec![open(None)], false);
+    check(Consent::Ask, vec![Rule { consent: Some(Consent::NotAsked), ..open(None) }], true);
+    check(Consent::Ask, vec![open(Some(true))], true);
+
+    let mail = NamedApp { name: "mail".to_owned(), declared: None };
+    let who = Who { apps: Some(vec![mail]), ..Who::default() };
+    let of_mail = |denies| Rule { who: who.clone(), denies, ..Rule::default() };
+    check(Consent::NotAsked, vec![of_mail(false)], true);
+    check(Consent::NotAsked, vec![of_mail(true)], false);
+    check(Consent::NotAsked, vec![of_mail(true), open(None)], false);
+    check(Consent::NotAsked, vec![of_mail(true), open(Some(true))], true);
+    check(Consent::NotAsked, vec![open(None), of_mail(true)], true);
+    let units = Some(vec!["other.service".to_owned()]);
+    let others = Rule { who: Who { units, ..who }, denies: true, ..Rule::default() };
+    check(Consent::NotAsked, vec![others], true);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use valetkey_engine::{
     AccountSelector, ClientApplication, Error, ExportCacheRequest, ImportCacheRequest,
     SilentRequest, TokenAnswer,
 };
+use valetkey_model::{Confinement, Program, Unidentified};
 use valetkey_policy::{Asker, Policy, decide_on_cache};
 use valetkey_testkit::http::{On, Reply, html, status};
 use valetkey_testkit::world::{TestWorld, settle};
@@ -208,7 +209,7 @@ impl Teller {
         }
         let entries = TokenCache::entries_from_msal_sections(sections).expect("a sound cache");
         let request = ImportCacheRequest { entries };
-        let authorized = decide_on_cache(&Policy::of_user(), &Asker::plain(&world.caller), request)
+        let authorized = decide_on_cache(&Policy::of_user(), &administrator(&world), request)
             .expect("nothing forbids it");
         let user = world.user().await;
         let outcome = world.engine.import_cache(&user, authorized).await;
@@ -274,11 +275,8 @@ impl Teller {
             if world.store.is_failing() || user.unsaved() > 0 {
                 continue;
             }
-            let authorized = decide_on_cache(
-                &Policy::of_user(),
-                &Asker::plain(&world.caller),
-                ExportCacheRequest,
-            );
+            let policy = Policy::of_user();
+            let authorized = decide_on_cache(&policy, &administrator(&world), ExportCacheRequest);
             let memory = world.engine.export_cache(&user, &authorized.expect("nothing forbids it"));
             let disk = TokenCache::msal_json_of(world.store.entries(world.partition()).into_iter());
             let [memory, disk] = [&memory, &disk]
@@ -286,6 +284,12 @@ impl Teller {
             assert_eq!(memory, disk, "memory and disk differ");
         }
     }
+}
+
+/// One that is known to be in no sandbox.
+fn administrator(world: &TestWorld) -> Arc<Asker> {
+    let program = Program::unidentified(None, Unidentified::Hidden, Confinement::Free);
+    Asker::new(&world.caller, program, Vec::new())
 }
 
 fn secret_of(entry: &Entry) -> Option<String> {

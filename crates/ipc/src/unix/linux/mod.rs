@@ -4,6 +4,7 @@
 //! connected: it is taken first, and looked at again after `/proc` was read.
 
 mod cgroup;
+mod confinement;
 pub(crate) mod sight;
 mod stat;
 
@@ -15,9 +16,10 @@ use nix::sys::socket::{getsockopt, sockopt};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use valetkey_model::{
-    Caller, Executable, FileId, Parent, Partition, ProcessId, Program, Sandbox, Unidentified,
+    Caller, Confinement, Executable, FileId, Parent, Partition, ProcessId, Program, Unidentified,
 };
 
+use self::confinement::confinement_of;
 use self::sight::{Sight, file_at, see};
 use self::stat::Stat;
 
@@ -33,6 +35,8 @@ pub(crate) struct Known {
     handle: OwnedFd,
     /// What it ran when it connected; `None` when nobody could look.
     ran: Option<(Option<PathBuf>, Option<FileId>)>,
+    /// By what it was confined then, which holds for whoever speaks in its place: it has the socket from this process.
+    confinement: Confinement,
 }
 
 impl Process {
@@ -55,7 +59,15 @@ impl Process {
         };
         let number = u32::try_from(pid.as_raw_nonzero().get()).ok()?;
         let id = ProcessId { number, started: Stat::read(number)?.started };
-        Some(Known { id, handle, ran: see(number).map(executable_in) })
+        let mut sight = see(number);
+        let flatpak = sight.as_mut().and_then(|sight| sight.flatpak.take());
+        let confinement = confinement_of(number, flatpak);
+        let mut known = Known { id, handle, ran: sight.map(executable_in), confinement };
+        if !known.is_running() {
+            // What was seen may be another process's, which has the number.
+            known.confinement = Confinement::Unknown;
+        }
+        Some(known)
     }
 
     pub(crate) fn id(&self) -> Option<ProcessId> {
@@ -65,11 +77,8 @@ impl Process {
         }
     }
 
-    /// A pidfd is readable once its process has ended.
     pub(crate) fn is_running(&self) -> bool {
-        let Self::Known(known) = self else { return false };
-        let mut handles = [PollFd::new(&known.handle, PollFlags::IN)];
-        poll(&mut handles, Some(&Timespec::default())) == Ok(0)
+        matches!(self, Self::Known(known) if known.is_running())
     }
 
     /// The path by which the process ran its program when it connected, and the file.
@@ -81,11 +90,13 @@ impl Process {
     }
 
     pub(crate) fn describe(&self, caller: &Caller) -> Program {
-        let unidentified = |why| Program::unidentified(caller.program.clone(), why);
+        let confinement = self.confinement();
+        let unidentified =
+            |why| Program::unidentified(caller.program.clone(), why, confinement.clone());
         match self {
             Self::Known(known) => {
                 let sight = known.ran.as_ref().and_then(|_| see(known.id.number));
-                let program = sight.map(|it| look(known.id.number, it, caller.program_file));
+                let program = sight.map(|it| known.look(it, caller.program_file));
                 match (self.is_running(), program) {
                     (false, _) => unidentified(Unidentified::Ended),
                     (true, None) => unidentified(Unidentified::NotLooked),
@@ -96,21 +107,36 @@ impl Process {
         }
     }
 
+    /// A process without a number is outside of our PID namespace, where no process of ours can get: it is not one that hides
+    /// from us, but we that are in a container.
+    fn confinement(&self) -> Confinement {
+        match self {
+            Self::Known(known) => known.confinement.clone(),
+            Self::Unknown(Unidentified::Hidden) => Confinement::Free,
+            Self::Unknown(_) => Confinement::Unknown,
+        }
+    }
+
     pub(crate) fn parents(&self) -> Vec<Parent> {
         let parents = self.id().map(|id| parents_of(id.number)).unwrap_or_default();
         if self.is_running() { parents } else { Vec::new() }
     }
 }
 
-fn look(number: u32, mut sight: Sight, file_when_connected: Option<FileId>) -> Program {
-    let cgroup = read_proc(number, "cgroup").unwrap_or_default();
-    let flatpak = sight.flatpak.take();
-    Program {
-        executable: identify(executable_in(sight), file_when_connected),
-        unit: cgroup::unit_of(&cgroup).map(str::to_owned),
-        sandbox: flatpak
-            .map(Sandbox::Flatpak)
-            .or_else(|| cgroup::snap_of(&cgroup).map(|name| Sandbox::Snap(name.to_owned()))),
+impl Known {
+    /// A pidfd is readable once its process has ended.
+    fn is_running(&self) -> bool {
+        let mut handles = [PollFd::new(&self.handle, PollFlags::IN)];
+        poll(&mut handles, Some(&Timespec::default())) == Ok(0)
+    }
+
+    fn look(&self, sight: Sight, file_when_connected: Option<FileId>) -> Program {
+        let cgroup = read_proc(self.id.number, "cgroup").unwrap_or_default();
+        Program {
+            executable: identify(executable_in(sight), file_when_connected),
+            unit: cgroup::unit_of(&cgroup).map(str::to_owned),
+            confinement: self.confinement.clone(),
+        }
     }
 }
 
