@@ -4,11 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::broadcast;
-use valetkey_cache::Entry;
 use valetkey_engine::{
-    AccountsRequest, AppId, AppTokensRequest, CacheContent, CacheRequest, ClientApplication,
-    CompletionRequest, Definition, Engine, Error, Event, Flow, FlowStatus, FoundAccount,
-    TokenAnswer, User,
+    AccountsRequest, AppId, AppTokensRequest, ClientApplication, CompletionRequest, Definition,
+    Engine, Error, Event, Flow, FlowStatus, FoundAccount, TokenAnswer, User,
 };
 use valetkey_model::{AccountId, CorrelationId, Secret};
 use valetkey_proto::v1;
@@ -31,6 +29,7 @@ mod decision;
 mod declared;
 mod managed_identity;
 mod place;
+mod private_cache;
 mod probe;
 #[cfg(target_os = "linux")]
 mod prompting;
@@ -379,38 +378,6 @@ impl Broker {
         let proof = self.engine.sign_dpop_proof(&user, &authorized).await?;
         self.note(session, &Deed::of(AuditAct::ProofSigned, &app));
         Ok(proof)
-    }
-
-    /// What is in the application's private cache.
-    ///
-    /// # Errors
-    /// When it has none.
-    pub async fn read_cache(
-        &self,
-        session: &Session,
-        Opened { user, app }: Opened,
-    ) -> Result<CacheContent, Failure> {
-        let authorized = self.decide(session, CacheRequest { app }).await?;
-        Ok(self.engine.read_private_cache(&user, &authorized)?)
-    }
-
-    /// Replaces what is in the application's private cache; its version.
-    ///
-    /// # Errors
-    /// When it has none, or the content cannot be read, which changes nothing.
-    pub async fn replace_cache(
-        &self,
-        session: &Session,
-        Opened { user, app }: Opened,
-        request: v1::ReplaceCacheRequest,
-    ) -> Result<u64, Failure> {
-        let authorized = self.decide(session, CacheRequest { app }).await?;
-        let entries = from_wire::cache_entries(request)?;
-        let (new, old) = (entries.iter().map(Entry::size).sum::<usize>(), user.cached_bytes());
-        if new > old {
-            self.check_room(&user, new - old)?;
-        }
-        Ok(self.engine.replace_private_cache(&user, &authorized, entries).await?)
     }
 
     /// The caller's events from now on; of a locked store as well, whose unlocking is one.

@@ -13,13 +13,15 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use valetkey_engine::ports::BoxFuture;
-use valetkey_ipc::{AcceptError, Listener, Stream};
+use valetkey_ipc::{AcceptError, Arrival, Listener, Stream};
 use valetkey_model::Caller;
 
 use crate::api::guard;
 use crate::session::Session;
-use crate::share::Shares;
+use crate::share::{RefusalSeat, Share, Shares, TooMany};
 use crate::shutdown::ShutdownSignal;
+
+use self::prompt_heads::{PromptHeads, Turn};
 
 /// Bounds on what callers may use up.
 #[derive(Clone, Copy, Debug)]
@@ -28,7 +30,7 @@ pub struct Limits {
     pub connections_per_user: usize,
     /// Open connections of all users together; one who has this daemon alone needs to leave none to others.
     pub connections: Option<usize>,
-    /// A connection that has not brought the head of a request for this long is closed.
+    /// A connection that has not brought the head of a request for this long is closed. A head that has begun has less time.
     pub idle: Duration,
     /// How long requests may go on after stopping was asked for.
     pub grace: Duration,
@@ -98,8 +100,9 @@ pub async fn serve(
             // Finished tasks are let go of as they finish.
             Some(_) = tasks.join_next() => continue,
         };
-        let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
+        let arrival = match accepted {
+            Ok(arrival) => arrival,
+            Err(AcceptError::HungUp) => continue,
             Err(error) => {
                 let is_system = matches!(error, AcceptError::Io(_));
                 if let Some(refused) = failures.count(Instant::now()) {
@@ -112,19 +115,27 @@ pub async fn serve(
                 continue;
             }
         };
-        let is_stranger = door.as_ref().is_some_and(|door| door.is_known_stranger(peer.caller()));
+        let caller = arrival.caller();
+        let is_stranger = door.as_ref().is_some_and(|door| door.is_known_stranger(caller));
         let limit = if is_stranger { OF_A_STRANGER } else { limits.connections_per_user };
-        let Some((share, place)) = users.admit(&peer.caller().partition, limit) else {
-            if let Some(refused) = refusals.count(Instant::now()) {
-                tracing::warn!(caller = ?peer.caller().partition, refused, "too many connections of one user");
+        let (share, place) = match users.admit(&caller.partition, limit) {
+            Ok(admitted) => admitted,
+            Err(TooMany { limit, seat }) => {
+                if let Some(refused) = refusals.count(Instant::now()) {
+                    tracing::warn!(caller = ?caller.partition, refused, "too many connections of one user");
+                }
+                if let Some(seat) = seat {
+                    tasks.spawn(turn_away(arrival.into_stream(), limit, seat));
+                }
+                continue;
             }
-            continue;
         };
-        let session = Arc::new(Session::new(peer, share));
         let (router, door, stop) = (router.clone(), door.clone(), signal.clone());
         tasks.spawn(async move {
             let _place = place;
-            serve_connection(stream, session, router, door, stop, limits.idle).await;
+            if let Ok((stream, session)) = identify(arrival, share).await {
+                serve_connection(stream, session, router, door, stop, limits.idle).await;
+            }
         });
     }
     let finish = async { while tasks.join_next().await.is_some() {} };
@@ -153,6 +164,29 @@ impl Refusals {
     }
 }
 
+/// Looks at who has connected, one of a user's after the other: whoever connects in a loop keeps their own waiting.
+async fn identify(
+    arrival: Arrival,
+    share: Arc<Share>,
+) -> Result<(Stream, Arc<Session>), AcceptError> {
+    let turn = share.take_turn_at_the_door().await;
+    let (stream, peer) = arrival.identify()?;
+    drop(turn);
+    Ok((stream, Arc::new(Session::new(peer, share))))
+}
+
+/// Says why to one who has too many connections, if that is not too much to ask as well.
+async fn turn_away(stream: Stream, limit: usize, _seat: RefusalSeat) {
+    let refuse = |_| async move { Ok::<_, Infallible>(guard::refuse_connection(limit)) };
+    let connection = http1::Builder::new()
+        .keep_alive(false)
+        .auto_date_header(false)
+        .max_buf_size(HEAD_LIMIT)
+        .serve_connection(TokioIo::new(stream), service_fn(refuse));
+    // Who has not asked by then is not told.
+    let _ = tokio::time::timeout(REFUSAL_PATIENCE, connection).await;
+}
+
 async fn serve_connection(
     stream: Stream,
     session: Arc<Session>,
@@ -161,11 +195,14 @@ async fn serve_connection(
     mut stop: ShutdownSignal,
     idle: Duration,
 ) {
+    let turn = Turn::default();
     let service = service_fn(|mut request: hyper::Request<hyper::body::Incoming>| {
+        let at_work = turn.begin();
         request.extensions_mut().insert(Arc::clone(&session));
         let (mut router, door) = (router.clone(), door.as_deref());
         let session = &session;
         async move {
+            let _at_work = at_work;
             let refusal = match door {
                 Some(door) => door.refuse(session).await,
                 None => None,
@@ -182,7 +219,7 @@ async fn serve_connection(
             .header_read_timeout(idle)
             .auto_date_header(false)
             .max_buf_size(HEAD_LIMIT)
-            .serve_connection(TokioIo::new(stream), service)
+            .serve_connection(TokioIo::new(PromptHeads::new(stream, turn.clone())), service)
     );
     let outcome = tokio::select! {
         biased;
@@ -204,11 +241,16 @@ const REFUSALS_PAUSE: Duration = Duration::from_secs(60);
 /// A request's head must fit into this; longer ones are answered with 431. The largest honest head is below 1 KiB.
 const HEAD_LIMIT: usize = 64 * 1024;
 
+/// A local client has sent its request by then, and has read the answer.
+const REFUSAL_PATIENCE: Duration = Duration::from_secs(1);
+
 /// Enough to be told why.
 const OF_A_STRANGER: usize = 8;
 
 /// For providers, redirect listeners, the store, and connections that are being refused.
 const OWN_DESCRIPTORS: u64 = 64;
+
+mod prompt_heads;
 
 #[cfg(test)]
 mod tests;

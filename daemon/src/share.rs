@@ -12,6 +12,8 @@ use valetkey_model::Partition;
 pub struct Share {
     bodies: Arc<Semaphore>,
     long_work: Arc<Semaphore>,
+    door: Arc<Semaphore>,
+    refusals: Arc<Semaphore>,
 }
 
 /// A part of a share that is in use; given back by dropping it.
@@ -22,8 +24,13 @@ pub struct Taken(
 
 impl Default for Share {
     fn default() -> Self {
-        let (bodies, long_work) = (Semaphore::new(BODY_BYTES), Semaphore::new(THREADS));
-        Self { bodies: Arc::new(bodies), long_work: Arc::new(long_work) }
+        let semaphore = |permits| Arc::new(Semaphore::new(permits));
+        Self {
+            bodies: semaphore(BODY_BYTES),
+            long_work: semaphore(THREADS),
+            door: semaphore(1),
+            refusals: semaphore(REFUSALS_PER_USER),
+        }
     }
 }
 
@@ -38,36 +45,77 @@ impl Share {
     pub async fn take_turn(&self) -> Option<Taken> {
         Arc::clone(&self.long_work).acquire_owned().await.ok().map(Taken)
     }
+
+    /// A turn at being looked at, which the user's connections have one after the other, as they came.
+    pub async fn take_turn_at_the_door(&self) -> Option<Taken> {
+        Arc::clone(&self.door).acquire_owned().await.ok().map(Taken)
+    }
 }
 
 /// The shares of those who have a connection.
 pub struct Shares {
     of: HashMap<Partition, Arc<Share>>,
     places: Arc<Semaphore>,
+    refusals: Arc<Semaphore>,
+}
+
+/// A user has enough connections.
+pub struct TooMany {
+    /// How many they may have, since others have theirs.
+    pub limit: usize,
+    /// A place to be told so, if there is one.
+    pub seat: Option<RefusalSeat>,
+}
+
+/// One of the few connections beyond all limits, for as long as it takes to say that they are.
+pub struct RefusalSeat {
+    _of_user: Taken,
+    _of_all: Taken,
 }
 
 impl Shares {
     /// For so many connections of all users together.
     pub fn new(connections: usize) -> Self {
         let places = Arc::new(Semaphore::new(connections.min(Semaphore::MAX_PERMITS)));
-        Self { of: HashMap::new(), places }
+        Self { of: HashMap::new(), places, refusals: Arc::new(Semaphore::new(REFUSALS)) }
     }
 
-    /// The user's share for one connection more, and the place of that among all; `None` when the user has enough of them. Nobody
-    /// has more than there are left, so that whoever comes finds one, however many users somebody has made up.
-    pub fn admit(&mut self, user: &Partition, limit: usize) -> Option<(Arc<Share>, Taken)> {
+    /// The user's share for one connection more, and the place of that among all. Nobody has more than there are left, so that
+    /// whoever comes finds one, however many users somebody has made up.
+    ///
+    /// # Errors
+    /// When the user has enough of them.
+    pub fn admit(
+        &mut self,
+        user: &Partition,
+        limit: usize,
+    ) -> Result<(Arc<Share>, Taken), TooMany> {
         if self.of.len() >= MANY && !self.of.contains_key(user) {
             self.of.retain(|_, share| Arc::strong_count(share) > 1);
         }
         let share = self.of.entry(user.clone()).or_default();
         let limit = limit.min(self.places.available_permits());
-        if Arc::strong_count(share) > limit {
-            return None;
+        match take(&self.places) {
+            Some(place) if Arc::strong_count(share) <= limit => Ok((Arc::clone(share), place)),
+            _ => Err(TooMany { limit, seat: RefusalSeat::take(share, &self.refusals) }),
         }
-        let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
-        Some((Arc::clone(share), Taken(place)))
     }
 }
+
+impl RefusalSeat {
+    fn take(share: &Share, refusals: &Arc<Semaphore>) -> Option<Self> {
+        Some(Self { _of_user: take(&share.refusals)?, _of_all: take(refusals)? })
+    }
+}
+
+fn take(semaphore: &Arc<Semaphore>) -> Option<Taken> {
+    Arc::clone(semaphore).try_acquire_owned().ok().map(Taken)
+}
+
+/// Connections of one user that are being told that they are too many, and those of all. The next ones are closed without a
+/// word: a flood of them must not be more than a flood of others.
+const REFUSALS_PER_USER: usize = 4;
+const REFUSALS: usize = 16;
 
 /// Many of the largest bodies, and little of this machine's memory.
 const BODY_BYTES: usize = 16 * 1024 * 1024;
@@ -87,7 +135,7 @@ mod tests {
     #[test]
     fn what_one_user_has_taken_is_missing_to_nobody_else() {
         let mut shares = Shares::new(usize::MAX);
-        let mut enter = |uid| Some(shares.admit(&Partition::of_uid(uid), 2)?.0);
+        let mut enter = |uid| Some(shares.admit(&Partition::of_uid(uid), 2).ok()?.0);
         let (first, other) = (enter(1000).unwrap(), enter(1001).unwrap());
         let second = enter(1000).unwrap();
         assert!(enter(1000).is_none());
@@ -103,7 +151,7 @@ mod tests {
         assert!(second.take_turn().now_or_never().is_none(), "it waits");
         assert!(other.take_turn().now_or_never().flatten().is_some());
         drop((first, second));
-        assert!(shares.admit(&Partition::of_uid(1000), 2).is_some());
+        assert!(shares.admit(&Partition::of_uid(1000), 2).is_ok());
     }
 
     #[test]
@@ -112,7 +160,7 @@ mod tests {
         let mut held = Vec::new();
         let mut enter_all = |shares: &mut Shares, uid, most| {
             let entered: Vec<_> =
-                (0..most).map_while(|_| shares.admit(&Partition::of_uid(uid), 600)).collect();
+                (0..most).map_while(|_| shares.admit(&Partition::of_uid(uid), 600).ok()).collect();
             let count = entered.len();
             held.push(entered);
             count
@@ -123,7 +171,19 @@ mod tests {
             assert!(enter_all(&mut shares, uid, 1024) > 0, "{uid}");
         }
         held.clear();
-        assert!(shares.admit(&Partition::of_uid(1000), 600).is_some());
+        assert!(shares.admit(&Partition::of_uid(1000), 600).is_ok());
+    }
+
+    #[test]
+    fn few_at_once_are_told_that_they_are_too_many_and_others_are_told_as_well() {
+        let mut shares = Shares::new(usize::MAX);
+        let mut seat = |uid| shares.admit(&Partition::of_uid(uid), 0).err()?.seat;
+        let told: Vec<_> = (0..2 * REFUSALS_PER_USER).map_while(|_| seat(1000)).collect();
+        assert_eq!(told.len(), REFUSALS_PER_USER);
+        let others: Vec<_> = (1001..2000).map_while(&mut seat).collect();
+        assert_eq!(others.len(), REFUSALS - REFUSALS_PER_USER);
+        drop(told);
+        assert!(seat(1000).is_some());
     }
 
     #[test]
@@ -131,9 +191,9 @@ mod tests {
         let mut shares = Shares::new(usize::MAX);
         let stayed = shares.admit(&Partition::of_uid(0), 1);
         for uid in 1..10_000 {
-            assert!(shares.admit(&Partition::of_uid(uid), 1).is_some());
+            assert!(shares.admit(&Partition::of_uid(uid), 1).is_ok());
         }
-        assert!(stayed.is_some() && shares.of.len() <= MANY);
-        assert!(shares.admit(&Partition::of_uid(0), 1).is_none());
+        assert!(stayed.is_ok() && shares.of.len() <= MANY);
+        assert!(shares.admit(&Partition::of_uid(0), 1).is_err());
     }
 }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use valetkey_cache::Entry;
+use valetkey_cache::{Entry, TokenCache};
 use valetkey_policy::Authorized;
 use zeroize::Zeroizing;
 
@@ -23,7 +23,7 @@ pub struct CacheContent {
 }
 
 impl Engine {
-    /// The content of a private cache.
+    /// The content of a private cache. It takes a while to write, and blocks nobody else.
     ///
     /// # Errors
     /// When the application has none.
@@ -33,8 +33,11 @@ impl Engine {
         _authorized: &Authorized<CacheRequest>,
     ) -> Result<CacheContent, Error> {
         check_private(user)?;
-        let cache = user.cache();
-        Ok(CacheContent { version: cache.version(), json: cache.to_msal_json() })
+        let (version, entries) = {
+            let cache = user.cache();
+            (cache.version(), cache.entries().collect::<Vec<_>>())
+        };
+        Ok(CacheContent { version, json: TokenCache::msal_json_of(entries.into_iter()) })
     }
 
     /// Puts another content in the place of all that is there; its version.

@@ -1,6 +1,7 @@
 //! Connecting: not a byte is sent before it is known who listens.
 
 use std::io;
+use std::time::Duration;
 
 use interprocess::local_socket::traits::Stream as _;
 use interprocess::local_socket::traits::tokio::Stream as _;
@@ -10,10 +11,21 @@ use crate::error::ConnectError;
 use crate::{BlockingStream, Endpoint, Stream, platform};
 
 /// Connects to the daemon, which must run as this user, as the system, or as the user to whom root gave the socket's folder.
+/// Where others keep its queue full, it tries a few times: no place in it can be waited for without a thread.
 ///
 /// # Errors
 /// [`ConnectError::NotRunning`] when nobody listens, [`ConnectError::Impostor`] when somebody else does.
 pub async fn connect(endpoint: &Endpoint) -> Result<Stream, ConnectError> {
+    for _ in 1..TRIES {
+        match try_connect(endpoint).await {
+            Err(ConnectError::Busy { .. }) => tokio::time::sleep(PAUSE).await,
+            outcome => return outcome,
+        }
+    }
+    try_connect(endpoint).await
+}
+
+async fn try_connect(endpoint: &Endpoint) -> Result<Stream, ConnectError> {
     let name = name_of(endpoint)?;
     let raw = local_socket::tokio::Stream::connect(name).await.map_err(|e| refused(endpoint, e))?;
     verify_server(&raw, endpoint)?;
@@ -61,3 +73,7 @@ fn verify_server(stream: &impl platform::Socket, endpoint: &Endpoint) -> Result<
         }),
     }
 }
+
+/// For a second in all. A daemon that hangs is to be told of, too.
+const TRIES: u32 = 50;
+const PAUSE: Duration = Duration::from_millis(20);

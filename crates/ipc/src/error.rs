@@ -118,6 +118,9 @@ pub enum AcceptError {
         /// The user id or SID.
         user: String,
     },
+    /// There is nobody left to answer.
+    #[error("accept a connection: it was closed already")]
+    HungUp,
     /// The peer was gone before the kernel could say who it was.
     #[error("learn who connected: {0}")]
     NoPeer(#[source] io::Error),

@@ -5,7 +5,7 @@ use interprocess::local_socket::traits::tokio::Listener as _;
 
 use crate::error::{AcceptError, BindError};
 use crate::platform::{self, Claim};
-use crate::{Audience, Endpoint, Peer, Stream};
+use crate::{Arrival, Audience, Endpoint};
 
 /// The daemon's end of the endpoint. Dropping it frees the name, unless it was adopted.
 pub struct Listener {
@@ -48,14 +48,15 @@ impl Listener {
         Ok(Self { raw, claim: None, endpoint, audience })
     }
 
-    /// The next connection and who made it. Cancel-safe.
+    /// The next connection. Cancel-safe.
     ///
     /// # Errors
-    /// When the peer is none of the audience or vanished, or the system is short of something; the listener goes on either way.
-    pub async fn accept(&self) -> Result<(Stream, Peer), AcceptError> {
+    /// When the peer is none of the audience or has hung up, or the system is short of something; the listener goes on either
+    /// way.
+    pub async fn accept(&self) -> Result<Arrival, AcceptError> {
         let raw = self.raw.accept().await.map_err(AcceptError::Io)?;
-        let peer = platform::identify_client(&raw, self.audience)?;
-        Ok((Stream::new(raw), peer))
+        let client = platform::Client::of(&raw, self.audience)?;
+        Ok(Arrival::new(raw, client))
     }
 
     /// Where it listens.

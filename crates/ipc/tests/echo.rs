@@ -28,7 +28,7 @@ impl Place {
 }
 
 async fn echo_once(listener: &Listener) -> Result<(Stream, Peer), AcceptError> {
-    let (mut stream, peer) = listener.accept().await?;
+    let (mut stream, peer) = listener.accept().await?.identify()?;
     let mut bytes = [0; 5];
     stream.read_exact(&mut bytes).await.unwrap();
     stream.write_all(&bytes).await.unwrap();

@@ -50,7 +50,7 @@ mod child {
         runtime.block_on(async {
             let listener = Listener::adopt(inherited, valetkey_ipc::Audience::OwnUser).unwrap();
             assert!(listener.is_adopted());
-            let (mut stream, peer) = listener.accept().await.unwrap();
+            let (mut stream, peer) = listener.accept().await.unwrap().identify().unwrap();
             let answer =
                 format!("{} {}", peer.caller().process.unwrap().number, listener.endpoint());
             stream.write_all(answer.as_bytes()).await.unwrap();

@@ -35,7 +35,7 @@ mod inside {
         for audience in [Audience::OwnUser, Audience::AllUsers] {
             let listener = Listener::bind_for(&Endpoint::at(socket), audience).unwrap();
             println!("listening");
-            let (mut stream, peer) = listener.accept().await.unwrap();
+            let (mut stream, peer) = listener.accept().await.unwrap().identify().unwrap();
             let (caller, program) = (peer.caller(), peer.describe());
             let told = format!(
                 "{:?} {:?} {:?} {:?}",

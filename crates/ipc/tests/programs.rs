@@ -66,7 +66,7 @@ impl World {
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = command.spawn().unwrap();
         let output = BufReader::new(process.stdout.take().unwrap());
-        let (stream, peer) = self.listener.accept().await.unwrap();
+        let (stream, peer) = self.listener.accept().await.unwrap().identify().unwrap();
         Connected { peer, process, output, _stream: stream }
     }
 }

@@ -3,8 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test says what failed by panicking")]
 
 use std::fs::{self, Permissions};
+use std::net::Shutdown;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 use valetkey_ipc::{
@@ -154,6 +155,40 @@ async fn a_client_whose_daemon_was_killed_is_told_that_none_runs() {
 }
 
 #[tokio::test]
+async fn a_client_that_finds_the_queue_full_tries_again() {
+    let temp = tempfile::tempdir().unwrap();
+    let socket = temp.path().join("broker.sock");
+    let listener = UnixListener::bind(&socket).unwrap();
+    rustix::net::listen(&listener, 0).unwrap();
+    let _first = UnixStream::connect(&socket).unwrap();
+    let endpoint = Endpoint::at(&socket);
+    let (connected, _accepted) = tokio::join!(biased; valetkey_ipc::connect(&endpoint), async {
+        listener.accept().unwrap()
+    });
+    assert!(connected.is_ok(), "{connected:?}");
+}
+
+#[tokio::test]
+async fn who_has_hung_up_is_not_looked_at_and_who_has_only_said_all_is() {
+    let temp = tempfile::tempdir().unwrap();
+    let listener = Listener::bind(&Endpoint::at(temp.path().join("broker.sock"))).unwrap();
+    let connect = || UnixStream::connect(listener.endpoint().path()).unwrap();
+    drop(connect());
+    let refused = listener.accept().await;
+    assert!(matches!(refused, Err(AcceptError::HungUp)), "{refused:?}");
+
+    let stream = connect();
+    let arrival = listener.accept().await.unwrap();
+    drop(stream);
+    let refused = arrival.identify();
+    assert!(matches!(refused, Err(AcceptError::HungUp)), "{refused:?}");
+
+    let stream = connect();
+    stream.shutdown(Shutdown::Write).unwrap();
+    assert!(listener.accept().await.unwrap().identify().is_ok());
+}
+
+#[tokio::test]
 async fn an_endpoint_for_all_users_is_open_to_them_and_nobody_elses_to_replace() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path().join("valetkey");
@@ -205,7 +240,7 @@ async fn the_kernel_tells_of_every_user_and_group_that_connects() {
     for groups in [&[][..], &[7, 8], &many] {
         let listener = Listener::bind_for(&endpoint, Audience::AllUsers).unwrap();
         let _stream = connect_as_stranger(&endpoint, groups);
-        let (_, peer) = listener.accept().await.unwrap();
+        let (_, peer) = listener.accept().await.unwrap().identify().unwrap();
         assert_eq!(peer.caller().partition.as_str(), "uid:12345");
         let mut expected = groups.to_vec();
         expected.push(STRANGER);

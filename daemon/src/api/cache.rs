@@ -12,16 +12,16 @@ use super::Api;
 use super::answer::{failed, json};
 use super::guard::{Json, Path};
 use crate::session::Session;
-use crate::to_wire;
 
 pub(super) async fn get(
     State(api): State<Arc<Api>>,
     Extension(session): Extension<Arc<Session>>,
     Path(app): Path<String>,
 ) -> Response<Body> {
+    let _turn = session.share().take_turn().await;
     let content = async {
         let opened = api.broker.find_app(&session, &app).await?;
-        to_wire::cache(&api.broker.read_cache(&session, opened).await?)
+        api.broker.read_cache(&session, opened).await
     };
     match content.await {
         Ok(content) => json(StatusCode::OK, &content),
@@ -35,6 +35,7 @@ pub(super) async fn put(
     Path(app): Path<String>,
     Json(request): Json<ReplaceCacheRequest>,
 ) -> Response<Body> {
+    let _turn = session.share().take_turn().await;
     let replaced = async {
         let opened = api.broker.find_app(&session, &app).await?;
         api.broker.replace_cache(&session, opened, request).await

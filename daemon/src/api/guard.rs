@@ -32,7 +32,7 @@ where
     B: HttpBody<Data = Bytes> + Send + 'static,
     B::Error: Into<axum::BoxError>,
 {
-    let mut response = match check(&request) {
+    with_version(match check(&request) {
         Ok(()) => {
             let Ok(response) = router.call(request).await;
             response
@@ -43,25 +43,40 @@ where
             }
             refusal.into_response()
         }
-    };
+    })
+}
+
+fn with_version(mut response: Response<Body>) -> Response<Body> {
     response
         .headers_mut()
         .insert(HeaderName::from_static(VERSION_HEADER), HeaderValue::from_static(VERSION));
     response
 }
 
+/// The answer on a connection of a user who has as many as they may have.
+pub fn refuse_connection(limit: usize) -> Response<Body> {
+    let text = format!(
+        "too many connections: this user has {limit} open, and may have no more; close some, or use one for many requests"
+    );
+    with_version(refuse(ErrorCode::TooManyRequests, text).into_response())
+}
+
 /// A request body that is JSON of the type's shape.
 pub struct Json<T>(pub T);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+impl<T: DeserializeOwned + Send + 'static, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = Response<Body>;
 
     async fn from_request(request: Request<Body>, _state: &S) -> Result<Self, Response<Body>> {
         let limit = body_limit(request.method(), request.uri());
         let session = request.extensions().get::<Arc<Session>>().cloned();
-        let body = read_in_turn(session, request.into_body(), limit).await;
+        let body = read_in_turn(session.as_deref(), request.into_body(), limit).await;
         let body = body.map_err(Refusal::into_response)?;
-        parse(&body).map(Self).map_err(Refusal::into_response)
+        let parsed = match session {
+            Some(session) if body.len() > LARGE => parse_in_turn(&session, body).await,
+            _ => parse(&body),
+        };
+        parsed.map(Self).map_err(Refusal::into_response)
     }
 }
 
@@ -189,14 +204,14 @@ fn too_large(limit: usize) -> Refusal {
 
 /// Bodies that come slowly keep those of the same user waiting, once there are many, and nobody else's.
 async fn read_in_turn(
-    session: Option<Arc<Session>>,
+    session: Option<&Session>,
     body: Body,
     limit: usize,
 ) -> Result<Bytes, Refusal> {
     let bytes = body.size_hint().upper().and_then(|upper| usize::try_from(upper).ok());
     let bytes = bytes.unwrap_or(limit).min(limit);
     let room = async {
-        match &session {
+        match session {
             Some(session) if bytes > 0 => session.share().take_room_for_body(bytes).await,
             _ => None,
         }
@@ -221,6 +236,16 @@ async fn read_body(mut body: Body, limit: usize) -> Result<Bytes, Refusal> {
         Ok(Err(_)) => Err(refuse(ErrorCode::BadRequest, "the body broke off")),
         Err(_) => Err(refuse(ErrorCode::BadRequest, "the body did not arrive in time")),
     }
+}
+
+/// What is large takes a while, and others are being answered.
+async fn parse_in_turn<T: DeserializeOwned + Send + 'static>(
+    session: &Session,
+    body: Bytes,
+) -> Result<T, Refusal> {
+    let _turn = session.share().take_turn().await;
+    let parsed = tokio::task::spawn_blocking(move || parse(&body)).await;
+    parsed.unwrap_or_else(|_| Err(refuse(ErrorCode::Internal, "reading the body died")))
 }
 
 /// The path to the wrong member costs a second parse, which only wrong requests pay for.
@@ -302,6 +327,9 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// A local client sends its body at once.
 const BODY_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Honest bodies are smaller, but for whole caches.
+const LARGE: usize = 64 * 1024;
 
 /// An orderly end of the daemon waits for it.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(2);

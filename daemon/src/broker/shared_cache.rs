@@ -68,7 +68,7 @@ impl Broker {
 }
 
 /// A large cache takes a while, and others are being answered.
-async fn off_the_runtime<T: Send + 'static>(
+pub(super) async fn off_the_runtime<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
 ) -> Result<T, Failure> {
     let died = |_| Err(Error::Bug("reading or writing a cache died").into());

@@ -83,7 +83,8 @@ impl World {
     async fn connect(&self) -> (Session, Stream) {
         let (connected, accepted) =
             tokio::join!(valetkey_ipc::connect(&self.endpoint), self.listener.accept());
-        let session = Session::new(accepted.unwrap().1, Arc::new(Share::default()));
+        let (_, peer) = accepted.unwrap().identify().unwrap();
+        let session = Session::new(peer, Arc::new(Share::default()));
         self.broker.check_connection(&session).await.unwrap();
         (session, connected.unwrap())
     }

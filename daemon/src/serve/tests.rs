@@ -79,6 +79,12 @@ async fn receive(stream: &mut Stream, end: &str) -> String {
     String::from_utf8(received).unwrap()
 }
 
+/// Of a clock that is paused, and moves on by itself when everybody waits.
+async fn pass(time: Duration) {
+    // sleep: no time passes.
+    tokio::time::sleep(time).await;
+}
+
 #[tokio::test]
 async fn a_kept_connection_answers_again_and_again_and_knows_its_caller() {
     let server = Server::start(Limits::default());
@@ -139,10 +145,85 @@ async fn a_user_cannot_open_more_connections_than_allowed() {
     assert!(receive(&mut first, &own).await.ends_with(&own));
 
     let mut second = server.connect().await;
-    assert_eq!(receive(&mut second, "never").await, "");
+    send(&mut second, "/who").await;
+    let answer = receive(&mut second, "never").await;
+    assert!(answer.starts_with("HTTP/1.1 429 "), "{answer}");
+    for part in
+        ["\r\nconnection: close\r\n", "\"too_many_requests\"", "this user has 1 open", "\"hint\""]
+    {
+        assert!(answer.contains(part), "{part}: {answer}");
+    }
 
     send(&mut first, "/who").await;
     assert!(receive(&mut first, &own).await.ends_with(&own));
+}
+
+/// Those who do not even ask are not told, nor kept; and those who are not told are closed at once.
+#[tokio::test(start_paused = true)]
+async fn a_crowd_of_those_who_are_too_many_costs_a_few_places_for_a_moment() {
+    let server = Server::start(Limits { connections_per_user: 1, ..Limits::default() });
+    let own = std::process::id().to_string();
+    let mut first = server.connect().await;
+    send(&mut first, "/who").await;
+    receive(&mut first, &own).await;
+
+    let start = Instant::now();
+    let mut silent = Vec::new();
+    for _ in 0..20 {
+        silent.push(server.connect().await);
+    }
+    let mut one_more = server.connect().await;
+    assert_eq!(receive(&mut one_more, "never").await, "");
+    assert_eq!(start.elapsed(), Duration::ZERO, "there is no place to be told left");
+    for mut stream in silent {
+        assert_eq!(receive(&mut stream, "never").await, "");
+    }
+    assert!(start.elapsed() <= 2 * REFUSAL_PATIENCE);
+
+    let mut second = server.connect().await;
+    send(&mut second, "/who").await;
+    assert!(receive(&mut second, "never").await.starts_with("HTTP/1.1 429 "));
+    send(&mut first, "/who").await;
+    assert!(receive(&mut first, &own).await.ends_with(&own));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_that_has_begun_has_less_time_than_a_connection_that_is_kept() {
+    let server = Server::start(Limits::default());
+    let own = std::process::id().to_string();
+    let mut stream = server.connect().await;
+    let mut lasts = async |begun: &str| {
+        stream.write_all(begun.as_bytes()).await.unwrap();
+        pass(2 * prompt_heads::PATIENCE).await;
+        stream
+            .write_all(&b"GET /who HTTP/1.1\r\nHost: valetkey\r\n\r\n"[begun.len()..])
+            .await
+            .is_ok()
+            && receive(&mut stream, &own).await.ends_with(&own)
+    };
+    assert!(lasts("").await, "idle from the beginning");
+    assert!(lasts("").await, "idle after an answer");
+    assert!(!lasts("GET /who HTTP/1.1\r\nHost: val").await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_or_an_answer_may_take_longer_than_a_head() {
+    let server = Server::start(Limits::default());
+    let mut stream = server.connect().await;
+    let head = "POST /echo HTTP/1.1\r\nHost: valetkey\r\nContent-Type: application/json\r\nContent-Length: 4\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    pass(Duration::from_secs(6)).await;
+    stream.write_all(b"tr").await.unwrap();
+    pass(Duration::from_secs(3)).await;
+    stream.write_all(b"ue").await.unwrap();
+    assert!(receive(&mut stream, "true").await.ends_with("true"));
+    // What was read of the body is no head that has begun.
+    pass(2 * prompt_heads::PATIENCE).await;
+    send(&mut stream, "/slow").await;
+    server.begun.notified().await;
+    pass(2 * prompt_heads::PATIENCE).await;
+    server.release.notify_one();
+    assert!(receive(&mut stream, "slow").await.ends_with("slow"));
 }
 
 #[tokio::test]

@@ -5,11 +5,20 @@ use std::path::PathBuf;
 
 use valetkey_model::{Caller, Confinement, FileId, Parent, ProcessId, Program, Unidentified};
 
+/// What is kept of a process that connected: nothing.
+pub(crate) struct Handle;
+
+impl Handle {
+    pub(crate) fn of_peer(_socket: BorrowedFd<'_>, _number: Option<i32>) -> Self {
+        Self
+    }
+}
+
 /// A process of which nothing is known but that it connected.
 pub(crate) struct Process;
 
 impl Process {
-    pub(crate) fn of_peer(_socket: BorrowedFd<'_>, _number: Option<i32>) -> Self {
+    pub(crate) fn behind(_handle: Handle) -> Self {
         Self
     }
 

@@ -21,10 +21,10 @@ use crate::{BindError, Endpoint, EndpointError, PathTooLong};
 pub(crate) use claim::{Claim, bind};
 pub(crate) use credentials::Socket;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(crate) use elsewhere::Process;
+pub(crate) use elsewhere::{Handle, Process};
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(crate) use linux::Process;
-pub(crate) use peer::{identify_client, untrusted_server};
+pub(crate) use linux::{Handle, Process};
+pub(crate) use peer::{Client, untrusted_server};
 
 pub(crate) const SYSTEM_ENDPOINT: &str = "/run/valetkey/broker.sock";
 

@@ -12,7 +12,7 @@ use crate::{BindError, Endpoint, EndpointError, PathTooLong};
 pub(crate) use claim::{Claim, bind};
 /// A connected pipe, whoever waits for it.
 pub(crate) use interprocess::local_socket::traits::StreamCommon as Socket;
-pub(crate) use peer::{identify_client, untrusted_server};
+pub(crate) use peer::{Client, untrusted_server};
 pub(crate) use process::Process;
 
 /// Only administrators may create a pipe of this prefix, so that nobody squats the system's name.

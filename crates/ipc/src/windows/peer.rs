@@ -14,7 +14,24 @@ use crate::{Audience, Endpoint, Peer};
 /// LocalSystem and the administrators' group, which services run as.
 const SYSTEM_SIDS: [&str; 2] = ["S-1-5-18", "S-1-5-32-544"];
 
-pub(crate) fn identify_client(stream: &Stream, _audience: Audience) -> Result<Peer, AcceptError> {
+/// Who connected. To look at the program costs next to nothing here, so that it is done at once.
+pub(crate) struct Client(Peer);
+
+impl Client {
+    pub(crate) fn of(stream: &Stream, _audience: Audience) -> Result<Self, AcceptError> {
+        identify(stream).map(Self)
+    }
+
+    pub(crate) fn caller(&self) -> &Caller {
+        self.0.caller()
+    }
+
+    pub(crate) fn identify(self, _stream: &Stream) -> Result<Peer, AcceptError> {
+        Ok(self.0)
+    }
+}
+
+fn identify(stream: &Stream) -> Result<Peer, AcceptError> {
     let number = stream.peer_creds().map_err(AcceptError::NoPeer)?.pid();
     let own = process::own_sid().map_err(AcceptError::NoPeer)?;
     let process = Process::of_peer(number);

@@ -39,25 +39,37 @@ pub(crate) struct Known {
     confinement: Confinement,
 }
 
-impl Process {
-    /// By the handle that the socket has kept since it was connected (`SO_PEERPIDFD`, Linux 6.5). Older kernels give one for a
+/// The kernel's handle to a process that was not looked at yet, and its number; else why there is none.
+pub(crate) struct Handle(Result<(u32, OwnedFd), Unidentified>);
+
+impl Handle {
+    /// The one that the socket has kept since it was connected (`SO_PEERPIDFD`, Linux 6.5). Older kernels give one for a
     /// number, which may be another process's by then; that it belongs to the same user, the next look shows.
     pub(crate) fn of_peer(socket: BorrowedFd<'_>, number: Option<i32>) -> Self {
-        match number.and_then(Pid::from_raw) {
-            Some(pid) => {
-                Self::find(socket, pid).map_or(Self::Unknown(Unidentified::Ended), Self::Known)
+        let Some(pid) = number.and_then(Pid::from_raw) else {
+            return Self(Err(Unidentified::Hidden));
+        };
+        let handle = match getsockopt(&socket, sockopt::PeerPidfd) {
+            Err(Errno::ENOPROTOOPT) => pidfd_open(pid, PidfdFlags::empty()).ok(),
+            told => told.ok(),
+        };
+        let number = u32::try_from(pid.as_raw_nonzero().get()).ok();
+        Self(number.zip(handle).ok_or(Unidentified::Ended))
+    }
+}
+
+impl Process {
+    /// Looks at the process.
+    pub(crate) fn behind(handle: Handle) -> Self {
+        match handle.0 {
+            Ok((number, handle)) => {
+                Self::find(number, handle).map_or(Self::Unknown(Unidentified::Ended), Self::Known)
             }
-            None => Self::Unknown(Unidentified::Hidden),
+            Err(why) => Self::Unknown(why),
         }
     }
 
-    fn find(socket: BorrowedFd<'_>, pid: Pid) -> Option<Known> {
-        let handle = match getsockopt(&socket, sockopt::PeerPidfd) {
-            Ok(handle) => handle,
-            Err(Errno::ENOPROTOOPT) => pidfd_open(pid, PidfdFlags::empty()).ok()?,
-            Err(_) => return None,
-        };
-        let number = u32::try_from(pid.as_raw_nonzero().get()).ok()?;
+    fn find(number: u32, handle: OwnedFd) -> Option<Known> {
         let id = ProcessId { number, started: Stat::read(number)?.started };
         let mut sight = see(number);
         let flatpak = sight.as_mut().and_then(|sight| sight.flatpak.take());
