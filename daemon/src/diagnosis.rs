@@ -1,6 +1,8 @@
 //! What is wrong, and what to do about it: what can be seen from here. What can be seen only from outside (whether a daemon
 //! runs at all) the command finds out by itself.
 
+mod modes;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -14,6 +16,7 @@ use crate::failure::Failure;
 use crate::hardening;
 use crate::http_client::{RootsFound, Surroundings, TriedProxy};
 use crate::session::Session;
+pub use modes::of_modes;
 
 /// What there is to say of the daemon itself, which `status` knows.
 pub fn of_daemon(status: &Status, now: UnixTime) -> Vec<Finding> {

@@ -19,6 +19,7 @@ pub mod diagnosis;
 pub mod endpoint;
 pub mod failure;
 pub mod file_work;
+mod folders;
 pub mod from_wire;
 pub mod hardening;
 pub mod http_client;

@@ -29,8 +29,7 @@ pub fn state_dir(lookup: Lookup<'_>) -> Result<PathBuf, NoStateDir> {
     if let Some(chosen) = lookup("VALETKEY_STATE_DIR") {
         return Ok(PathBuf::from(chosen));
     }
-    // systemd's StateDirectory= may name several; the first is ours by our own unit.
-    if let Some(first) = lookup("STATE_DIRECTORY").and_then(first_of_list) {
+    if let Some(first) = folder_of_systemd("STATE_DIRECTORY", lookup) {
         return Ok(first);
     }
     base(lookup, "XDG_STATE_HOME", ".local/state").map(own_folder).ok_or(NoStateDir)
@@ -50,6 +49,11 @@ pub fn shared_config_file(lookup: Lookup<'_>) -> Option<PathBuf> {
 
 fn own_folder(base: PathBuf) -> PathBuf {
     base.join("valetkey")
+}
+
+/// Of the folders that systemd made for the service. StateDirectory= may name several; the first is ours by our own unit.
+pub fn folder_of_systemd(variable: &str, lookup: Lookup<'_>) -> Option<PathBuf> {
+    lookup(variable).and_then(first_of_list)
 }
 
 fn first_of_list(value: OsString) -> Option<PathBuf> {

@@ -20,6 +20,7 @@ use crate::config::{ConfigError, LockOn, Source, VaultConfig};
 use crate::configuration::Configuration;
 use crate::consent::{self, Consent, Pinentry};
 use crate::endpoint::{self, Inherited, OpenError, Purpose};
+use crate::folders;
 use crate::hardening::{self, Confined, Confinement, Lookout};
 use crate::http_client::{MachineClient, ReqwestClient, Surroundings};
 #[cfg(target_os = "linux")]
@@ -120,6 +121,7 @@ pub async fn run(options: Options, lookup: Lookup<'_>) -> Result<(), RunError> {
     let purpose =
         Purpose { is_systems: options.is_systems, serves_several: config.serves_several() };
     let listener = endpoint::open(options.socket.as_deref(), options.inherited, purpose, lookup)?;
+    folders::close(&state_dir, &listener, purpose, lookup);
     let lookout = options.lookout.clone();
     let (confined, pinentry) = match options.lookout {
         Some(lookout) => {
@@ -130,7 +132,7 @@ pub async fn run(options: Options, lookup: Lookup<'_>) -> Result<(), RunError> {
         None => (Confined::default(), None),
     };
     let audit = Audit::start(state_dir.join("audit")).map_err(RunError::Audit)?;
-    let store = Arc::new(open_store_when_free(state_dir, &config.vault, lookup).await?);
+    let store = Arc::new(open_store(state_dir, &config.vault, lookup)?);
     let (shutdown, signal) = Shutdown::new();
     let api = Arc::new(assemble(
         Arc::clone(&configuration),
@@ -340,24 +342,6 @@ const KEY_PROVIDER: &str = "VALETKEY_KEY_PROVIDER";
 
 fn read_key_choice(lookup: Lookup<'_>) -> Result<Option<KeyChoice>, UnknownKeyChoice> {
     lookup(KEY_PROVIDER).map(|name| name.to_string_lossy().parse()).transpose()
-}
-
-/// A daemon that ends has given its socket away already, and keeps the store until providers have answered. Whoever started us
-/// waits for ten seconds.
-async fn open_store_when_free(
-    state_dir: PathBuf,
-    config: &VaultConfig,
-    lookup: Lookup<'_>,
-) -> Result<VaultStore, RunError> {
-    for _ in 0..160 {
-        match open_store(state_dir.clone(), config, lookup) {
-            Err(RunError::Vault(VaultError::InUse { .. })) => {
-                SystemClock.sleep(Duration::from_millis(50)).await;
-            }
-            opened => return opened,
-        }
-    }
-    open_store(state_dir, config, lookup)
 }
 
 fn open_store(

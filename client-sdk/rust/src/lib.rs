@@ -71,7 +71,7 @@ mod token;
 pub use app::App;
 pub use client::Client;
 pub use definition::AssertionNeeded;
-pub use diagnosis::startable_daemon;
+pub use diagnosis::{inspect_files, startable_daemon};
 pub use error::{Error, NoDaemon, ProtocolError, Refusal};
 pub use event::Events;
 pub use valetkey_ipc::{ConnectError, Endpoint, EndpointError};

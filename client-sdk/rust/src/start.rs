@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use valetkey_ipc::Endpoint;
 
+pub(crate) use self::log::state_folder;
 use self::log::{Log, NoLog};
 use crate::error::{Error, NoDaemon};
 

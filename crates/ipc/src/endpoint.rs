@@ -81,6 +81,12 @@ impl Endpoint {
         *self == Self::of_the_system()
     }
 
+    /// The folder that is there for this socket alone, as its name says, and for nobody but the socket's user.
+    pub fn own_folder(&self) -> Option<&Path> {
+        let folder = self.0.parent()?;
+        (folder.ends_with("valetkey") && !self.is_of_the_system()).then_some(folder)
+    }
+
     /// Whether a daemon could listen here without anybody else getting in between, as far as can be told without trying.
     ///
     /// # Errors

@@ -4,12 +4,14 @@
 //! the root. [`check_way_to`] therefore looks at every folder on the way; what passes belongs to root or to us and stays
 //! where it is, so that a path can be used after it was looked at. [`create_folder`] makes a private folder in a place like
 //! that, [`read_file`] reads a file that was put there, [`open_own`] and [`open_to_append`] open one of ours, and
-//! [`create_new`] makes one.
+//! [`create_new`] makes one. [`find_open`] tells what is more open to others than it need be, and [`close_folder`] closes a
+//! folder.
 //!
 //! It knows no store and no socket, and says nothing about what the same user or root does. On Windows the access list
 //! that the user's profile passes on says all of this, and nothing is checked.
 
 mod error;
+mod openness;
 #[cfg(not(unix))]
 mod other;
 #[cfg(unix)]
@@ -25,6 +27,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 pub use error::{PathError, Problem};
+pub use openness::{MeantFor, Open, close_folder, find_open, find_open_in};
 
 /// Who else may read a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,10 +1,12 @@
 //! Where an access list that is passed on stands for owner and mode.
 
 use std::fs::{DirBuilder, Metadata, OpenOptions};
+use std::io;
 use std::path::Path;
 
 use crate::Readers;
 use crate::error::{PathError, Problem};
+use crate::openness::{MeantFor, Open};
 
 #[expect(clippy::unnecessary_wraps, reason = "the signature is that of Unix")]
 pub(crate) fn check_way_to(_path: &Path) -> Result<(), PathError> {
@@ -39,4 +41,13 @@ pub(crate) fn check_owned_file(_metadata: &Metadata) -> Result<(), Problem> {
 #[expect(clippy::unnecessary_wraps, reason = "the signature is that of Unix")]
 pub(crate) fn check_own_file(_metadata: &Metadata) -> Result<(), Problem> {
     Ok(())
+}
+
+pub(crate) fn find_open(_path: &Path, _meant_for: MeantFor) -> Option<Open> {
+    None
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the signature is that of Unix")]
+pub(crate) fn close_folder(_folder: &Path) -> io::Result<Option<u32>> {
+    Ok(None)
 }

@@ -1,15 +1,16 @@
 //! Owners, modes and links.
 
 use std::ffi::OsString;
-use std::fs::{DirBuilder, Metadata, OpenOptions};
+use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::OFlags;
 
 use crate::Readers;
 use crate::error::{PathError, Problem};
+use crate::openness::{Kind, MeantFor, Open};
 
 pub(crate) fn check_way_to(path: &Path) -> Result<(), PathError> {
     let absolute = std::path::absolute(path).map_err(|e| PathError::io("find", path, e))?;
@@ -104,6 +105,35 @@ pub(crate) fn check_own_file(metadata: &Metadata) -> Result<(), Problem> {
         owner if owner != rustix::process::geteuid().as_raw() => Err(Problem::OtherOwner { owner }),
         _ => check_file(metadata, Readers::OwnerAlone),
     }
+}
+
+pub(crate) fn find_open(path: &Path, meant_for: MeantFor) -> Option<Open> {
+    let found = path.symlink_metadata().ok()?;
+    let mode = found.mode() & 0o7777;
+    let kind = match found.file_type() {
+        kind if kind.is_dir() => Kind::Folder,
+        kind if kind.is_socket() => Kind::Socket,
+        kind if kind.is_file() => Kind::File,
+        _ => return None,
+    };
+    let is_open = is_own(&found) && mode & meant_for.forbidden() != 0;
+    is_open.then(|| Open { path: path.into(), mode, kind, meant_for })
+}
+
+/// By its handle: what is closed is what was looked at.
+pub(crate) fn close_folder(folder: &Path) -> io::Result<Option<u32>> {
+    let folder = File::open(folder)?;
+    let found = folder.metadata()?;
+    let mode = found.mode() & 0o7777;
+    if !found.is_dir() || !is_own(&found) || mode & 0o077 == 0 || mode & 0o022 != 0 {
+        return Ok(None);
+    }
+    folder.set_permissions(Permissions::from_mode(mode & !0o077))?;
+    Ok(Some(mode))
+}
+
+fn is_own(metadata: &Metadata) -> bool {
+    metadata.uid() == rustix::process::geteuid().as_raw()
 }
 
 /// A way through the file system, with the links in it taken by hand.

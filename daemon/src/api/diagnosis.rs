@@ -23,6 +23,10 @@ pub(super) async fn get(
     }
     let status = status::tell(&api, &session).await;
     let mut findings = diagnosis::of_daemon(&status, api.broker.engine().now());
+    // Among several users, where things are is for those who can mend them.
+    if status.service.is_none_or(|service| service.administrator) {
+        findings.extend(diagnosis::of_modes(&status));
+    }
     findings.extend(diagnosis::of_surroundings(&api.process.surroundings).await);
     findings.extend(diagnosis::of_providers(&api.broker, &session).await);
     json(StatusCode::OK, &Diagnosis { findings })

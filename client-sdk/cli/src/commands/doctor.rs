@@ -5,8 +5,8 @@ mod autostart;
 
 use serde_json::json;
 use valetkey_client::blocking::Client;
-use valetkey_client::v1::{About, Finding, ProtectionStatus, Verdict};
-use valetkey_client::{Endpoint, Error};
+use valetkey_client::v1::{About, Finding, Verdict};
+use valetkey_client::{Endpoint, Error, inspect_files};
 
 use crate::console::Console;
 use crate::failure::{FAILED, Failure};
@@ -43,10 +43,14 @@ fn examine() -> Vec<Finding> {
         Err(error) => look_at_socket(&error.to_string()),
     }];
     findings.push(autostart::look());
-    let was_running = Client::at(endpoint).status().is_ok();
-    if let Err(error) = ask_daemon(was_running, &mut findings) {
-        let (what, next) = Failure::from(error).into_words();
-        findings.push(Finding::bad(About::Daemon, what, next));
+    let was_running = Client::at(endpoint.clone()).status().is_ok();
+    match ask_daemon(was_running) {
+        Ok(told) => findings.extend(told),
+        Err(error) => {
+            let (what, next) = Failure::from(error).into_words();
+            findings.push(Finding::bad(About::Daemon, what, next));
+            findings.extend(inspect_files(&endpoint));
+        }
     }
     findings
 }
@@ -58,35 +62,36 @@ fn look_at_socket(error: &str) -> Finding {
 }
 
 /// Starts it, if need be.
-fn ask_daemon(was_running: bool, findings: &mut Vec<Finding>) -> Result<(), Error> {
+fn ask_daemon(was_running: bool) -> Result<Vec<Finding>, Error> {
     let client = Client::new()?;
-    let status = client.status()?;
-    findings.push(look_at_daemon(&status.version, was_running));
-    findings.push(look_at_callers(&status.protection));
+    let mut findings = vec![look_at_daemon(&client.status()?.version, was_running)];
     findings.extend(client.diagnose()?.findings);
-    Ok(())
+    Ok(findings)
 }
 
 fn look_at_daemon(version: &str, was_running: bool) -> Finding {
     let own = env!("CARGO_PKG_VERSION");
     if version != own {
         let what = format!("valetkeyd {version} runs, and this command is of {own}");
-        return Finding::warning(
-            About::Daemon,
-            what,
-            "End valetkeyd; the next command starts the newer one.",
-        );
+        let hint = match is_newer(version, own) {
+            true => "Update this command (`valetkey`): the daemon is the newer of the two.",
+            false => {
+                "End valetkeyd; the next command starts the newer one, if that is installed beside it."
+            }
+        };
+        return Finding::warning(About::Daemon, what, hint);
     }
     let started = if was_running { "runs" } else { "was started for this" };
     Finding::good(About::Daemon, format!("valetkeyd {version} {started}"))
 }
 
-/// A daemon that cannot look at its callers may refuse to say what else is wrong.
-fn look_at_callers(protection: &ProtectionStatus) -> Finding {
-    match protection.callers_unseen {
-        true => Finding::bad(About::Callers, UNSEEN, END_IT),
-        false => Finding::good(About::Callers, "it can look at the programs that call it"),
-    }
+/// By their numbers, as `1.10.0` is newer than `1.9.0`; what follows on a dash or plus sign has no order that matters here.
+fn is_newer(one: &str, other: &str) -> bool {
+    let numbers = |version: &str| -> Vec<u64> {
+        let release = version.split(['-', '+']).next().unwrap_or_default();
+        release.split('.').map(|number| number.parse().unwrap_or_default()).collect()
+    };
+    numbers(one) > numbers(other)
 }
 
 fn describe(findings: &[Finding], console: &Console) -> String {
@@ -123,7 +128,6 @@ fn name(about: About) -> &'static str {
         About::Limits => "limits",
         About::Confinement => "sandbox",
         About::Memory => "memory",
-        About::Callers => "callers",
         About::Autostart => "start",
         About::Proxy => "proxy",
         About::Certificates => "certs",
@@ -131,11 +135,6 @@ fn name(about: About) -> &'static str {
         About::Clock => "clock",
     }
 }
-
-const UNSEEN: &str = "the process that looks at them (valetkeyd-look) does not answer; where the policy looks at programs, \
-    all of them are refused";
-
-const END_IT: &str = "Have it go on if it was stopped (SIGCONT); else end valetkeyd, and the next command starts it with a new one.";
 
 const SET_SOCKET: &str = "Set VALETKEY_SOCKET to a path in a folder of your own.";
 

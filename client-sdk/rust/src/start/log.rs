@@ -73,7 +73,7 @@ fn open_in(folder: &Path, largest: u64) -> Result<File, PathError> {
 }
 
 /// As the daemon finds its own.
-fn state_folder() -> Option<PathBuf> {
+pub(crate) fn state_folder() -> Option<PathBuf> {
     let variable = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     if let Some(chosen) = variable("VALETKEY_STATE_DIR") {
         return Some(chosen);
