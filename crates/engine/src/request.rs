@@ -363,6 +363,10 @@ subject! {
         fn asks_the_person(&self) -> bool {
             true
         }
+
+        fn is_by_device_code(&self) -> bool {
+            matches!(self.kind, FlowKind::DeviceCode)
+        }
     }
     CompletionRequest: {
         fn scopes(&self) -> Option<&ScopeSet> {

@@ -89,6 +89,11 @@ pub enum Denial {
          default where several users are served"
     )]
     CacheExport,
+    /// Who writes the configuration wants nobody to sign in by a code.
+    #[error(
+        "nobody signs in by a device code here: `forbid_device_code` in [policy] of the daemon's configuration is true"
+    )]
+    DeviceCode,
     /// The system service takes the proxies of its administrator only.
     #[error(
         "this broker takes no proxy {site}; its administrator can add it to [policy] authorities"
@@ -125,6 +130,9 @@ impl Denial {
             Self::TooManyQuestions => "Answer them with `valetkey grants watch`; then ask again.",
             Self::ProgramChanged => "Start the program again, and ask again.",
             Self::CacheExport => "Whoever writes the daemon's configuration can set it to false.",
+            Self::DeviceCode => {
+                "Sign in in a browser that reaches this machine; `valetkey login --no-browser` prints the address to open."
+            }
             Self::OwnAnswer => {
                 "Run `valetkey grants watch` in a terminal, outside of any container, and answer there."
             }

@@ -48,6 +48,8 @@ pub struct Policy {
     pub instance_discovery_endpoints: Vec<String>,
     /// Nobody gets a cache in clear.
     pub forbids_cache_export: bool,
+    /// Nobody signs in by a code.
+    pub forbids_device_code: bool,
     /// Whether a program needs the person's word, where no rule says so.
     pub consent: Consent,
     /// The first that fits decides; who fits none may do as if there were no rules.
@@ -73,6 +75,7 @@ impl Policy {
             managed_identity_hosts: Vec::new(),
             instance_discovery_endpoints: Vec::new(),
             forbids_cache_export: false,
+            forbids_device_code: false,
             consent: Consent::NotAsked,
             rules: Vec::new(),
         }
@@ -210,6 +213,9 @@ fn check<'a, T: Subject>(
         }
     }
     request.check_endpoint(&policy.managed_identity_hosts).map_err(Denial::Endpoint)?;
+    if policy.forbids_device_code && request.is_by_device_code() {
+        return Err(Denial::DeviceCode);
+    }
     if let Some(url) = request.instance_discovery_endpoint()
         && !policy.instance_discovery_endpoints.iter().any(|known| known == url)
     {

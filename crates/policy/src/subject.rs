@@ -40,6 +40,11 @@ pub trait Subject {
         false
     }
 
+    /// Whether the person would sign in by a code, which is as good for whoever sent it (RFC 8628 section 5.4).
+    fn is_by_device_code(&self) -> bool {
+        false
+    }
+
     /// The endpoint that is to say in Microsoft's place whether the provider's host is one of its clouds: a URL.
     fn instance_discovery_endpoint(&self) -> Option<&str> {
         None

@@ -197,6 +197,8 @@ pub struct PolicyConfig {
     /// Whether `valetkey cache export` is refused to everybody. By default it is where several users are served: there it would
     /// give a user's programs what they cannot have without it.
     pub forbid_cache_export: Option<bool>,
+    /// Whether nobody may sign in by a device code: who is lured into typing somebody else's signs that somebody in.
+    pub forbid_device_code: bool,
     /// Whether the person is asked before a program uses an account that another program has signed in. A yes is to the scopes
     /// that were asked for: cached tokens that are good for more are no answer, and fields of the program's own are bounded as
     /// `scopes` of a rule does it.

@@ -24,6 +24,7 @@ pub(super) fn policy(config: &Config, users: &Found) -> Policy {
             .policy
             .forbid_cache_export
             .unwrap_or_else(|| config.serves_several()),
+        forbids_device_code: config.policy.forbid_device_code,
         consent: config.policy.consent.into(),
         rules: rules
             .map(|(index, rule_config)| rule(index, rule_config, &config.apps, users))

@@ -6,7 +6,7 @@ mod waiting;
 use serde_json::json;
 use valetkey_client::blocking::{App, Client};
 use valetkey_client::browser;
-use valetkey_client::v1::{Account, FlowKind, StartFlowRequest, TokenResponse};
+use valetkey_client::v1::{Account, ErrorCode, FlowKind, StartFlowRequest, TokenResponse};
 
 use crate::accounts::label;
 use crate::args::LoginArgs;
@@ -19,10 +19,18 @@ pub(super) fn run(
     console: &Console,
 ) -> Result<(), Failure> {
     let app = arguments.app.open(client)?;
-    let flow = app.start_flow(&request(arguments))?;
+    let request = request(arguments);
+    let flow = app.start_flow(&request).map_err(|error| {
+        // Who asked for no code is told why there would have been one.
+        let is_fallback = request.kind == FlowKind::DeviceCode && !arguments.device_code;
+        match is_fallback && error.is(ErrorCode::AccessDenied) {
+            true => Failure::from(error).about(&NO_BROWSER),
+            false => error.into(),
+        }
+    })?;
     // Before the person is told anything: opening a browser takes a moment, in which they may think better of it.
     let interrupted = waiting::cancel_on_interrupt(client, &flow);
-    invitation::show(&flow, arguments, console);
+    invitation::show(&app.describe(), &flow, arguments, console);
     let token = waiting::finish(client, flow, &interrupted, arguments.timeout, console)?;
     // Whose it is, is told by the accounts; a daemon that cannot tell now has the sign-in all the same.
     let account = app.accounts(None).ok().and_then(|accounts| find_account(accounts, &token));
@@ -69,3 +77,5 @@ fn report(
     let who = account.map(|account| format!(" as {}", label(account))).unwrap_or_default();
     console.print(&format!("Signed in{who}.\n"))
 }
+
+const NO_BROWSER: &str = "no browser is at hand, and without one it takes a code";

@@ -60,6 +60,7 @@ fn started(daemon: &Daemon) -> Vec<Value> {
 }
 
 const CODE: &str = "\
+This signs you in to the application `graph` (client id c-1).
 To sign in, open  https://microsoft.com/devicelogin
 and type the code  ABCD-EFGH
 Compare the code that the page shows with this one, and type no code that you were sent.
@@ -181,6 +182,7 @@ fn as_json_the_result_has_the_account_and_no_token() {
     assert!(!result.stdout.contains("at-1"));
     let code = json!({
         "user_code": "ABCD-EFGH", "verification_uri": "https://microsoft.com/devicelogin", "expires_in": 900,
+        "client_id": "c-1",
     });
     assert_eq!(result.stderr, format!("{code}\n"));
     let daemon = sign_in(page(false), completed("interactive"));

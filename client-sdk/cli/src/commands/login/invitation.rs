@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 use valetkey_client::browser;
-use valetkey_client::v1::{Flow, FlowKind, FlowState};
+use valetkey_client::v1::{App, Flow, FlowKind, FlowState};
 
 use crate::args::LoginArgs;
 use crate::console::Console;
@@ -10,12 +10,12 @@ use crate::qr;
 use crate::text::clean;
 use crate::time::span;
 
-pub(super) fn show(flow: &Flow, arguments: &LoginArgs, console: &Console) {
+pub(super) fn show(app: &App, flow: &Flow, arguments: &LoginArgs, console: &Console) {
     if flow.state != FlowState::Pending {
         return;
     }
     match flow.kind {
-        FlowKind::DeviceCode => show_code(flow, arguments, console),
+        FlowKind::DeviceCode => show_code(app, flow, arguments, console),
         FlowKind::Interactive | FlowKind::AuthCode => show_page(flow, arguments, console),
     }
 }
@@ -39,11 +39,14 @@ fn show_page(flow: &Flow, arguments: &LoginArgs, console: &Console) {
     console.tell(&format!("{text}\n  {}\n", clean(address)));
 }
 
-fn show_code(flow: &Flow, arguments: &LoginArgs, console: &Console) {
+/// With the application that the code is for: who did not ask for that one was lured.
+fn show_code(app: &App, flow: &Flow, arguments: &LoginArgs, console: &Console) {
     let empty = Map::new();
     let told = flow.device.as_ref().unwrap_or(&empty);
     if console.is_json() {
-        return console.tell_json(&json!(told));
+        let mut told = told.clone();
+        told.insert("client_id".to_owned(), app.client_id.as_str().into());
+        return console.tell_json(&told.into());
     }
     let text = |name| told.get(name).and_then(Value::as_str).map(clean);
     let address = text("verification_uri").unwrap_or_default();
@@ -51,6 +54,7 @@ fn show_code(flow: &Flow, arguments: &LoginArgs, console: &Console) {
     // The picture leads where the text does: what a person checks is what they open.
     let complete =
         text("verification_uri_complete").filter(|complete| is_same_site(complete, &address));
+    console.tell(&format!("This signs you in to {}.\n", clean(&name(app))));
     console.tell(&format!(
         "To sign in, open  {}\nand type the code  {}\n",
         console.bold_told(&address),
@@ -66,6 +70,13 @@ fn show_code(flow: &Flow, arguments: &LoginArgs, console: &Console) {
     console.tell("Compare the code that the page shows with this one, and type no code that you were sent.\n");
     if let Some(seconds) = told.get("expires_in").and_then(Value::as_i64) {
         console.tell(&format!("It is good for {}.\n", span(seconds)));
+    }
+}
+
+fn name(App { name, client_id, .. }: &App) -> String {
+    match name {
+        Some(name) => format!("the application `{name}` (client id {client_id})"),
+        None => format!("the application with the client id {client_id}"),
     }
 }
 
