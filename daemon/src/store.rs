@@ -48,6 +48,8 @@ pub struct StoreReport {
     pub key_provider: String,
     /// Where the key is and who can get at it, for a person; or why it cannot be had.
     pub key_protection: String,
+    /// True while it cannot be had, and it is not known whether the store has been made.
+    pub key_unavailable: bool,
     /// True while a new store waits for its first passphrase.
     pub key_to_be_chosen: bool,
     /// When it was made, in Unix seconds.
@@ -66,7 +68,9 @@ impl StoreReport {
     /// Where the key of a store is that has been made; `None` as well while it cannot be had.
     pub fn key(&self) -> Option<KeyProvider> {
         match self.key_provider.parse() {
-            Ok(KeyChoice::Only(provider)) if !self.key_to_be_chosen => Some(provider),
+            Ok(KeyChoice::Only(provider)) if !self.key_to_be_chosen && !self.key_unavailable => {
+                Some(provider)
+            }
             _ => None,
         }
     }

@@ -78,10 +78,20 @@ fn describe(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
         described["parameters"] = parameters.into();
     }
     if let Some(request) = operation.request {
+        let schema = request(generator);
+        let is_required = has_required_members(&schema, generator);
         described["requestBody"] =
-            json!({ "required": true, "content": content(JSON, &request(generator)) });
+            json!({ "required": is_required, "content": content(JSON, &schema) });
     }
     described
+}
+
+/// A body may be left out where each of its members may.
+fn has_required_members(schema: &Schema, generator: &SchemaGenerator) -> bool {
+    let reference = schema.get("$ref").and_then(Value::as_str).unwrap_or_default();
+    let name = reference.rsplit('/').next().unwrap_or_default();
+    let definition = generator.definitions().get(name).unwrap_or(schema.as_value());
+    definition.get("required").is_some()
 }
 
 /// Those of the path, from its template, and those of the query.

@@ -38,7 +38,7 @@ async fn what_is_no_json_or_not_of_the_right_shape() {
     check(
         &machine,
         vec![
-            bad("nothing", b"", "EOF"),
+            bad("nothing", b"", "client_id"),
             bad("spaces", b"   ", "EOF"),
             bad("truncated object", b"{", "EOF"),
             bad("truncated text", b"{\"client_id\":\"x", "client_id"),

@@ -250,6 +250,8 @@ async fn parse_in_turn<T: DeserializeOwned + Send + 'static>(
 
 /// The path to the wrong member costs a second parse, which only wrong requests pay for.
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
+    // Nothing but what may be left out is the same as nothing at all.
+    let body = if body.is_empty() { b"{}" } else { body };
     // serde reads a struct from a list as well, by the order of its members, which nobody means.
     if body.trim_ascii_start().starts_with(b"[") {
         return Err(refuse(ErrorCode::BadRequest, "the body must be a JSON object, not a list"));

@@ -118,7 +118,6 @@ async fn tell_all(api: &Api, session: &Session) -> Status {
             files: api.process.confined.files,
             system_calls: api.process.confined.calls,
             keys_in_swap: valetkey_vault::keys_in_swap(),
-            callers_unseen: !api.process.confined.sees_callers(),
         },
         counts: counts.unwrap_or_default(),
         service: None,
@@ -132,6 +131,9 @@ async fn as_one_of_several(api: &Api, session: &Session, mut status: Status) -> 
     status.service = Some(ServiceStatus { administrator, locked_by_you });
     if !administrator {
         status.key.passphrase_file = None;
+        // Where the key is, and how many records others have.
+        status.key.records = None;
+        status.key.protection = describe_to_others(&status).to_owned();
         let problems = [&mut status.configuration.problem];
         problems.into_iter().flatten().for_each(|problem| *problem = FOR_OTHERS.to_owned());
         if !status.store.problems.is_empty() {
@@ -139,6 +141,17 @@ async fn as_one_of_several(api: &Api, session: &Session, mut status: Status) -> 
         }
     }
     status
+}
+
+fn describe_to_others(status: &Status) -> &'static str {
+    match (status.locked, status.key.provider.as_str()) {
+        (true, "file") => "the last resort, a file beside the store; it is locked",
+        (true, _) => "the store is locked",
+        (false, "file") => "the last resort, a file beside the store, by its permissions alone",
+        (false, "keyring") => "the keyring of the user that the daemon runs as",
+        (false, "credential") => "a credential that systemd hands to the service",
+        (false, _) => "derived from a passphrase; kept nowhere",
+    }
 }
 
 const FOR_OTHERS: &str =

@@ -55,7 +55,7 @@ impl Worker {
         let locked = match &self.state {
             State::Ready(_) => return Ok(()),
             State::Closed(_) => return self.reopen(),
-            State::Unavailable(reason) => return Err(still_locked(reason)),
+            State::Unavailable(_, reason) => return Err(still_locked(reason)),
             State::Locked(locked) => locked,
         };
         let vault = locked.unlock(passphrase, (self.now)()).map_err(|error| match error {
@@ -74,11 +74,11 @@ impl Worker {
     pub(super) fn reopen(&mut self) -> Result<(), Failure> {
         match &self.state {
             State::Ready(_) | State::Locked(_) => return Ok(()),
-            State::Unavailable(reason) => return Err(still_locked(reason)),
+            State::Unavailable(_, reason) => return Err(still_locked(reason)),
             State::Closed(_) => {}
         }
         match self.try_open() {
-            Ok(State::Unavailable(reason)) => Err(still_locked(&reason)),
+            Ok(State::Unavailable(_, reason)) => Err(still_locked(&reason)),
             Ok(state) => {
                 self.enter(state);
                 Ok(())
@@ -118,14 +118,15 @@ impl Worker {
         let provider = match &self.state {
             State::Ready(vault) => vault.key_report().provider,
             State::Locked(_) | State::Closed(_) => return Ok(()),
-            State::Unavailable(_) => KeyProvider::Keyring,
+            State::Unavailable(provider, _) => provider.unwrap_or(KeyProvider::Keyring),
         };
         self.options.passphrase = None;
         // Dropped first: the store is opened by one at a time.
         self.state = State::Closed(provider);
         if provider == KeyProvider::Passphrase {
-            self.state =
-                self.try_open().unwrap_or_else(|error| State::Unavailable(error.to_string()));
+            self.state = self
+                .try_open()
+                .unwrap_or_else(|error| State::Unavailable(Some(provider), error.to_string()));
         }
         self.publish();
         Ok(())

@@ -57,8 +57,8 @@ pub(super) enum State {
     Locked(LockedVault),
     /// Was locked, and needs nothing but to be asked to open.
     Closed(KeyProvider),
-    /// Waits for its keyring: the next command tries again.
-    Unavailable(String),
+    /// Waits for its keyring: the next command tries again. Whose key it waits for, where that is known, and why.
+    Unavailable(Option<KeyProvider>, String),
 }
 
 impl Worker {
@@ -67,7 +67,7 @@ impl Worker {
         now: UnixSeconds,
         report: SharedReport,
     ) -> Result<Self, VaultError> {
-        let (state, upkeep) = (State::Unavailable(String::new()), Upkeep::default());
+        let (state, upkeep) = (State::Unavailable(None, String::new()), Upkeep::default());
         let mut worker = Self { options, now, state, report, upkeep };
         worker.state = worker.try_open()?;
         worker.publish();
@@ -225,10 +225,10 @@ impl Worker {
     }
 
     fn retry(&mut self) {
-        if matches!(self.state, State::Unavailable(_)) {
+        if matches!(self.state, State::Unavailable(..)) {
             match self.try_open() {
                 Ok(state) => self.state = state,
-                Err(error) => self.state = State::Unavailable(error.to_string()),
+                Err(error) => self.state = State::Unavailable(None, error.to_string()),
             }
             self.publish();
         }
@@ -242,8 +242,8 @@ impl Worker {
             Ok(Opened::Ready(vault)) => Ok(State::Ready(vault)),
             Ok(Opened::Locked(locked)) => Ok(State::Locked(locked)),
             Err(error) => match &error {
-                VaultError::KeyUnavailable { reason, .. } if needs_a_person(reason) => {
-                    Ok(State::Unavailable(error.to_string()))
+                VaultError::KeyUnavailable { provider, reason } if needs_a_person(reason) => {
+                    Ok(State::Unavailable(Some(*provider), error.to_string()))
                 }
                 _ => Err(error),
             },
@@ -255,7 +255,7 @@ impl Worker {
             State::Ready(vault) => Ok(vault),
             State::Locked(_) => Err(StoreError::Locked("it waits for its passphrase".to_owned())),
             State::Closed(_) => Err(StoreError::Locked("it was locked".to_owned())),
-            State::Unavailable(reason) => Err(StoreError::Locked(reason.clone())),
+            State::Unavailable(_, reason) => Err(StoreError::Locked(reason.clone())),
         }
     }
 
@@ -264,6 +264,7 @@ impl Worker {
         report.path = self.options.state_dir.display().to_string();
         report.locked = !matches!(self.state, State::Ready(_));
         report.key_to_be_chosen = false;
+        report.key_unavailable = matches!(self.state, State::Unavailable(..));
         (report.key_made_at, report.data_key_made_at, report.records) = (None, None, None);
         report.sealing_anew = false;
         let incidents = match &self.state {
@@ -286,10 +287,18 @@ impl Worker {
             }
             State::Closed(provider) => {
                 report.key_provider = provider.to_string();
-                report.key_protection = "it was locked, and opens when it is asked to".to_owned();
+                report.key_protection = match provider {
+                    KeyProvider::File => {
+                        format!("the last resort, a file beside the store; {WAS_LOCKED}")
+                    }
+                    _ => WAS_LOCKED.to_owned(),
+                };
                 return;
             }
-            State::Unavailable(reason) => {
+            State::Unavailable(provider, reason) => {
+                if let Some(provider) = provider {
+                    report.key_provider = provider.to_string();
+                }
                 report.key_protection.clone_from(reason);
                 return;
             }
@@ -297,6 +306,8 @@ impl Worker {
         report.problems = incidents.iter().map(ToString::to_string).collect();
     }
 }
+
+const WAS_LOCKED: &str = "it was locked, and opens when it is asked to";
 
 fn describe(key: &vault::KeyReport) -> (String, String) {
     let passed_over: String = key

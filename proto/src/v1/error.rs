@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Every error's body. What a provider said is passed through under the provider's own `error` code.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(transform = add_usual_members))]
 pub struct ErrorBody {
     /// A code of [`ERROR_CODES`], or the provider's (RFC 6749 section 5.2, RFC 8628 section 3.5, OIDC Core 3.1.2.6).
     pub error: String,
@@ -30,10 +30,26 @@ pub struct ErrorBody {
     /// What to do next, for a person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
-    /// Everything else that the provider said (`trace_id`, `timestamp`, `error_uri`, …).
+    /// Everything else that the provider said (`trace_id`, `timestamp`, `error_uri`, …), as it said it.
     #[serde(flatten)]
     #[cfg_attr(feature = "schema", schemars(skip))]
     pub others: serde_json::Map<String, serde_json::Value>,
+}
+
+/// What providers usually say beside the standard's members; not each says each.
+#[cfg(feature = "schema")]
+fn add_usual_members(schema: &mut schemars::Schema) {
+    let members = [
+        ("error_uri", "The provider's page about the error (RFC 6749 section 5.2), a text."),
+        ("timestamp", "When the provider said it, a text of Entra's."),
+        ("trace_id", "Find this request in the provider's log by it, a text of Entra's."),
+    ];
+    let properties = schema.ensure_object().get_mut("properties");
+    if let Some(properties) = properties.and_then(serde_json::Value::as_object_mut) {
+        for (name, description) in members {
+            properties.insert(name.to_owned(), serde_json::json!({ "description": description }));
+        }
+    }
 }
 
 macro_rules! error_codes {

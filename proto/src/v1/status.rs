@@ -75,10 +75,6 @@ pub struct ProtectionStatus {
     pub system_calls: bool,
     /// How many of the keys in its memory may be written to the swap, since the limit on locked memory is too low.
     pub keys_in_swap: usize,
-    /// True while the process that looks at callers for the daemon does not answer. Where the policy looks at programs, it
-    /// refuses whom nobody has looked at.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub callers_unseen: bool,
 }
 
 /// How much of something holds.
@@ -115,7 +111,8 @@ pub struct KeyStatus {
     /// The same of the oldest key that seals records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data_made_at: Option<i64>,
-    /// How many records the keys protect, those of other users included; absent while the store is locked.
+    /// How many records the keys protect, those of other users included; absent while the store is locked, and to those who do
+    /// not administer a daemon that serves several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub records: Option<u64>,
     /// True while records are sealed anew, after a rotation or by a newer version.

@@ -3,7 +3,7 @@
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use valetkey_tests::{ALICE, Answer, BOB, Caller, Connection, SeveralUsers, patiently, request};
 
 use crate::support::{
@@ -186,37 +186,6 @@ async fn the_command_works_as_any_user_and_reads_files_as_that_user() {
 }
 
 #[tokio::test]
-async fn folders_that_root_gave_to_the_service_are_as_they_should_be_to_doctor() {
-    let Some(machine) = SeveralUsers::start("[service]\nusers = \"all\"\n").await else { return };
-    let examine = async |uid| {
-        let doctor = machine.command_as(uid, &["doctor", "--output", "json"]).output();
-        let told: Value = serde_json::from_slice(&doctor.await.unwrap().stdout).unwrap();
-        let verdict = |about: &str| {
-            let findings = told["findings"].as_array().unwrap();
-            let found = findings.iter().find(|finding| finding["about"] == about);
-            found.map(|found| found["verdict"].as_str().unwrap().to_owned())
-        };
-        ["socket", "daemon", "store"].map(verdict)
-    };
-    let [good, bad] = ["good", "bad"].map(|verdict| Some(verdict.to_owned()));
-    let folder = |name: &str| machine.folder().join(name);
-    let open = |name: &str, mode| {
-        std::fs::set_permissions(folder(name), Permissions::from_mode(mode)).unwrap();
-    };
-    for uid in [ANN, ROOT] {
-        let all_good = [&good; 3].map(Clone::clone);
-        assert_eq!(examine(uid).await, all_good, "{uid}");
-        // Whoever else may write there could put another socket, or store, in the place of the service's.
-        open("run", 0o775);
-        assert_eq!(examine(uid).await[0], bad, "{uid}");
-        open("run", 0o755);
-        open("", 0o777);
-        assert_eq!(examine(uid).await, [&bad, &bad, &None].map(Clone::clone), "{uid}");
-        open("", 0o755);
-    }
-}
-
-#[tokio::test]
 async fn a_socket_that_the_user_has_no_permission_for_is_said_to_be_anothers() {
     let Some(machine) = SeveralUsers::start("[service]\nusers = \"all\"\n").await else { return };
     let endpoint = machine.endpoint();
@@ -261,6 +230,30 @@ async fn the_systems_daemon_is_found_without_being_named() {
         return;
     }
     assert!(output.status.success() && said.contains(ALICE), "{said}{wrong}");
+}
+
+#[tokio::test]
+async fn where_the_key_is_and_what_others_have_is_told_to_administrators_alone() {
+    let Some((machine, _entra, _ann)) = settled().await else { return };
+    let folder = machine.folder().join("state");
+    let key_of =
+        async |uid: u32| machine.connect_as(uid).get("/v1/status").await.success()["key"].clone();
+    let told = key_of(ROOT).await;
+    assert!(told["records"].as_u64().unwrap() > 0, "{told}");
+    assert!(told["protection"].as_str().unwrap().contains(folder.to_str().unwrap()), "{told}");
+    let told = key_of(BEN).await;
+    assert!(told.get("records").is_none(), "{told}");
+    assert_eq!(told["provider"], "file");
+    let protection = told["protection"].as_str().unwrap();
+    assert!(protection.contains("last resort") && !protection.contains('/'), "{told}");
+    // Nor what is wrong with the files' modes.
+    std::fs::set_permissions(folder.join("vault.redb"), Permissions::from_mode(0o644)).unwrap();
+    let diagnosis_of =
+        async |uid: u32| machine.connect_as(uid).get("/v1/diagnosis").await.success().to_string();
+    assert!(diagnosis_of(ROOT).await.contains("chmod 600"));
+    let told = diagnosis_of(BEN).await;
+    assert!(!told.contains("chmod") && !told.contains("/key-"), "{told}");
+    assert!(!diagnosis_of(ROOT).await.contains("broker.sock"), "all may use the socket");
 }
 
 #[tokio::test]

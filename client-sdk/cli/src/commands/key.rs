@@ -53,10 +53,10 @@ fn describe(key: &KeyStatus, auto: &AutoLock, locked: bool) -> Vec<(&'static str
     let made = |at: Option<i64>| at.map_or_else(|| UNKNOWN.to_owned(), timestamp);
     if !locked {
         lines.push(("made", made(key.made_at)));
-        let records = key.records.unwrap_or_default();
+        let records = key.records.map(|records| format!("{records}; ")).unwrap_or_default();
         let sealing = if key.sealing_anew { "; being sealed anew" } else { "" };
         let oldest = made(key.data_made_at);
-        lines.push(("records", format!("{records}; oldest data key: {oldest}{sealing}")));
+        lines.push(("records", format!("{records}oldest data key: {oldest}{sealing}")));
     }
     lines.push(("locks", describe_auto_lock(auto)));
     if locked {

@@ -1,13 +1,16 @@
 //! `valetkey lock` and `valetkey unlock`.
 
 use std::io::{self, IsTerminal};
+use std::thread;
+use std::time::Duration;
 
 use serde_json::json;
 use valetkey_client::blocking::Client;
-use valetkey_client::v1::UnlockRequest;
+use valetkey_client::v1::{ErrorCode, UnlockRequest};
 
 use crate::console::Console;
 use crate::failure::{FAILED, Failure};
+use crate::spinner::Spinner;
 
 pub(super) fn lock(client: &Client, everybody: bool, console: &Console) -> Result<(), Failure> {
     if everybody { client.lock_everybody() } else { client.lock() }?;
@@ -27,9 +30,41 @@ pub(super) fn unlock(client: &Client, console: &Console) -> Result<(), Failure> 
         }
         _ => read_passphrase()?,
     };
-    client.unlock(&UnlockRequest { passphrase })?;
+    hand_in(client, &UnlockRequest { passphrase }, console)?;
     confirm(console, false)
 }
+
+/// A wrong passphrase, whoever said it, costs the next one a pause, which the right one sits out here.
+fn hand_in(client: &Client, request: &UnlockRequest, console: &Console) -> Result<(), Failure> {
+    let mut patience = LONGEST_WAIT;
+    loop {
+        let error = match client.unlock(request) {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        let pause = error.retry_after().filter(|_| error.is(ErrorCode::TooManyRequests));
+        let pause = pause.map(|pause| pause.max(Duration::from_secs(1)));
+        let Some(pause) = pause.filter(|pause| *pause <= patience) else {
+            return Err(error.into());
+        };
+        patience -= pause;
+        wait(pause, console);
+    }
+}
+
+fn wait(pause: Duration, console: &Console) {
+    if !console.is_json() {
+        let seconds = pause.as_secs();
+        console.tell(&format!(
+            "A wrong passphrase was tried before; this one is handed in after {seconds} s.\n"
+        ));
+    }
+    let _spinner = Spinner::start(console, "waiting");
+    thread::sleep(pause);
+}
+
+/// In all: a person who waits for longer wants to know why.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 fn confirm(console: &Console, locked: bool) -> Result<(), Failure> {
     match console.is_json() {

@@ -86,3 +86,33 @@ fn a_rotation_asks_for_the_passphrases_that_it_needs() {
         assert_eq!(posted(provider, &rotate(words), input), expected, "{words:?}");
     }
 }
+
+/// A daemon that is not ready for a passphrase this often, for so many seconds.
+fn reluctant(times: usize, seconds: u64) -> crate::support::Daemon {
+    let mut left = times;
+    daemon(move |request| match request.method.as_str() {
+        "GET" => (200, status_of("passphrase")),
+        _ if left > 0 => {
+            left -= 1;
+            let mut body = crate::error("too_many_requests", "not so soon", "wait");
+            body["retry_after"] = seconds.into();
+            (429, body)
+        }
+        _ => (204, Value::Null),
+    })
+}
+
+#[test]
+fn a_short_pause_is_sat_out_and_a_long_one_told() {
+    let unlock = |daemon: &crate::support::Daemon| {
+        run(&mut valetkey(&daemon.endpoint, &["unlock"]), "open sesame\n")
+    };
+    let waited = unlock(&reluctant(1, 1));
+    let told = "A wrong passphrase was tried before; this one is handed in after 1 s.\n";
+    assert_eq!(waited, outcome("Unlocked.\n", told, 0));
+    let daemon = reluctant(1, 31);
+    let refused = unlock(&daemon);
+    let told = "valetkey: not so soon (too_many_requests)\ntry again in 31 s\n";
+    assert_eq!(refused, outcome("", told, 1));
+    assert_eq!(daemon.requests().len(), 1);
+}

@@ -259,7 +259,7 @@ impl KeySource<'_> {
             ),
             KeyRecord::File(generation) => (
                 self.dir.path(&file::name(self.store_id, generation)).display().to_string(),
-                "file permissions alone: whoever can read this folder, or a backup of it, can read the tokens",
+                "the last resort, by file permissions alone: whoever can read this folder, or a backup of it, can read the tokens",
             ),
         };
         let (provider, passed_over) = (record.provider(), Vec::new());

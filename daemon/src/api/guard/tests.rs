@@ -171,6 +171,8 @@ async fn malformed_json_is_answered_with_member_and_position() {
         (r#"{"scopes": [1]}"#, "scopes[0]: invalid type"),
         (r#"{"scopes": [], "scope": 1}"#, "unknown field `scope`"),
         ("{}", "missing field `scopes`"),
+        ("", "missing field `scopes`"),
+        (" ", "EOF while parsing"),
         (r#"{"scopes": []"#, "line 1 column 13"),
         (r#"{"scopes": []} x"#, "trailing characters at line 1 column 16"),
         ("7", "invalid type: integer `7`"),
