@@ -104,7 +104,9 @@ async fn who_asks_for_help_gets_it_and_who_mistypes_is_told() {
         let ended = ended.unwrap();
         assert_eq!(ended.status.code(), Some(exit), "{argument}");
         let told = if exit == 0 { ended.stdout } else { ended.stderr };
-        assert!(String::from_utf8_lossy(&told).contains("usage: valetkey-demo"), "{argument}");
+        let told = String::from_utf8_lossy(&told);
+        assert!(told.contains("usage: valetkey-demo"), "{argument}: {told}");
+        assert_eq!(told.contains("no option \"--brwoser\""), exit == 2, "{argument}: {told}");
     }
 }
 

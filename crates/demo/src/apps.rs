@@ -98,5 +98,5 @@ client_id, authority, scope = sys.argv[1:]
 app = msal.PublicClientApplication(client_id, authority=authority, validate_authority=False)
 account = app.get_accounts()[0]
 result = app.acquire_token_silent([scope], account=account)
-print(account["username"], result["expires_in"], result["token_source"])
+print(f"it has a token of {account['username']} for {result['expires_in']} s, from the {result['token_source']}")
 "#;

@@ -40,8 +40,8 @@ fn main() -> ExitCode {
             let _ = std::io::stdout().write_all(USAGE.as_bytes());
             ExitCode::SUCCESS
         }
-        Some(_) => {
-            eprint!("{USAGE}");
+        Some(unknown) => {
+            eprint!("valetkey-demo: there is no option {unknown:?}\n\n{USAGE}");
             ExitCode::from(2)
         }
     }

@@ -15,7 +15,9 @@ use crate::tell::Teller;
 const PERSON: &str = "alice@contoso.com";
 /// How many callers hit the expired token at once.
 const CALLERS: usize = 100;
-/// Shorter than the five minutes under which a token counts as expired.
+/// With less left than this a token counts as expired.
+const LEAST_SECONDS: i64 = 300;
+/// So short that a token counts as expired at once.
 const EXPIRED_SECONDS: i64 = 200;
 /// How long a token lives, as a rule.
 const HOUR: i64 = 3600;
@@ -70,7 +72,9 @@ async fn play(stage: &mut Stage, browser: bool) -> Result<(), Failure> {
     insist(&mut teller, stage, &app).await?;
     survive(&mut teller, stage).await?;
 
-    teller.title("Nobody signed in twice, and no app has ever seen a refresh token.\n")?;
+    teller.title("Nobody signed in twice, and no app has ever seen a refresh token.")?;
+    teller.say("Next: `valetkey login`, with your own account. The README says how:")?;
+    teller.say("\"With your own tenant\".\n")?;
     Ok(())
 }
 
@@ -82,7 +86,6 @@ async fn sign_in(
     browser: bool,
 ) -> Result<(), Failure> {
     teller.chapter("One person signs in, once")?;
-    // So short that it counts as expired at once.
     stage.set_access_token_lifetime(EXPIRED_SECONDS);
     let kind = if browser { FlowKind::Interactive } else { FlowKind::DeviceCode };
     let flow = app.start_flow(&StartFlowRequest::new(kind, vec![SCOPE.to_owned()])).await?;
@@ -133,6 +136,9 @@ async fn expire(teller: &mut Teller, stage: &Stage) -> Result<(), Failure> {
     teller.chapter("The token expires")?;
     // From here on tokens live an hour, as Entra's do.
     stage.set_access_token_lifetime(HOUR);
+    teller.say(&format!(
+        "the provider gave it {EXPIRED_SECONDS} s to live, and one with less than {LEAST_SECONDS} s left counts as expired"
+    ))?;
     let herd = ask_at_once(stage).await?;
     teller.say(&format!("{CALLERS} callers ask for a new one at the same moment"))?;
     teller.figure("callers answered", &herd.answered.to_string())?;
@@ -154,7 +160,7 @@ async fn share(teller: &mut Teller, stage: &Stage) -> Result<(), Failure> {
     match start_python_app(stage).await? {
         Some(told) => {
             teller.holds(&format!(
-                "app three, Python written for MSAL with one changed import: {told}"
+                "app three, written in Python for MSAL, with one changed line: {told}"
             ))?;
         }
         None => teller.say("(no python3 here, so the third app stays at home)")?,
@@ -229,7 +235,7 @@ async fn survive(teller: &mut Teller, stage: &mut Stage) -> Result<(), Failure> 
     let seconds = start_second_app(stage).await?;
     check(sign_ins(stage) == before, "nobody signed in again")?;
     teller.holds(&format!(
-        "both apps go on where they were ({seconds} s left); nobody has to sign in again"
+        "app one and app two go on where they were ({seconds} s left); nobody has to sign in again"
     ))?;
     Ok(())
 }
