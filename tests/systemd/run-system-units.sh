@@ -44,6 +44,8 @@ install_units() {
     install -D -m 644 -t "$units" "$packaged"/valetkeyd.{socket,service}
     install -D -m 644 "$packaged/sysusers.conf" "$root/usr/lib/sysusers.d/valetkey.conf"
     install -D -m 755 "$here/run-system-units.sh" "$root/opt/facts.sh"
+    # The configuration that packaging/systemd/README.md shows.
+    sed -n '/^```toml$/,/^```$/{/^```/!p}' "$repository/packaging/systemd/README.md" > "$root/opt/config.toml"
     printf '[Unit]\nRequires=sysinit.target valetkeyd.socket facts.service\nAfter=sysinit.target valetkeyd.socket\n' \
         > "$units/facts.target"
     printf '[Unit]\nAfter=valetkeyd.socket\n[Service]\nType=oneshot\nTimeoutStartSec=120\nStandardOutput=file:/opt/facts.txt\n%s\n%s\n%s\n' \
@@ -132,9 +134,15 @@ check_protection() {
     check "no key reaches the swap" is "$(member protection.keys_in_swap)" 0
 }
 
+# Seals the key for this machine, as packaging/systemd/README.md says it.
+seal_key() {
+    systemd-creds encrypt --quiet --with-key=host --name=valetkey-key /run/valetkey-key /etc/valetkey/valetkey-key.cred 2> /run/encrypt.txt
+}
+
 check_credential() {
-    head -c 32 /dev/urandom | systemd-creds encrypt --quiet --with-key=host --name=valetkey-key \
-        - /etc/valetkey/valetkey-key.cred 2> /run/encrypt.txt
+    install -D -m 644 /opt/config.toml /etc/valetkey/config.toml
+    (umask 077; head -c 32 /dev/urandom > /run/valetkey-key)
+    seal_key
     mkdir -p /etc/systemd/system/valetkeyd.service.d
     printf '[Service]\nLoadCredentialEncrypted=valetkey-key:/etc/valetkey/valetkey-key.cred\n' \
         > /etc/systemd/system/valetkeyd.service.d/key.conf
@@ -142,11 +150,25 @@ check_credential() {
     check "a stop is clean" is "$(property valetkeyd.service Result)" success
     rm -rf /var/lib/valetkey/*
     systemctl daemon-reload
-    check "the next request starts it again" ask valetkey /v1/status
+    check "the next request starts it again, of a user whom the configuration lets in" ask nobody /v1/status
+    ask valetkey /v1/status
     check "its key is the encrypted credential" is "$(member key.provider)" credential
     systemctl restart valetkeyd.service
     check "a restart finds the key again" ask valetkey /v1/status
     check "and the store" is "$(member locked) $(member key.provider)" "False credential"
+}
+
+# As on another machine: what sealed the credential is gone, and the 32 bytes were kept.
+check_restore() {
+    rm /var/lib/systemd/credential.secret
+    check "a credential of another machine is refused" eval '! systemctl restart valetkeyd.service 2> /run/refused.txt'
+    systemctl stop valetkeyd.service 2> /run/stop.txt
+    systemctl reset-failed valetkeyd.service valetkeyd.socket
+    seal_key
+    systemctl start valetkeyd.socket
+    check "the same bytes, sealed anew, open the store" ask valetkey /v1/status
+    check "which was not begun anew" is "$(member locked) $(find /var/lib/valetkey -name '*.damaged-*')" "False "
+    rm /run/valetkey-key
 }
 
 check_logs() {
@@ -159,6 +181,7 @@ check_logs() {
 check_activation
 check_protection
 check_credential
+check_restore
 check_logs
 systemd-analyze security valetkeyd.service --no-pager | tail -n 1
 echo "all facts hold"

@@ -26,7 +26,7 @@ fi
 
 readonly programs=$2 world=$3
 readonly home=$world/home
-readonly bin=$home/.cargo/bin installed=$home/.config/systemd/user
+readonly bin=$home/.local/bin installed=$home/.config/systemd/user
 readonly log=$world/systemd.log answer=$world/answer
 readonly socket=$world/run/valetkey/broker.sock
 

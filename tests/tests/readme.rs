@@ -1,4 +1,5 @@
-//! The README is true: each command in it is run here, as it stands there, against the emulator.
+//! The README is true, and so are the pages that it sends people to: each command is run here, as it stands there, against
+//! the emulator.
 #![cfg(unix)]
 #![expect(
     clippy::unwrap_used,
@@ -21,8 +22,10 @@ enum Proof {
     Demo,
     /// The task that runs this very test, and its siblings.
     Alias,
-    /// The folder has a package with a program of this name.
-    Package(&'static str),
+    /// The packages that it names are there, and have a program each.
+    Packages,
+    /// The programs that it copies are there after a build.
+    Copies,
     /// The folder is the Python SDK's.
     PythonPackage,
     /// A real systemd runs it, in a suite of its own.
@@ -31,27 +34,34 @@ enum Proof {
     Machine,
     /// A shell runs it with the application's handle, and it says something like this.
     OfApp(&'static str),
-    /// It approves a code of the emulator.
+    /// It starts the emulator, which says where it is.
     Emulator,
+    /// It approves a code of the emulator.
+    Approves,
     /// A shell runs it, and it succeeds and prints something like this.
     Prints(&'static str),
     /// The same, while a person signs in.
     SignsIn,
 }
 
-/// Each command of the README, in its order.
+/// Where commands are.
+const PAGES: &[&str] = &["README.md", "packaging/systemd/README.md", "crates/testkit/README.md"];
+
+/// Each command of the pages, in their order.
 const COMMANDS: &[(&str, Proof)] = &[
     ("cargo run --release -p valetkey-demo", Proof::Demo),
     ("cargo xtask test", Proof::Alias),
     ("cargo xtask fuzz", Proof::Alias),
-    ("cargo install --locked --path daemon", Proof::Package("valetkeyd")),
-    ("cargo install --locked --path client-sdk/cli", Proof::Package("valetkey")),
+    ("cargo build --release -p valetkeyd -p valetkey", Proof::Packages),
+    ("mkdir -p ~/.local/bin", Proof::Prints("")),
+    ("cp target/release/valetkeyd target/release/valetkey ~/.local/bin/", Proof::Copies),
     ("valetkey login graph", Proof::SignsIn),
     ("valetkey token graph", Proof::Prints("ey")),
     ("valetkey accounts graph", Proof::Prints(ALICE)),
     ("valetkey status", Proof::Prints("file")),
     ("valetkey logout graph", Proof::Prints("")),
-    ("pip install ./client-sdk/python", Proof::PythonPackage),
+    ("python3 -m venv .venv", Proof::PythonPackage),
+    (".venv/bin/pip install ./client-sdk/python", Proof::PythonPackage),
     (
         r#"curl --unix-socket "$(valetkey path)" http://valetkey/v1/status"#,
         Proof::Prints("\"version\""),
@@ -64,12 +74,6 @@ const COMMANDS: &[(&str, Proof)] = &[
         r#"curl --unix-socket "$(valetkey path)" --json '{"grant": "silent", "scopes": ["User.Read"]}' http://valetkey/v1/apps/HANDLE/token"#,
         Proof::OfApp("sign_in_needed"),
     ),
-    ("cargo install --locked --path crates/testkit", Proof::Package("entra-emulator")),
-    ("entra-emulator", Proof::Prints("\"authority\":\"http://127.0.0.1:")),
-    (
-        r#"curl --json '{"user_code": "CODE", "user": "alice@contoso.com"}' http://127.0.0.1:8400/_emulator/device"#,
-        Proof::Emulator,
-    ),
     ("valetkey grants", Proof::Prints("")),
     ("valetkey cache import --from azure-cli", Proof::Prints("Took 1 account")),
     ("valetkey cache export --unencrypted --yes msal-cache.json", Proof::Prints("msal-cache.json")),
@@ -78,7 +82,7 @@ const COMMANDS: &[(&str, Proof)] = &[
     ("mkdir -p ~/.config/systemd/user/valetkeyd.service.d", Proof::Units),
     ("cp packaging/systemd/user/* ~/.config/systemd/user/", Proof::Units),
     (
-        r"printf '[Service]\nExecStart=\nExecStart=%%h/.cargo/bin/valetkeyd\n' > ~/.config/systemd/user/valetkeyd.service.d/program.conf",
+        r"printf '[Service]\nExecStart=\nExecStart=%%h/.local/bin/valetkeyd\n' > ~/.config/systemd/user/valetkeyd.service.d/program.conf",
         Proof::Units,
     ),
     ("systemctl --user enable --now valetkeyd.socket", Proof::Units),
@@ -89,18 +93,31 @@ const COMMANDS: &[(&str, Proof)] = &[
     ),
     ("install -m 644 packaging/systemd/system/valetkeyd.* /etc/systemd/system/", Proof::Machine),
     ("systemd-sysusers valetkey.conf", Proof::Machine),
-    ("mkdir -p /etc/valetkey /etc/systemd/system/valetkeyd.service.d", Proof::Machine),
+    ("install -D -m 644 config.toml /etc/valetkey/config.toml", Proof::Machine),
+    ("(umask 077; head -c 32 /dev/urandom > /run/valetkey-key)", Proof::Machine),
     (
-        "head -c 32 /dev/urandom | systemd-creds encrypt --name=valetkey-key - /etc/valetkey/valetkey-key.cred",
+        "systemd-creds encrypt --name=valetkey-key /run/valetkey-key /etc/valetkey/valetkey-key.cred",
         Proof::Machine,
     ),
+    ("mkdir -p /etc/systemd/system/valetkeyd.service.d", Proof::Machine),
     (
         r"printf '[Service]\nLoadCredentialEncrypted=valetkey-key:/etc/valetkey/valetkey-key.cred\n' > /etc/systemd/system/valetkeyd.service.d/key.conf",
         Proof::Machine,
     ),
+    ("rm /run/valetkey-key", Proof::Machine),
     ("systemctl daemon-reload", Proof::Machine),
     ("systemctl enable --now valetkeyd.socket", Proof::Machine),
+    ("sudo -u alice valetkey status", Proof::Machine),
+    ("cargo build --release -p valetkey-testkit", Proof::Packages),
+    ("target/release/entra-emulator", Proof::Emulator),
+    (
+        r#"curl --json '{"user_code": "CODE", "user": "alice@contoso.com"}' http://127.0.0.1:8400/_emulator/device"#,
+        Proof::Approves,
+    ),
 ];
+
+/// The reader's own.
+const TENANT: &str = "https://login.microsoftonline.com/your-tenant";
 
 /// Somebody used the Azure CLI here.
 const AZURE_CACHE: &str = r#"{"Account": {"a": {
@@ -110,16 +127,17 @@ const AZURE_CACHE: &str = r#"{"Account": {"a": {
 #[tokio::test]
 async fn each_command_of_the_readme_does_what_it_says() {
     let readme = read("README.md");
-    let shell = blocks(&readme, "sh");
+    let shell = blocks_of_all_pages("sh");
     let commands: Vec<_> = shell.iter().flat_map(|block| block.lines()).collect();
     let known: Vec<_> = COMMANDS.iter().map(|(command, _)| *command).collect();
-    assert_eq!(commands, known, "the README and this table name the same commands");
+    assert_eq!(commands, known, "the pages and this table name the same commands");
     let user = Reader::start(&readme).await;
     for (command, proof) in COMMANDS {
         match proof {
             Proof::Demo => user.run_demo().await,
             Proof::Alias => assert!(read(".cargo/config.toml").contains("xtask = ")),
-            Proof::Package(program) => check_package(command, program),
+            Proof::Packages => check_packages(command),
+            Proof::Copies => check_copies(command),
             Proof::PythonPackage => {
                 assert!(
                     read("client-sdk/python/pyproject.toml").contains("\nname = \"valetkey\"\n")
@@ -134,7 +152,11 @@ async fn each_command_of_the_readme_does_what_it_says() {
                 let said = user.shell(&command).await.stdout;
                 assert!(text(&said).contains(expected), "{command}: {}", text(&said));
             }
-            Proof::Emulator => user.approve(command).await,
+            Proof::Emulator => {
+                let said = user.shell(&command.replace("target/release/", "")).await.stdout;
+                assert!(text(&said).contains("\"authority\":\"http://127.0.0.1:"), "{command}");
+            }
+            Proof::Approves => user.approve(command).await,
             Proof::Prints(expected) => {
                 let output = user.shell(command).await;
                 assert!(text(&output.stdout).contains(expected), "{command}: {output:?}");
@@ -147,7 +169,7 @@ async fn each_command_of_the_readme_does_what_it_says() {
 #[tokio::test]
 async fn a_daemon_starts_with_each_configuration_of_the_readme() {
     // The first declares an application, and is the reader's own; the second is a manifest of cargo's.
-    let blocks = blocks(&read("README.md"), "toml");
+    let blocks = blocks_of_all_pages("toml");
     assert!(blocks.len() > 2);
     for configuration in &blocks[2..] {
         let mut machine = Machine::new();
@@ -161,13 +183,11 @@ async fn a_daemon_starts_with_each_configuration_of_the_readme() {
 async fn the_python_program_of_the_readme_runs_as_it_stands() {
     let readme = read("README.md");
     let world = World::with(Machine::new(), Options::default()).await;
-    // What the reader's own program knows: who it is, and that the emulator's host is to be trusted.
+    // What the reader has at hand: a tenant whose host is to be trusted.
     let program = format!(
         "import functools, valetkey\n\
-         valetkey.PublicClientApplication = functools.partial(valetkey.PublicClientApplication, validate_authority=False)\n\
-         client_id, authority, scopes = 'readme', '{}', ['User.Read']\n{}",
-        world.entra.authority("common"),
-        blocks(&readme, "python")[0].replace(
+         valetkey.PublicClientApplication = functools.partial(valetkey.PublicClientApplication, validate_authority=False)\n{}",
+        blocks(&readme, "python")[0].replace(TENANT, &world.entra.authority("common")).replace(
             "print(flow[\"message\"])",
             "print(flow[\"message\"]); print('code:', flow['user_code'], flush=True)"
         )
@@ -194,6 +214,12 @@ async fn the_python_program_of_the_readme_runs_as_it_stands() {
     assert!(ended.status.success(), "{}", text(&ended.stderr));
     let token = printed.lines().last().unwrap();
     assert!(world.control().verify_access_token(token).is_some(), "{printed}");
+}
+
+#[test]
+fn the_rust_program_of_the_readme_is_one_that_cargo_compiles() {
+    let example = read("client-sdk/rust/examples/token.rs");
+    assert_eq!(blocks(&read("README.md"), "rust"), [example.trim_end()]);
 }
 
 #[test]
@@ -230,10 +256,7 @@ impl Reader {
             .unwrap();
         world.machine.set("BROWSER", &browser);
         let config = blocks(readme, "toml")[0]
-            .replace(
-                "https://login.microsoftonline.com/your-tenant",
-                &world.entra.authority("common"),
-            )
+            .replace(TENANT, &world.entra.authority("common"))
             .replace("scopes", "validate_authority = false\nscopes");
         world.machine.write("config.toml", config);
         world.machine.write("home/.azure/msal_token_cache.json", AZURE_CACHE);
@@ -292,13 +315,22 @@ impl Reader {
     }
 }
 
-fn check_package(command: &str, program: &str) {
-    let folder = command.rsplit(' ').next().unwrap();
-    let manifest = read(&format!("{folder}/Cargo.toml"));
-    let is_its_own = manifest.contains(&format!("name = \"{program}\""))
-        && root().join(folder).join("src/main.rs").is_file();
-    let is_one_of_some = root().join(folder).join(format!("src/bin/{program}.rs")).is_file();
-    assert!(is_its_own || is_one_of_some, "{folder} has the program {program}");
+fn check_packages(command: &str) {
+    let folders = ["daemon", "client-sdk/cli", "crates/testkit"];
+    for package in command.split(" -p ").skip(1) {
+        let name = format!("\nname = \"{package}\"\n");
+        let folder =
+            folders.iter().find(|folder| read(&format!("{folder}/Cargo.toml")).contains(&name));
+        let source = root().join(folder.expect(package)).join("src");
+        assert!(source.join("main.rs").is_file() || source.join("bin").is_dir(), "{package}");
+    }
+}
+
+fn check_copies(command: &str) {
+    let copied = command.split(' ').filter_map(|word| word.strip_prefix("target/release/"));
+    for program in copied {
+        assert!(programs().join(program).is_file(), "{program}");
+    }
 }
 
 /// Its files are there, and the suite `systemd` does with them what it says.
@@ -313,7 +345,9 @@ fn check_machine(command: &str) {
         _ if command.starts_with("install -m 755") => "$programs/valetkeyd",
         _ if command.contains("sysusers.conf /usr") => "$root/usr/lib/sysusers.d/valetkey.conf",
         _ if command.contains("valetkeyd.* ") => "$packaged\"/valetkeyd.{socket,service}",
-        _ if command.contains("systemd-creds") => "--name=valetkey-key",
+        _ if command.contains("config.toml") => "/etc/valetkey/config.toml",
+        _ if command.starts_with("systemd-creds") => "--name=valetkey-key /run/valetkey-key",
+        _ if command.starts_with("sudo") => "ask nobody /v1/status",
         _ if command.contains("printf") => {
             r"'[Service]\nLoadCredentialEncrypted=valetkey-key:/etc/valetkey/valetkey-key.cred\n'"
         }
@@ -322,6 +356,10 @@ fn check_machine(command: &str) {
         other => other,
     };
     assert!(suite.contains(same), "{command}: {same}");
+}
+
+fn blocks_of_all_pages(language: &str) -> Vec<String> {
+    PAGES.iter().flat_map(|page| blocks(&read(page), language)).collect()
 }
 
 /// The fenced blocks of one language.

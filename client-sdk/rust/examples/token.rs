@@ -1,11 +1,11 @@
 //! Prints a token of the application `graph`. The person signs in where it takes that.
 
 use valetkey_client::blocking::Client;
-use valetkey_client::v1::{FlowKind, OpenAppRequest, StartFlowRequest, TokenRequest};
+use valetkey_client::v1::{FlowKind, StartFlowRequest, TokenRequest};
 
 fn main() -> Result<(), valetkey_client::Error> {
     let client = Client::new()?;
-    let app = client.open_app(OpenAppRequest { name: Some("graph".into()), ..Default::default() })?;
+    let app = client.open_named_app("graph")?;
     let request = TokenRequest { scopes: vec!["User.Read".into()], ..Default::default() };
     let token = match app.acquire_token_silent(&request) {
         Err(error) if error.is_sign_in_needed() => {

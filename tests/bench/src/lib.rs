@@ -2,9 +2,9 @@
 //!
 //! Each row is measured in the same run as what a user would pick instead, or as what the machine can do at best, and
 //! where the two can take turns they do: a shared machine is noisy, and a ratio of neighbours is not. The table goes to
-//! standard output; `-- --update-readme` also puts it into the README.
+//! standard output; `-- --update-readme` also puts it into `tests/bench/README.md`, and a few rows into the README.
 //!
-//! It is no test: it never fails because something is slow, and nothing but the README depends on what it prints. What
+//! It is no test: it never fails because something is slow, and nothing but these two depends on what it prints. What
 //! one function costs is told by the benchmarks of the crates.
 
 #![cfg(target_os = "linux")]
@@ -70,7 +70,7 @@ fn measure(arguments: &[String]) -> Outcome {
     let text = table::render(&rows, &busy, started.elapsed());
     println!("{text}");
     if arguments.iter().any(|argument| argument == "--update-readme") {
-        table::update_readme(&text)?;
+        table::update_readmes(&rows, &text)?;
     }
     Ok(())
 }

@@ -1,9 +1,11 @@
-//! The table: its rows, how it reads, and its place in the README.
+//! The table: its rows, how it reads, and its place in `tests/bench/README.md`. A few of its rows are in the README.
 
 use std::path::Path;
 use std::time::Duration;
 
 use crate::Outcome;
+
+const MISSED: &str = "**missed**";
 
 /// A row: a budget, what was measured, and what was measured beside it in the same run.
 #[derive(Debug)]
@@ -29,7 +31,7 @@ impl Row {
             budget: budget.into(),
             measured: measured.into(),
             beside: beside.into(),
-            verdict: if holds { "ok" } else { "**missed**" },
+            verdict: if holds { "ok" } else { MISSED },
         }
     }
 
@@ -49,8 +51,37 @@ impl Row {
     }
 }
 
-/// The table as Markdown.
+/// The table as Markdown, with what it was measured on.
 pub(crate) fn render(rows: &[Row], busy: &str, took: Duration) -> String {
+    let mut text = render_rows(rows.iter());
+    text.push_str(&format!(
+        "\n{}; load average {busy}; the run took {:.0} s.\n",
+        machine(),
+        took.as_secs_f64()
+    ));
+    text
+}
+
+/// The rows that are in the README, by how they begin.
+const HEADLINES: &[&str] = &[
+    "silent hit, Rust SDK, blocking; each process on its own core",
+    "1,000 callers",
+    "durable save",
+    "memory, idle",
+];
+
+/// What the README has of the table.
+fn render_headlines(rows: &[Row]) -> String {
+    let is_headline = |row: &&Row| HEADLINES.iter().any(|begin| row.what.starts_with(begin));
+    let missed = rows.iter().filter(|row| row.verdict == MISSED).count();
+    format!(
+        "{}\nOf the {} rows of [the whole table](tests/bench/README.md) {missed} miss their budget; it says why.\n",
+        render_rows(rows.iter().filter(is_headline)),
+        rows.len()
+    )
+}
+
+fn render_rows<'a>(rows: impl Iterator<Item = &'a Row>) -> String {
     let mut text = String::from(
         "| what | budget | measured | beside it, in the same run | |\n|---|---|---|---|---|\n",
     );
@@ -63,11 +94,6 @@ pub(crate) fn render(rows: &[Row], busy: &str, took: Duration) -> String {
         }
         text.push_str(&format!("| {} |\n", row.verdict));
     }
-    text.push_str(&format!(
-        "\n{}; load average {busy}; the run took {:.0} s.\n",
-        machine(),
-        took.as_secs_f64()
-    ));
     text
 }
 
@@ -97,15 +123,22 @@ fn read_word(path: &str) -> String {
 const BEGIN: &str = "<!-- bench:begin -->";
 const END: &str = "<!-- bench:end -->";
 
-/// Puts the table between its markers in the README.
-pub(crate) fn update_readme(table: &str) -> Outcome {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
-    let text = std::fs::read_to_string(&path)?;
-    let replaced = replace(&text, table).ok_or("README.md has no bench:begin and bench:end")?;
+/// Puts the table into `tests/bench/README.md`, and what the README has of it there.
+pub(crate) fn update_readmes(rows: &[Row], table: &str) -> Outcome {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    update(&folder.join("README.md"), table)?;
+    update(&folder.join("../../README.md"), &render_headlines(rows))
+}
+
+/// Puts a table between its markers.
+fn update(path: &Path, table: &str) -> Outcome {
+    let text = std::fs::read_to_string(path)?;
+    let replaced = replace(&text, table)
+        .ok_or_else(|| format!("{} has no bench:begin and bench:end", path.display()))?;
     let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
     std::io::Write::write_all(&mut file, replaced.as_bytes())?;
-    file.as_file().set_permissions(std::fs::metadata(&path)?.permissions())?;
-    file.persist(&path)?;
+    file.as_file().set_permissions(std::fs::metadata(path)?.permissions())?;
+    file.persist(path)?;
     Ok(())
 }
 
@@ -124,6 +157,19 @@ mod tests {
         let text = format!("a\n{BEGIN}\nold\n{END}\nb\n");
         assert_eq!(replace(&text, "new\n").unwrap(), format!("a\n{BEGIN}\nnew\n{END}\nb\n"));
         assert!(replace("no markers", "new\n").is_none());
+    }
+
+    #[test]
+    fn the_readme_has_a_few_rows_and_says_how_many_miss_their_budget() {
+        let rows = [
+            Row::new("1,000 callers, one expired token", "1", "2", "3", true),
+            Row::new("size", "1", "2", "3", false),
+        ];
+        let text = render_headlines(&rows);
+        assert!(text.contains("| 1,000 callers, one expired token | 1 | 2 | 3 | ok |"), "{text}");
+        assert!(!text.contains("| size"), "{text}");
+        assert!(text.contains("Of the 2 rows"), "{text}");
+        assert!(text.contains("1 miss their budget"), "{text}");
     }
 
     #[test]

@@ -257,9 +257,9 @@ async fn where_the_key_is_and_what_others_have_is_told_to_administrators_alone()
 }
 
 #[tokio::test]
-async fn the_configuration_of_the_readme_is_one() {
-    let readme = include_str!("../../../README.md");
-    let blocks = readme.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
+async fn the_configuration_that_administrators_are_shown_is_one() {
+    let page = include_str!("../../../packaging/systemd/README.md");
+    let blocks = page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
     let configuration = blocks.into_iter().find(|block| block.starts_with("[service]")).unwrap();
     let Some(machine) = SeveralUsers::start(configuration).await else { return };
     for uid in [ANN, BEN, ROOT] {
