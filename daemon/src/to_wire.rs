@@ -11,7 +11,7 @@ use valetkey_engine::{
     TokenSource,
 };
 use valetkey_ipc::Peer;
-use valetkey_model::{CorrelationId, Executable, Sandbox, UnixTime};
+use valetkey_model::{CorrelationId, Executable, Sandbox, Unidentified, UnixTime};
 use valetkey_oauth::{
     DiscoveryError, ManagedIdentityError, OAuthError, RedirectError, TokenResponseError,
     UserRealmError, WsTrustError,
@@ -131,10 +131,15 @@ pub fn program(peer: &Peer) -> v1::AuditedProgram {
         Executable::Identified(_) => None,
         Executable::Unidentified { why, .. } => Some(why.to_string()),
     };
+    let is_interpreter = matches!(
+        program.executable,
+        Executable::Unidentified { why: Unidentified::Interpreter, .. }
+    );
     v1::AuditedProgram {
         process: peer.caller().process.map(|process| process.number),
         path: program.executable.path().map(|path| path.display().to_string()),
         unidentified,
+        script: is_interpreter.then(|| peer.script()).flatten(),
         unit: program.unit,
         sandbox: program.confinement.sandbox().map(Sandbox::to_string),
         parents: peer.parents().into_iter().map(|parent| parent.name).collect(),

@@ -24,10 +24,14 @@ struct Terminal {
 impl Terminal {
     /// A terminal, and the end of it that a program gets.
     fn open() -> (Self, OwnedFd) {
+        Self::with_rows(50)
+    }
+
+    fn with_rows(rows: u16) -> (Self, OwnedFd) {
         let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&ours).unwrap();
         unlockpt(&ours).unwrap();
-        let size = Winsize { ws_row: 50, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+        let size = Winsize { ws_row: rows, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
         tcsetwinsize(&ours, size).unwrap();
         let name = ptsname(&ours, Vec::new()).unwrap();
         let flags = OFlags::RDWR | OFlags::NOCTTY;
@@ -78,9 +82,9 @@ fn login(world: &World) -> Command {
 }
 
 /// Signs in at a terminal, and returns all that was written to it.
-async fn sign_in_at_a_terminal(no_color: &str) -> String {
+async fn sign_in_at_a_terminal(no_color: &str, rows: u16) -> String {
     let world = World::start().await;
-    let (mut terminal, theirs) = Terminal::open();
+    let (mut terminal, theirs) = Terminal::with_rows(rows);
     let mut command = login(&world);
     command.env("NO_COLOR", no_color);
     command.stdin(theirs.try_clone().unwrap()).stdout(theirs.try_clone().unwrap()).stderr(theirs);
@@ -126,7 +130,7 @@ fn drawn_lines(text: &str) -> usize {
 
 #[tokio::test]
 async fn at_a_terminal_there_is_a_code_to_scan_one_to_type_and_a_sign_of_life_that_goes_away() {
-    let seen = sign_in_at_a_terminal("").await;
+    let seen = sign_in_at_a_terminal("", 50).await;
     assert!(seen.contains("\x1b[1m") && drawn_lines(&seen) > 10, "{seen}");
     let left = left_on_screen(&without_colours(&seen));
     assert!(!left.contains("waiting for the sign-in") && !left.contains('\x1b'), "{left}");
@@ -135,11 +139,25 @@ async fn at_a_terminal_there_is_a_code_to_scan_one_to_type_and_a_sign_of_life_th
 
 #[tokio::test]
 async fn a_terminal_without_colours_gets_none() {
-    let seen = sign_in_at_a_terminal("1").await;
+    let seen = sign_in_at_a_terminal("1", 50).await;
     assert_eq!(without_colours(&seen), seen);
     assert!(drawn_lines(&seen) > 10, "{seen}");
     let left = left_on_screen(&seen);
     assert!(!left.contains('\x1b') && !left.contains("waiting for the sign-in"), "{left}");
+}
+
+#[tokio::test]
+async fn the_code_to_scan_comes_first_and_scrolls_nothing_away() {
+    for rows in [50, 24, 10] {
+        let seen = sign_in_at_a_terminal("1", rows).await;
+        let told = seen.split("⠋ waiting").next().unwrap();
+        let lines = told.lines().count() + 1;
+        assert!(lines <= rows.into(), "{rows}: {lines}\n{told}");
+        assert!(told.lines().all(|line| line.chars().count() <= 80), "{told}");
+        let picture = drawn_lines(told.split("To sign in, open").next().unwrap());
+        assert_eq!(picture, drawn_lines(&seen), "{seen}");
+        assert_eq!(picture > 10, rows != 10, "{rows}: {seen}");
+    }
 }
 
 #[tokio::test]

@@ -16,6 +16,8 @@ pub(crate) struct Console {
     pub(crate) width: Option<usize>,
     /// Columns of standard error; none when it is no terminal.
     pub(crate) stderr_width: Option<usize>,
+    /// Its rows.
+    pub(crate) stderr_height: Option<usize>,
     has_colour: bool,
     stderr_has_colour: bool,
 }
@@ -23,12 +25,14 @@ pub(crate) struct Console {
 impl Console {
     pub(crate) fn of_this_process(format: Format) -> Self {
         let wants_colour = wants_colour(&|name| std::env::var(name).ok());
-        let width = columns(&io::stdout());
-        let stderr_width = columns(&io::stderr());
+        let width = size(&io::stdout()).map(|size| size.columns);
+        let stderr = size(&io::stderr());
+        let stderr_width = stderr.map(|size| size.columns);
         Self {
             format,
             width,
             stderr_width,
+            stderr_height: stderr.map(|size| size.rows),
             has_colour: wants_colour && width.is_some(),
             stderr_has_colour: wants_colour && stderr_width.is_some(),
         }
@@ -41,6 +45,7 @@ impl Console {
             format: Format::Text,
             width,
             stderr_width: width,
+            stderr_height: None,
             has_colour: false,
             stderr_has_colour: false,
         }
@@ -93,19 +98,33 @@ fn wants_colour(variable: &dyn Fn(&str) -> Option<String>) -> bool {
         && variable("TERM").is_none_or(|value| value != "dumb")
 }
 
+/// Of a terminal.
+#[derive(Clone, Copy)]
+struct Size {
+    columns: usize,
+    rows: usize,
+}
+
+impl Size {
+    fn of(found: Option<(terminal_size::Width, terminal_size::Height)>) -> Self {
+        found.map_or(FALLBACK, |(width, height)| Self {
+            columns: width.0.into(),
+            rows: height.0.into(),
+        })
+    }
+}
+
 #[cfg(unix)]
-fn columns(stream: &(impl IsTerminal + std::os::fd::AsFd)) -> Option<usize> {
-    let size = || terminal_size::terminal_size_of(stream).map(|(width, _)| usize::from(width.0));
-    stream.is_terminal().then(|| size().unwrap_or(FALLBACK))
+fn size(stream: &(impl IsTerminal + std::os::fd::AsFd)) -> Option<Size> {
+    stream.is_terminal().then(|| Size::of(terminal_size::terminal_size_of(stream)))
 }
 
 #[cfg(windows)]
-fn columns(stream: &(impl IsTerminal + std::os::windows::io::AsHandle)) -> Option<usize> {
-    let size = || terminal_size::terminal_size_of(stream).map(|(width, _)| usize::from(width.0));
-    stream.is_terminal().then(|| size().unwrap_or(FALLBACK))
+fn size(stream: &(impl IsTerminal + std::os::windows::io::AsHandle)) -> Option<Size> {
+    stream.is_terminal().then(|| Size::of(terminal_size::terminal_size_of(stream)))
 }
 
-const FALLBACK: usize = 80;
+const FALLBACK: Size = Size { columns: 80, rows: 24 };
 
 #[cfg(test)]
 mod tests {

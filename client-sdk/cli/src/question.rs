@@ -5,6 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use valetkey_client::blocking::Client;
+use valetkey_client::v1::Prompt;
 
 use crate::console::Console;
 
@@ -18,8 +19,8 @@ pub(crate) fn while_asking<T>(client: &Client, console: &Console, work: impl FnO
         let (done, is_done) = mpsc::channel::<()>();
         scope.spawn(move || {
             while is_done.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
-                if is_asked_about(client) {
-                    return console.tell(WAITING);
+                if let Some(prompt) = find_question(client) {
+                    return console.tell(if prompt.seen { WAITING } else { UNSEEN });
                 }
             }
         });
@@ -30,13 +31,17 @@ pub(crate) fn while_asking<T>(client: &Client, console: &Console, work: impl FnO
 }
 
 /// Whoever may not see the questions is told nothing.
-fn is_asked_about(client: &Client) -> bool {
+fn find_question(client: &Client) -> Option<Prompt> {
     let prompts = client.prompts(Duration::ZERO).unwrap_or_default();
-    prompts.iter().any(|prompt| prompt.processes.contains(&std::process::id()))
+    prompts.into_iter().find(|prompt| prompt.processes.contains(&std::process::id()))
 }
 
 const WAITING: &str = "\
 valetkey: waits for your answer, for 90 s at most: whether this program may use the account
 answer in the notification, or run `valetkey grants watch` in another terminal\n";
+
+const UNSEEN: &str = "\
+valetkey: waits for your answer, for 90 s at most: whether this program may use the account
+no desktop shows you the question: run `valetkey grants watch` in another terminal, and answer there\n";
 
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -40,6 +40,11 @@ impl Peer {
         self.process.describe(&self.caller)
     }
 
+    /// The name of the file that an interpreter says it runs. Nothing may depend on it.
+    pub fn script(&self) -> Option<String> {
+        self.process.script()
+    }
+
     /// The processes that it comes from, its parent first; empty where they are not told, or once it has ended.
     pub fn parents(&self) -> Vec<Parent> {
         self.process.parents()

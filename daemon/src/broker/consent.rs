@@ -65,6 +65,10 @@ impl Broker {
     ) -> Result<v1::Prompts, Failure> {
         let book = self.administered(session).await?;
         let prompts = book.prompts(patience, || self.engine.now()).await;
+        // Who does not wait for a question only looks whether it is asked about itself.
+        if !patience.is_zero() {
+            prompts.iter().for_each(|prompt| prompt.set_seen(true));
+        }
         Ok(v1::Prompts { prompts: prompts.iter().map(|prompt| to_wire::prompt(prompt)).collect() })
     }
 

@@ -82,11 +82,15 @@ impl Broker {
             tracing::info!("nothing shows the question; `valetkey grants watch` does");
             return false;
         };
+        let was_seen = prompt.is_seen();
+        prompt.set_seen(true);
         match pinentry.ask(&to_wire::prompt(prompt)).await {
             Ok(request) => self.answer_on_desktop(book, prompt, &request).await,
             Err(error) => {
                 tracing::info!(%error, "pinentry does not ask; `valetkey grants watch` does");
-                return error.kind() == io::ErrorKind::TimedOut;
+                let had_time = error.kind() == io::ErrorKind::TimedOut;
+                prompt.set_seen(was_seen || had_time);
+                return had_time;
             }
         }
         true
@@ -100,6 +104,7 @@ impl Broker {
                 return false;
             }
         };
+        prompt.set_seen(true);
         tokio::select! {
             said = desktop.answer(&shown) => {
                 if let Some(request) = said {

@@ -195,6 +195,7 @@ mod tests {
             app: None,
             scope: String::new(),
             lasting: true,
+            seen: false,
         }
     }
 

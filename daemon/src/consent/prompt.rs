@@ -1,5 +1,6 @@
 //! One question to the person, and all who wait for its answer.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
@@ -40,6 +41,7 @@ pub struct Prompt {
     /// When it was first asked.
     pub since: UnixTime,
     purpose: Purpose,
+    is_seen: AtomicBool,
     askers: Mutex<Askers>,
     answer: watch::Sender<Option<Answer>>,
 }
@@ -48,6 +50,8 @@ pub struct Prompt {
 #[derive(Clone, PartialEq)]
 pub(super) struct Purpose {
     look: Look,
+    /// What an interpreter says that it runs: a person who has read of one file has not read of another.
+    script: Option<String>,
     environment: String,
     account: String,
     client_id: String,
@@ -91,6 +95,7 @@ impl Purpose {
         };
         Self {
             look,
+            script: program.script.clone(),
             environment: question.environment.clone(),
             account: question.account.as_str().to_owned(),
             client_id: question.client_id.clone(),
@@ -131,6 +136,7 @@ impl Prompt {
             program: asking.program.clone(),
             since,
             purpose,
+            is_seen: AtomicBool::new(false),
             askers: Mutex::default(),
             answer: watch::Sender::new(None),
         })
@@ -222,6 +228,16 @@ impl Prompt {
     pub(super) async fn answered(&self) {
         // The sender lives in `self`, so the channel cannot close meanwhile.
         let _ = self.answer.subscribe().wait_for(Option::is_some).await;
+    }
+
+    /// Whether it is put to somebody.
+    pub fn set_seen(&self, is_seen: bool) {
+        self.is_seen.store(is_seen, Ordering::Relaxed);
+    }
+
+    /// Whether it was put to anybody.
+    pub fn is_seen(&self) -> bool {
+        self.is_seen.load(Ordering::Relaxed)
     }
 
     /// The processes that have asked.

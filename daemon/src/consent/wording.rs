@@ -12,8 +12,9 @@ pub(super) fn describe(prompt: &Prompt) -> String {
     let program = &prompt.program;
     let mut lines = vec![program.path.clone().unwrap_or_else(|| "A hidden program".to_owned())];
     lines.extend(program.unidentified.as_ref().map(|why| format!("unidentified: {why}")));
+    lines.push(program.describe_process());
     if !program.parents.is_empty() {
-        lines.push(format!("started by {}", program.parents.join(" < ")));
+        lines.push(format!("started by {}", program.describe_parents()));
     }
     let app = prompt.app.as_ref().unwrap_or(&prompt.client_id);
     lines.push(format!("through {app}, at {}", prompt.environment));
@@ -23,6 +24,7 @@ pub(super) fn describe(prompt: &Prompt) -> String {
     if prompt.waiting > 1 {
         lines.push(format!("{} requests wait", prompt.waiting));
     }
+    lines.retain(|line| !line.is_empty());
     lines.iter().map(|line| clean(line)).collect::<Vec<_>>().join("\n")
 }
 
@@ -63,8 +65,10 @@ mod tests {
             since: 0,
             program: AuditedProgram {
                 path: Some("/tmp/<b>evil\u{1b}[2J".to_owned()),
+                process: Some(28733),
                 unidentified: Some("an interpreter".to_owned()),
-                parents: vec!["/bin/sh".to_owned(), "/usr/bin/term".to_owned()],
+                script: Some("app\u{1b}.py".to_owned()),
+                parents: ["/bin/sh", "/bin/sh", "/usr/bin/term"].map(str::to_owned).to_vec(),
                 ..AuditedProgram::default()
             },
             processes: vec![7],
@@ -76,10 +80,12 @@ mod tests {
             app: None,
             scope: "User.Read".to_owned(),
             lasting: false,
+            seen: false,
         };
         assert_eq!(
             describe(&prompt),
-            "/tmp/<b>evil\u{fffd}[2J\nunidentified: an interpreter\nstarted by /bin/sh < /usr/bin/term\n\
+            "/tmp/<b>evil\u{fffd}[2J\nunidentified: an interpreter\n\
+             process 28733, says it runs app\u{fffd}.py\nstarted by /bin/sh < /usr/bin/term\n\
              through client, at login.example.com\nfor User.Read\n2 requests wait"
         );
     }

@@ -59,5 +59,6 @@ pub fn prompt(prompt: &Prompt) -> v1::Prompt {
         app: question.app.clone(),
         scope: question.scopes.target().to_owned(),
         lasting: question.program.is_lasting(),
+        seen: prompt.is_seen(),
     }
 }

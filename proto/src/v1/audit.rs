@@ -143,6 +143,9 @@ pub struct AuditedProgram {
     /// Why the path does not tell what it runs; absent when it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unidentified: Option<String>,
+    /// Of an interpreter, the name of the file that it says it runs: a hint, which it may have made up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub script: Option<String>,
     /// The systemd unit that it runs in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<String>,
@@ -152,4 +155,20 @@ pub struct AuditedProgram {
     /// The processes that it comes from, its parent first: their executables, or in brackets what they call themselves.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parents: Vec<String>,
+}
+
+impl AuditedProgram {
+    /// Its process, and what an interpreter says that it runs, in a few words; empty where neither is told.
+    pub fn describe_process(&self) -> String {
+        let process = self.process.map(|number| format!("process {number}"));
+        let script = self.script.as_ref().map(|name| format!("says it runs {name}"));
+        process.into_iter().chain(script).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The processes that it comes from, its parent first; a row of the same is told once.
+    pub fn describe_parents(&self) -> String {
+        let mut parents: Vec<&str> = self.parents.iter().map(String::as_str).collect();
+        parents.dedup();
+        parents.join(" < ")
+    }
 }

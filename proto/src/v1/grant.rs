@@ -119,6 +119,9 @@ pub struct Prompt {
     pub scope: String,
     /// Whether the answer can outlive these processes.
     pub lasting: bool,
+    /// Whether it was put to anybody: on the desktop, or to who waits for questions with `wait`.
+    #[serde(default)]
+    pub seen: bool,
 }
 
 /// `POST /v1/prompts/{prompt}`

@@ -63,8 +63,8 @@ const CODE: &str = "\
 This signs you in to the application `graph` (client id c-1).
 To sign in, open  https://microsoft.com/devicelogin
 and type the code  ABCD-EFGH
-Compare the code that the page shows with this one, and type no code that you were sent.
 It is good for 15 min.
+Compare it with the code that the page shows, and type none that you were sent.
 ";
 
 #[test]

@@ -7,6 +7,7 @@ This reads what the broker sends (status line, ``Content-Length``, body) and ref
 from __future__ import annotations
 
 import os
+import select
 import socket
 import struct
 import sys
@@ -21,6 +22,8 @@ from .exceptions import BrokerUnreachableError
 
 #: Longer than the longest wait of a long poll, and than the broker gives any provider to answer.
 _PATIENCE_SECONDS = 120
+#: After this it is worth a look why nothing comes.
+_SILENCE_SECONDS = 1
 _CHUNK = 64 * 1024
 _MAX_HEAD = 64 * 1024
 _MAX_BODY = 64 * 1024 * 1024
@@ -87,10 +90,15 @@ class Connection:
         # Idle connections end with the process; an interpreter in development mode would complain of each.
         self.close()
 
-    def exchange(self, request: bytes) -> Answer:
-        """Sends a request and reads its answer. After an exception the connection is of no more use."""
+    def exchange(self, request: bytes, on_silence: Callable[[], bool] | None = None) -> Answer:
+        """Sends a request and reads its answer. After an exception the connection is of no more use.
+
+        While nothing comes, ``on_silence`` is called each second, until it returns true.
+        """
         try:
             self._send(request)
+            if on_silence is not None:
+                self._await_answer(on_silence)
             data = self._receive(_CHUNK)
         except (ConnectionResetError, BrokenPipeError) as error:
             raise GoneError(self.endpoint) from error
@@ -99,6 +107,16 @@ class Connection:
         if not data:
             raise GoneError(self.endpoint)
         return self._read_answer(data)
+
+    def _await_answer(self, on_silence: Callable[[], bool]) -> None:
+        if not isinstance(self._peer, socket.socket) or sys.platform == "win32":
+            # A pipe's file cannot be waited for.
+            return
+        poller = select.poll()
+        poller.register(self._peer, select.POLLIN)
+        for _ in range(int(_PATIENCE_SECONDS / _SILENCE_SECONDS)):
+            if poller.poll(_SILENCE_SECONDS * 1000) or on_silence():
+                return
 
     def _read_answer(self, data: bytes) -> Answer:
         while (end := data.find(b"\r\n\r\n")) < 0:

@@ -21,6 +21,10 @@ logger = logging.getLogger(__name__)
 #: Connections kept for later; a burst of threads opens more, which are closed after use.
 _MAX_IDLE = 8
 
+_WAITING = "valetkey waits for your answer, for 90 s at most: whether this program may use the account; %s"
+_SEEN = "answer in the notification, or run `valetkey grants watch` in a terminal"
+_UNSEEN = "no desktop shows you the question: run `valetkey grants watch` in a terminal, and answer there"
+
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 Result = TypeVar("Result")
@@ -78,7 +82,9 @@ class Line:
             # The broker announced that it closes this connection, so nothing has begun.
             raise GoneError
         self.is_idle, self.is_repeatable = False, is_repeatable or method == "GET"
-        answer = self.connection.exchange(head.encode("ascii") + content)
+        # What only reads waits for nobody's yes.
+        on_silence = None if method == "GET" else self._tell_of_question
+        answer = self.connection.exchange(head.encode("ascii") + content, on_silence)
         self.is_idle = answer.keeps_alive
         fields = self._parse(answer)
         if answer.status < HTTPStatus.BAD_REQUEST:
@@ -86,6 +92,22 @@ class Line:
         if not isinstance(fields.get("error"), str):
             raise self._incomprehensible(answer)
         raise ApiError(answer.status, fields)
+
+    def _tell_of_question(self) -> bool:
+        """Whether the person was told, in the log, that a question about this process waits for them."""
+        try:
+            other = Connection(self.connection.endpoint)
+            try:
+                asked = Line(other).request("GET", "/v1/prompts?wait=0")["prompts"]
+            finally:
+                other.close()
+            meant = [prompt for prompt in asked if os.getpid() in prompt["processes"]]
+        except (ApiError, BrokerError, NotRunningError, GoneError, LookupError, TypeError):
+            # Not for this program to see.
+            return True
+        if meant:
+            logger.warning(_WAITING, _SEEN if meant[0].get("seen") else _UNSEEN)
+        return bool(meant)
 
     def _parse(self, answer: Answer) -> dict[str, Any]:
         if not answer.body and answer.status < HTTPStatus.BAD_REQUEST:

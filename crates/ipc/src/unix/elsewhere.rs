@@ -39,6 +39,10 @@ impl Process {
         Program::unidentified(None, Unidentified::Hidden, Confinement::Free)
     }
 
+    pub(crate) fn script(&self) -> Option<String> {
+        None
+    }
+
     pub(crate) fn parents(&self) -> Vec<Parent> {
         Vec::new()
     }

@@ -81,6 +81,10 @@ impl Process {
         }
     }
 
+    pub(crate) fn script(&self) -> Option<String> {
+        None
+    }
+
     pub(crate) fn parents(&self) -> Vec<Parent> {
         Vec::new()
     }

@@ -53,9 +53,10 @@ fn show(prompt: &Prompt, console: &Console) -> String {
     if let Some(why) = &program.unidentified {
         line("unidentified", why);
     }
+    line("running as", &program.describe_process());
     line("sandbox", program.sandbox.as_deref().unwrap_or_default());
     line("unit", program.unit.as_deref().unwrap_or_default());
-    line("started by", &program.parents.join(" < "));
+    line("started by", &program.describe_parents());
     line("wants", &format!("{} at {}", prompt.username, prompt.environment));
     line(
         "through",

@@ -54,31 +54,45 @@ fn show_code(app: &App, flow: &Flow, arguments: &LoginArgs, console: &Console) {
     // The picture leads where the text does: what a person checks is what they open.
     let complete =
         text("verification_uri_complete").filter(|complete| is_same_site(complete, &address));
-    console.tell(&format!("This signs you in to {}.\n", clean(&name(app))));
-    console.tell(&format!(
-        "To sign in, open  {}\nand type the code  {}\n",
+    let mut words = format!(
+        "This signs you in to {}.\nTo sign in, open  {}\nand type the code  {}\n",
+        clean(&name(app)),
         console.bold_told(&address),
         console.bold_told(&code)
-    ));
-    if let Some(columns) = console.stderr_width.filter(|_| !arguments.no_qr)
-        && let Some(drawn) =
-            qr::draw(complete.as_deref().unwrap_or(&address), columns, console.tells_in_colour())
-    {
-        console.tell(&format!("\n{drawn}\n"));
-    }
-    // RFC 8628 section 5.4: a code that somebody else sent signs that somebody in.
-    console.tell("Compare the code that the page shows with this one, and type no code that you were sent.\n");
+    );
     if let Some(seconds) = told.get("expires_in").and_then(Value::as_i64) {
-        console.tell(&format!("It is good for {}.\n", span(seconds)));
+        words += &format!("It is good for {}.\n", span(seconds));
     }
+    words += BEWARE;
+    // Above the words: what is nearest to the prompt is never scrolled away.
+    if !arguments.no_qr {
+        console.tell(&draw(complete.as_deref().unwrap_or(&address), &words, console));
+    }
+    console.tell(&words);
 }
 
 fn name(App { name, client_id, .. }: &App) -> String {
     match name {
-        Some(name) => format!("the application `{name}` (client id {client_id})"),
-        None => format!("the application with the client id {client_id}"),
+        Some(name) => format!("`{name}` (client id {client_id})"),
+        None => format!("the application of the client id {client_id}"),
     }
 }
+
+/// The code of an address, where a terminal has room for it and the words below it; else empty.
+fn draw(address: &str, words: &str, console: &Console) -> String {
+    let size = console.stderr_width.zip(console.stderr_height);
+    let drawn = size.and_then(|(columns, rows)| {
+        let rows = rows.saturating_sub(words.lines().count() + ROWS_OF_WAITING);
+        qr::draw(address, columns, rows, console.tells_in_colour())
+    });
+    drawn.unwrap_or_default()
+}
+
+/// RFC 8628 section 5.4: a code that somebody else sent signs that somebody in.
+const BEWARE: &str = "\
+Compare it with the code that the page shows, and type none that you were sent.\n";
+
+const ROWS_OF_WAITING: usize = 1;
 
 /// True when two links name the same scheme, host and port in the same letters.
 fn is_same_site(one: &str, other: &str) -> bool {

@@ -5,6 +5,7 @@
 
 mod cgroup;
 mod confinement;
+mod script;
 pub(crate) mod sight;
 mod stat;
 
@@ -127,6 +128,11 @@ impl Process {
             Self::Unknown(Unidentified::Hidden) => Confinement::Free,
             Self::Unknown(_) => Confinement::Unknown,
         }
+    }
+
+    pub(crate) fn script(&self) -> Option<String> {
+        let script = script::script_of(self.id()?.number);
+        script.filter(|_| self.is_running())
     }
 
     pub(crate) fn parents(&self) -> Vec<Parent> {
