@@ -56,6 +56,11 @@ fn look_at_key(Status { key, locked, .. }: &Status, now: UnixTime) -> Finding {
             Finding::warning(About::Key, what, "It was locked: run `valetkey unlock`.")
         }
         (true, _) => Finding::bad(About::Key, what, "See to what is in the way; the store waits."),
+        (false, "file") if key.protection.contains("keyring did not work") => Finding::warning(
+            About::Key,
+            what,
+            "The last resort. Keep the disk itself encrypted; or set `[vault] key` to `passphrase`, and run `valetkey key rotate --provider passphrase`.",
+        ),
         (false, "file") => Finding::warning(
             About::Key,
             what,

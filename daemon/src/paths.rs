@@ -21,16 +21,20 @@ pub fn process_environment(name: &str) -> Option<OsString> {
 )]
 pub struct NoStateDir;
 
-/// The folder of the store.
+/// The folder of the store; of the system's service it is where its unit has it.
 ///
 /// # Errors
 /// When the environment names none.
-pub fn state_dir(lookup: Lookup<'_>) -> Result<PathBuf, NoStateDir> {
+pub fn state_dir(lookup: Lookup<'_>, is_systems: bool) -> Result<PathBuf, NoStateDir> {
     if let Some(chosen) = lookup("VALETKEY_STATE_DIR") {
         return Ok(PathBuf::from(chosen));
     }
     if let Some(first) = folder_of_systemd("STATE_DIRECTORY", lookup) {
         return Ok(first);
+    }
+    // Typed by hand as well: root's own sign-ins are not those of the service.
+    if cfg!(unix) && is_systems {
+        return Ok(PathBuf::from("/var/lib/valetkey"));
     }
     base(lookup, "XDG_STATE_HOME", ".local/state").map(own_folder).ok_or(NoStateDir)
 }
@@ -97,7 +101,7 @@ mod tests {
         let lookup = |name: &str| {
             environment.iter().find(|(n, _)| *n == name).map(|(_, value)| OsString::from(value))
         };
-        assert_eq!(state_dir(&lookup), state.map(PathBuf::from), "{environment:?}");
+        assert_eq!(state_dir(&lookup, false), state.map(PathBuf::from), "{environment:?}");
         let config_files = config_files(&lookup);
         assert_eq!(config_files.first().map(PathBuf::as_path), Some(Path::new(config)));
         assert_eq!(
@@ -120,5 +124,19 @@ mod tests {
         let systemd = ("STATE_DIRECTORY", "/var/lib/valetkey:/var/lib/other");
         check(&[home, systemd], Ok("/var/lib/valetkey"), below_home);
         check(&[home, systemd, ("VALETKEY_STATE_DIR", "/mine")], Ok("/mine"), below_home);
+    }
+
+    #[test]
+    fn the_systems_service_never_takes_roots_own_store() {
+        for (environment, expected) in [
+            (&[("HOME", "/root"), ("XDG_STATE_HOME", "/s")][..], "/var/lib/valetkey"),
+            (&[("HOME", "/root"), ("STATE_DIRECTORY", "/var/lib/other")], "/var/lib/other"),
+            (&[("VALETKEY_STATE_DIR", "/mine")], "/mine"),
+        ] {
+            let lookup = |name: &str| {
+                environment.iter().find(|(n, _)| *n == name).map(|(_, value)| OsString::from(value))
+            };
+            assert_eq!(state_dir(&lookup, true), Ok(PathBuf::from(expected)));
+        }
     }
 }

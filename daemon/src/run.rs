@@ -115,7 +115,7 @@ pub async fn run(options: Options, lookup: Lookup<'_>) -> Result<(), RunError> {
     let config = in_force.config();
     let state_dir = match options.state_dir {
         Some(chosen) => chosen,
-        None => paths::state_dir(lookup)?,
+        None => paths::state_dir(lookup, options.is_systems)?,
     };
     // The endpoint first: of two daemons that start at once, the loser leaves before it touches the store.
     let purpose =

@@ -11,10 +11,20 @@ use clap_complete::Shell;
 #[command(name = "valetkey", version, after_help = EXIT_CODES, max_term_width = 100)]
 pub struct Arguments {
     /// How to print: text for people, JSON for programs
-    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
-    pub output: Format,
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text, display_order = LAST)]
+    output: Format,
+    /// As `--output json`: what many type first
+    #[arg(long, global = true, hide = true, conflicts_with = "output")]
+    json: bool,
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Arguments {
+    /// How to print.
+    pub fn format(&self) -> Format {
+        if self.json { Format::Json } else { self.output }
+    }
 }
 
 /// How to print.
@@ -321,6 +331,9 @@ fn attribute(text: &str) -> Result<(String, String), String> {
 /// What defines an application that is not in the configuration.
 const OF_THE_COMMAND_LINE: [&str; 5] =
     ["client_id", "authority", "oidc_authority", "no_validate_authority", "no_instance_discovery"];
+
+/// In the help, behind what a command's own options are, and before `--help`.
+const LAST: usize = 900;
 
 const EXIT_CODES: &str = "\
 Exit codes:

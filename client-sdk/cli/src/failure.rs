@@ -72,6 +72,11 @@ impl Failure {
         Self { what: format!("{thing}: {}", self.what), ..self }
     }
 
+    /// Says in other words what happened.
+    pub(crate) fn reword(self, what: String) -> Self {
+        Self { what, ..self }
+    }
+
     /// Says what may have been meant, before what to do next.
     pub(crate) fn suggest<'a>(self, word: &str, names: impl IntoIterator<Item = &'a str>) -> Self {
         let next = did_you_mean(word, names) + &self.next;
@@ -121,17 +126,38 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        let what = error.to_string();
+        let text = error.to_string();
         let body = match error.body().map(|body| json!(body)) {
             Some(Value::Object(mut body)) => {
                 body.remove("hint");
                 body
             }
-            _ => own_body(own_code(&error), &what),
+            _ => own_body(own_code(&error), &text),
         };
+        let what = in_words(&error).unwrap_or(text);
         let next = next_step(&error).into_owned();
         Self { exit: exit_of(&error), what, next, accounts: Vec::new(), body }
     }
+}
+
+/// Whether the daemon does not like this member of the request: its text begins with it.
+pub(crate) fn is_about(error: &Error, member: &str) -> bool {
+    let said = error.body().filter(|_| error.is(ErrorCode::BadRequest));
+    said.and_then(|body| body.error_description.split_once(':')).is_some_and(|it| it.0 == member)
+}
+
+/// Without the JSON member that the daemon's text begins with: nobody has typed one.
+fn in_words(error: &Error) -> Option<String> {
+    let is_about_request = error.is(ErrorCode::BadRequest) || error.is(ErrorCode::AccessDenied);
+    let description = &error.body().filter(|_| is_about_request)?.error_description;
+    let (member, rest) = description.split_once(": ")?;
+    let is_name = member.chars().all(|it| it.is_ascii_lowercase() || it == '_');
+    let words = match member {
+        _ if !is_name => return None,
+        "provider" | "weaker" => rest.to_owned(),
+        _ => format!("the {}: {rest}", member.replace('_', " ")),
+    };
+    Some(error.to_string().replacen(description, &words, 1))
 }
 
 fn exit_of(error: &Error) -> u8 {

@@ -41,6 +41,8 @@ fn of_code(code: ErrorCode, body: &ErrorBody) -> Cow<'static, str> {
         Code::StateMismatch | Code::IssuerMismatch | Code::NonceMismatch => {
             "run `valetkey login` again; if this comes back, somebody may be interfering"
         }
+        // Such a text goes on, behind its semicolon, with what to do.
+        Code::AccessDenied if body.error_description.contains("; ") => "",
         Code::AccessDenied => {
             "if it was not you who said no, it was `[policy]` in the daemon's configuration"
         }
@@ -62,7 +64,10 @@ fn of_code(code: ErrorCode, body: &ErrorBody) -> Cow<'static, str> {
         Code::FederationRefused => {
             "run `valetkey login`: a browser works where a password does not"
         }
-        Code::StoreLocked => "run `valetkey unlock`, or unlock the keyring; then try again",
+        Code::StoreLocked if body.error_description.contains("keyring") => {
+            "unlock the keyring, or run `valetkey unlock`; then try again"
+        }
+        Code::StoreLocked => "run `valetkey unlock`; then try again",
         Code::Throttled | Code::ProviderUnavailable => return wait(body).into(),
         Code::TooManyRequests if body.retry_after.is_some() => return wait(body).into(),
         Code::TooManyRequests => "finish or cancel a sign-in that is open, then try again",
@@ -104,6 +109,32 @@ mod tests {
                 assert!(!step.contains(word), "{}: {step}", row.text);
             }
         }
+    }
+
+    #[test]
+    fn advice_that_an_error_has_is_not_contradicted() {
+        let denied = |text: &str| {
+            let error_description = text.to_owned();
+            of_code(
+                ErrorCode::AccessDenied,
+                &ErrorBody { error_description, ..ErrorBody::default() },
+            )
+        };
+        assert_eq!(denied("this broker does not speak to it; its administrator can add it"), "");
+        assert!(denied("they said no").contains("`[policy]`"));
+    }
+
+    #[test]
+    fn the_keyring_is_named_where_it_is_what_is_locked() {
+        let locked = |text: &str| {
+            let error_description = text.to_owned();
+            of_code(
+                ErrorCode::StoreLocked,
+                &ErrorBody { error_description, ..ErrorBody::default() },
+            )
+        };
+        assert!(locked("the keyring is locked").contains("unlock the keyring"));
+        assert_eq!(locked("it was locked"), "run `valetkey unlock`; then try again");
     }
 
     #[test]

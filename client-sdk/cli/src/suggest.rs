@@ -1,6 +1,6 @@
 //! What a person may have meant who typed a name that there is not.
 
-/// As a question, with a space behind it; empty when nothing comes near. As near as clap wants it for options.
+/// As a question, with a space behind it; empty when nothing comes near.
 pub(crate) fn did_you_mean<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> String {
     let word = word.to_lowercase();
     let likeness = |name: &str| likeness(&word, &name.to_lowercase());
@@ -12,6 +12,11 @@ pub(crate) fn did_you_mean<'a>(word: &str, names: impl IntoIterator<Item = &'a s
     nearest.map(|(_, name)| format!("did you mean `{name}`? ")).unwrap_or_default()
 }
 
+/// Whether a person may have meant this name by that word.
+pub(crate) fn is_near(word: &str, name: &str) -> bool {
+    likeness(&word.to_lowercase(), &name.to_lowercase()) > NEAR
+}
+
 /// The domain of a user name is the same for everybody who works there, and may be left out.
 fn likeness(word: &str, name: &str) -> f64 {
     let (who, domain) = name.split_once('@').unwrap_or((name, ""));
@@ -19,7 +24,8 @@ fn likeness(word: &str, name: &str) -> f64 {
     strsim::jaro(typed_who, who).min(strsim::jaro(typed_domain, domain))
 }
 
-const NEAR: f64 = 0.7;
+/// A letter or two that were left out, doubled or swapped. Below that it is another word.
+const NEAR: f64 = 0.8;
 
 #[cfg(test)]
 mod tests {
@@ -35,6 +41,7 @@ mod tests {
             ("ada", "did you mean `ada@contoso.com`? "),
             ("adda@contso.com", "did you mean `ada@contoso.com`? "),
             ("post", ""),
+            ("clear", ""),
             ("bob@contoso.com", ""),
             ("ada@fabrikam.org", ""),
             ("calendar@contoso.com", ""),

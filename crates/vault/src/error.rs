@@ -61,7 +61,7 @@ pub enum VaultError {
         supported: u32,
     },
     /// Another process, or another [`Vault`](crate::Vault) of this one, has the store open.
-    #[error("open the store: {} is held by another valetkeyd", path.display())]
+    #[error("open the store: {} is held by another valetkeyd; end that one, or point this one to another folder by VALETKEY_STATE_DIR", path.display())]
     InUse {
         /// The lock.
         path: PathBuf,

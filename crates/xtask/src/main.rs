@@ -49,6 +49,10 @@ fn main() -> ExitCode {
 fn run(arguments: &[&str]) -> Outcome {
     let workspace = Workspace::locate()?;
     match arguments {
+        [_, rest @ ..] if rest.iter().any(|it| matches!(*it, "--help" | "-h")) => {
+            print!("{USAGE}");
+            Ok(())
+        }
         ["test", "--list"] => {
             test_suites::list();
             Ok(())

@@ -3,9 +3,9 @@
 //! Everything but Debian packages goes under `target/` or a `node_modules` folder, and is kept for the next run.
 
 use std::collections::HashSet;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::{fmt, fs};
 
 use crate::shell::{Failure, Outcome, Workspace, run as run_program, succeeds};
 
@@ -24,21 +24,18 @@ pub(crate) enum Need {
     Root,
 }
 
-impl fmt::Display for Need {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Debian(packages) => {
-                write!(f, "Debian's {}, which are installed", packages.join(", "))
-            }
-            Self::Python => {
-                f.write_str("Python 3.9 or newer; packages go to a virtual environment in target/")
-            }
+impl Need {
+    /// In words; none for what is in the repository anyway.
+    pub(crate) fn describe(&self) -> Option<String> {
+        Some(match self {
+            Self::Debian(packages) => format!("installs: {}", packages.join(", ")),
+            Self::Python => "needs Python 3.9 or newer; packages go to target/venv".to_owned(),
             Self::Node(folder) => {
-                write!(f, "Node 20 or newer; packages go to {folder}/node_modules")
+                format!("needs Node 20 or newer; packages go to {folder}/node_modules")
             }
-            Self::File(path) => f.write_str(path),
-            Self::Root => f.write_str("root, or sudo without a password"),
-        }
+            Self::File(_) => return None,
+            Self::Root => "needs root, or sudo without a password".to_owned(),
+        })
     }
 }
 

@@ -147,8 +147,8 @@ pub(crate) fn list() {
     for suite in SUITES {
         let when = if suite.when == When::OnRequest { ", on request" } else { "" };
         println!("{:<12} {}{when}", suite.name, suite.what);
-        for need in suite.needs {
-            println!("{:<12}   needs {need}", "");
+        for line in suite.needs.iter().filter_map(Need::describe) {
+            println!("{:<12}   {line}", "");
         }
     }
 }

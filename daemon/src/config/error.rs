@@ -72,6 +72,7 @@ impl ConfigError {
             "duplicate key" => Problem::twice(written),
             message => Problem::explain(key_of(written), message),
         };
+        let problem = problem.in_list(list_of(content, line));
         Self::Invalid { path: path.into(), line, problem }
     }
 
@@ -128,6 +129,17 @@ impl Problem {
     }
 }
 
+impl Problem {
+    /// With the element of a list that an unknown key is in: what follows a `[[…]]` belongs to it, whatever was meant.
+    fn in_list(self, list: Option<String>) -> Self {
+        let Some(list) = list.filter(|_| self.text.starts_with("unknown key `")) else {
+            return self;
+        };
+        let key = self.text.split('`').nth(1).map(|key| format!("`{key}`")).unwrap_or_default();
+        Self { text: self.text.replacen(&key, &format!("{key} in {list}"), 1), ..self }
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)?;
@@ -175,6 +187,16 @@ fn names_a_secret(key: &str) -> bool {
     ["secret", "password", "passphrase", "private_key", "client_credential", "pfx"]
         .iter()
         .any(|word| key.contains(word))
+}
+
+/// The element of a list that a line, counted from 1, is in: as `[[rules]] number 1`.
+fn list_of(content: &str, line: usize) -> Option<String> {
+    let heading = |line: &&str| line.starts_with('[') && line.ends_with(']');
+    let lines = content.lines().take(line).map(|line| line.split('#').next().unwrap_or_default());
+    let headings: Vec<_> = lines.map(str::trim).filter(heading).collect();
+    let last = headings.last().filter(|it| it.starts_with("[["))?;
+    let number = headings.iter().filter(|it| *it == last).count();
+    Some(format!("{last} number {number}"))
 }
 
 fn line_of(content: &str, offset: usize) -> usize {

@@ -100,6 +100,10 @@ fn a_whole_configuration_is_read() {
 fn a_mistake_is_named_with_its_line_and_the_way_out() {
     for (content, expected) in [
         ("[vualt]\nkey = \"auto\"", "/c.toml:1: unknown key `vualt`"),
+        (
+            "[[rules]]\n[[rules]]\nlock_after_idle = 9",
+            "/c.toml:3: unknown key `lock_after_idle` in [[rules]] number 2, expected",
+        ),
         ("\n[vault]\nkye = \"auto\"", "/c.toml:3: unknown key `kye`"),
         ("[vault]\nkey = \"keyrng\"", "/c.toml:2: `key`: must be one of `auto`, "),
         ("[apps.a]\nscopes = []", "/c.toml:1: `client_id` is missing"),

@@ -49,8 +49,9 @@ impl Roots {
         Ok(certificates.iter().filter_map(|der| Certificate::from_der(der).ok()).collect())
     }
 
-    /// How many certificates are in each place that the environment names, and in the system's bundle.
-    pub(super) fn count(&self) -> Vec<(PathBuf, io::Result<usize>)> {
+    /// How many certificates are in each place that the environment names, by the variable, and in the system's bundle, unless
+    /// that is one of those.
+    pub(super) fn count(&self) -> Vec<(String, io::Result<usize>)> {
         let count = |path: &Path| match CertificateDer::pem_file_iter(path) {
             Ok(certificates) => Ok(certificates.filter(Result::is_ok).count()),
             Err(pem::Error::Io(error)) => Err(error),
@@ -63,9 +64,15 @@ impl Roots {
         };
         let bundle = SYSTEM_BUNDLES.iter().map(Path::new).find(|path| path.exists());
         let bundle = bundle.or_else(|| SYSTEM_BUNDLES.first().map(Path::new));
-        let named = bundle.into_iter().chain(self.file.as_deref());
-        let counted = named.map(|path| (path.to_owned(), count(path)));
-        counted.chain(self.folders.iter().map(|it| (it.clone(), count_all(it)))).collect()
+        let is_named = |bundle: &&Path| self.file.as_deref().is_some_and(|it| is_same(it, bundle));
+        let bundle =
+            bundle.filter(|it| !is_named(it)).map(|it| (it.display().to_string(), count(it)));
+        let file =
+            self.file.iter().map(|it| (format!("{} of SSL_CERT_FILE", it.display()), count(it)));
+        let folders = self.folders.iter();
+        let folders =
+            folders.map(|it| (format!("{} of SSL_CERT_DIR", it.display()), count_all(it)));
+        bundle.into_iter().chain(file).chain(folders).collect()
     }
 
     fn files(&self) -> io::Result<Vec<PathBuf>> {
@@ -84,6 +91,12 @@ impl Roots {
         }
         Ok(files)
     }
+}
+
+/// By whatever names.
+fn is_same(one: &Path, other: &Path) -> bool {
+    one == other
+        || matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
 fn read(path: &Path) -> io::Result<Vec<CertificateDer<'static>>> {

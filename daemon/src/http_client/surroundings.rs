@@ -42,7 +42,7 @@ pub struct TriedProxy {
 /// A place that may have certificates.
 #[derive(Debug)]
 pub struct RootsFound {
-    /// A file, a folder, or the system's own store.
+    /// A file or a folder, and the variable that names it.
     pub place: String,
     /// How many there are.
     pub outcome: io::Result<usize>,
@@ -81,10 +81,9 @@ impl Surroundings {
         let roots = self.roots.clone();
         let counting = tokio::task::spawn_blocking(move || roots.count());
         match timeout(PATIENCE, counting).await {
-            Ok(Ok(counted)) => counted
-                .into_iter()
-                .map(|(path, outcome)| RootsFound { place: path.display().to_string(), outcome })
-                .collect(),
+            Ok(Ok(counted)) => {
+                counted.into_iter().map(|(place, outcome)| RootsFound { place, outcome }).collect()
+            }
             _ => {
                 let outcome = Err(io::ErrorKind::TimedOut.into());
                 vec![RootsFound { place: "the certificates' file system".to_owned(), outcome }]
@@ -173,8 +172,17 @@ mod tests {
         ] {
             let named = surroundings(&[(variable, path.to_str().unwrap())]);
             let found = named.count_roots().await.pop().unwrap();
-            assert_eq!(found.place, path.display().to_string());
+            assert_eq!(found.place, format!("{} of {variable}", path.display()));
             assert_eq!(found.outcome.ok(), expected, "{variable} {}", path.display());
         }
+    }
+
+    #[tokio::test]
+    async fn what_the_environment_names_as_well_is_counted_once() {
+        let alone = surroundings(&[]).count_roots().await;
+        let [bundle] = &alone[..] else { panic!("{alone:?}") };
+        let named = surroundings(&[("SSL_CERT_FILE", &bundle.place)]).count_roots().await;
+        let places: Vec<_> = named.iter().map(|found| found.place.as_str()).collect();
+        assert_eq!(places, [format!("{} of SSL_CERT_FILE", bundle.place)]);
     }
 }

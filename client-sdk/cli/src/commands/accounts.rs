@@ -2,8 +2,8 @@
 
 use serde_json::json;
 use valetkey_client::blocking::Client;
-use valetkey_client::v1::Account;
 
+use crate::accounts::of_all_apps;
 use crate::args::AccountsArgs;
 use crate::console::Console;
 use crate::failure::Failure;
@@ -37,21 +37,4 @@ pub(super) fn run(
         ]);
     }
     console.print(&table.render(console))
-}
-
-/// Applications share sign-ins, so the same account may come several times.
-fn of_all_apps(client: &Client) -> Result<Vec<Account>, Failure> {
-    let mut accounts: Vec<Account> = Vec::new();
-    for app in client.apps()? {
-        for account in client.handle(app).accounts(None)? {
-            let is_same = |known: &Account| {
-                (&known.home_account_id, &known.environment, &known.realm)
-                    == (&account.home_account_id, &account.environment, &account.realm)
-            };
-            if !accounts.iter().any(is_same) {
-                accounts.push(account);
-            }
-        }
-    }
-    Ok(accounts)
 }

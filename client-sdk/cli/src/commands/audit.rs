@@ -4,10 +4,11 @@ use serde_json::json;
 use valetkey_client::blocking::Client;
 use valetkey_client::v1::{AuditRecord, AuditedProgram};
 
+use crate::accounts::Names;
 use crate::args::AuditArgs;
 use crate::console::Console;
 use crate::failure::Failure;
-use crate::table::Column::{Path, Text, Time};
+use crate::table::Column::{Path, Text, Time, Whole};
 use crate::table::Table;
 use crate::time::timestamp;
 
@@ -28,16 +29,19 @@ pub(super) fn run(
         Time("WHEN"),
         Text("WHAT"),
         Text("APP"),
-        Text("ACCOUNT"),
+        Whole("ACCOUNT"),
         Text("FOR"),
         Path("PROGRAM"),
     ]);
+    let names = Names::of(client);
     for record in &records {
         table.add([
             &timestamp(record.at),
             record.act.describe(),
             record.app.as_deref().or(record.client_id.as_deref()).unwrap_or_default(),
-            record.username.as_deref().or(record.home_account_id.as_deref()).unwrap_or_default(),
+            record.username.as_deref().unwrap_or_else(|| {
+                names.account(record.home_account_id.as_deref().unwrap_or_default())
+            }),
             &purpose(record),
             &record.program.as_ref().map(describe).unwrap_or_default(),
         ]);

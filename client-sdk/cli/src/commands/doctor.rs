@@ -10,6 +10,7 @@ use valetkey_client::{Endpoint, Error, inspect_files};
 
 use crate::console::Console;
 use crate::failure::{FAILED, Failure};
+use crate::protection::lines_of;
 use crate::text::{clean, wrap};
 
 pub(super) fn run(console: &Console) -> Result<(), Failure> {
@@ -98,7 +99,11 @@ fn describe(findings: &[Finding], console: &Console) -> String {
     let columns = console.width.unwrap_or(COLUMNS).saturating_sub(MARGIN);
     let mut text = String::new();
     for Finding { about, verdict, what, hint } in findings {
-        let mut lines = wrap(&clean(what), columns);
+        let wrapped = |line: &String| wrap(&clean(line), columns);
+        let mut lines: Vec<_> = match about {
+            About::Key => lines_of(what).iter().flat_map(wrapped).collect(),
+            _ => wrapped(what),
+        };
         lines.extend(wrap(&clean(hint.as_deref().unwrap_or_default()), columns));
         let mut head = format!("{}  {:<8}", mark(*verdict, console), name(*about));
         for line in lines {

@@ -3,14 +3,16 @@
 use std::io::{self, IsTerminal};
 
 use serde_json::json;
+use valetkey_client::Error;
 use valetkey_client::blocking::Client;
 use valetkey_client::v1::{AutoLock, KeyStatus, RotateKeysRequest, Status};
 
-use super::lock::{choose_passphrase, read_passphrase};
+use super::lock::{choose_passphrase, long_enough, read_passphrase};
 use crate::args::{KeyCommand, KeyRotateArgs};
 use crate::console::Console;
-use crate::failure::{FAILED, Failure};
+use crate::failure::{FAILED, Failure, is_about};
 use crate::next_step::particular_hint;
+use crate::protection::lines_of;
 use crate::text::{clean, wrap};
 use crate::time::timestamp;
 
@@ -49,13 +51,19 @@ fn show(client: &Client, console: &Console) -> Result<(), Failure> {
 }
 
 fn describe(key: &KeyStatus, auto: &AutoLock, locked: bool) -> Vec<(&'static str, String)> {
-    let mut lines = vec![("key", format!("{}: {}", key.provider, key.protection))];
+    let protection = lines_of(&format!("{}: {}", key.provider, key.protection));
+    let mut lines: Vec<_> =
+        ["key"].into_iter().chain(std::iter::repeat("")).zip(protection).collect();
     let made = |at: Option<i64>| at.map_or_else(|| UNKNOWN.to_owned(), timestamp);
     if !locked {
         lines.push(("made", made(key.made_at)));
         let records = key.records.map(|records| format!("{records}; ")).unwrap_or_default();
         let sealing = if key.sealing_anew { "; being sealed anew" } else { "" };
-        let oldest = made(key.data_made_at);
+        let oldest = match key.data_made_at {
+            // Data keys are made with the first record of each user.
+            None if key.records == Some(0) => "none yet".to_owned(),
+            at => made(at),
+        };
         lines.push(("records", format!("{records}oldest data key: {oldest}{sealing}")));
     }
     lines.push(("locks", describe_auto_lock(auto)));
@@ -84,13 +92,13 @@ fn rotate(client: &Client, arguments: &KeyRotateArgs, console: &Console) -> Resu
     let wrapping = !arguments.data || provider.is_some() || arguments.new_passphrase;
     let (mut passphrase, mut new_passphrase) = (None, None);
     if wrapping && key.provider == "passphrase" {
-        passphrase = Some(read_passphrase()?);
+        passphrase = Some(read_passphrase("Current passphrase: ")?);
     }
     let becomes = provider.as_deref().unwrap_or(&key.provider);
     if becomes == "passphrase" && (key.provider != "passphrase" || arguments.new_passphrase) {
         new_passphrase = Some(match io::stdin().is_terminal() {
             true => choose_passphrase("Choose a new passphrase: ")?,
-            false => read_passphrase()?,
+            false => long_enough(read_passphrase("")?)?,
         });
     }
     if becomes != "passphrase" && arguments.new_passphrase {
@@ -100,17 +108,25 @@ fn rotate(client: &Client, arguments: &KeyRotateArgs, console: &Console) -> Resu
     let request = RotateKeysRequest {
         wrapping,
         data: arguments.data,
-        provider,
+        provider: provider.clone(),
         weaker: arguments.weaker,
         passphrase,
         new_passphrase,
     };
-    client.rotate_keys(&request).map_err(|error| {
-        let hint = particular_hint(&error).map(str::to_owned);
-        let failure = Failure::from(error);
-        hint.into_iter().fold(failure, Failure::advise)
-    })?;
+    client.rotate_keys(&request).map_err(|error| explain(error, &key.provider, becomes))?;
     confirm(client, arguments, wrapping, console)
+}
+
+fn explain(error: Error, current: &str, becomes: &str) -> Failure {
+    let hint = particular_hint(&error).map(str::to_owned);
+    let is_weaker = is_about(&error, "weaker");
+    let failure = hint.into_iter().fold(Failure::from(error), Failure::advise);
+    match is_weaker {
+        true => failure
+            .reword(format!("{becomes} protects less than {current}"))
+            .advise("add `--weaker` if you accept that".to_owned()),
+        false => failure,
+    }
 }
 
 fn confirm(

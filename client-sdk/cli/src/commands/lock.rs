@@ -28,7 +28,7 @@ pub(super) fn unlock(client: &Client, console: &Console) -> Result<(), Failure> 
         Some(status) if status.key.to_be_chosen => {
             choose_passphrase("Choose a passphrase for the new store: ")?
         }
-        _ => read_passphrase()?,
+        _ => read_passphrase("Passphrase: ")?,
     };
     hand_in(client, &UnlockRequest { passphrase }, console)?;
     confirm(console, false)
@@ -80,27 +80,47 @@ pub(super) fn choose_passphrase(prompt: &str) -> Result<String, Failure> {
         Ok((rpassword::prompt_password("Once more: ")? == chosen).then_some(chosen))
     };
     let chosen = type_twice().map_err(unread)?;
-    chosen.ok_or_else(|| {
+    let chosen = chosen.ok_or_else(|| {
         let text = "the two are not the same; the store is as it was".to_owned();
         Failure::own("no_passphrase", FAILED, text, "run the command again")
-    })
+    })?;
+    long_enough(chosen)
+}
+
+/// A new passphrase. An old one is taken as it is.
+pub(super) fn long_enough(passphrase: String) -> Result<String, Failure> {
+    if passphrase.chars().count() >= LEAST_CHARACTERS {
+        return Ok(passphrase);
+    }
+    let text = format!(
+        "the passphrase has fewer than {LEAST_CHARACTERS} characters; the store is as it was"
+    );
+    Err(Failure::own(
+        "short_passphrase",
+        FAILED,
+        text,
+        "choose a longer one: several words are easy to type",
+    ))
 }
 
 /// Typed unseen, or the first line of what comes through a pipe. Never an argument: other users see those.
-pub(super) fn read_passphrase() -> Result<String, Failure> {
-    type_or_read().map_err(unread)
+pub(super) fn read_passphrase(prompt: &str) -> Result<String, Failure> {
+    type_or_read(prompt).map_err(unread)
 }
 
 fn unread(error: io::Error) -> Failure {
     Failure::own("no_passphrase", FAILED, format!("read the passphrase: {error}"), "")
 }
 
-fn type_or_read() -> io::Result<String> {
+fn type_or_read(prompt: &str) -> io::Result<String> {
     if io::stdin().is_terminal() {
-        return rpassword::prompt_password("Passphrase: ");
+        return rpassword::prompt_password(prompt);
     }
     let mut line = String::new();
     io::stdin().read_line(&mut line)?;
     let passphrase = line.strip_suffix('\n').unwrap_or(&line);
     Ok(passphrase.strip_suffix('\r').unwrap_or(passphrase).to_owned())
 }
+
+/// Fewer are tried through in no time by whoever has the store's file.
+const LEAST_CHARACTERS: usize = 8;

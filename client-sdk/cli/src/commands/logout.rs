@@ -47,7 +47,7 @@ fn choose(app: &App, arguments: &LogoutArgs) -> Result<Vec<Account>, Failure> {
     }
     match accounts.len() {
         0 | 1 => Ok(accounts),
-        _ => Err(Failure::ambiguous(accounts)),
+        _ => Err(Failure::ambiguous(accounts).advise(CHOOSE.to_owned())),
     }
 }
 
@@ -57,3 +57,5 @@ fn unknown(word: &str, accounts: &[Account], arguments: &LogoutArgs) -> Failure 
     Failure::own("unknown_account", FAILED, what, &next)
         .suggest(word, accounts.iter().map(|account| account.username.as_str()))
 }
+
+const CHOOSE: &str = "name one with `--account`, or sign all of them out with `--all`";

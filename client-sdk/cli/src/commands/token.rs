@@ -6,7 +6,7 @@ use valetkey_client::v1::{ClientKind, ErrorCode, Grant, TokenRequest};
 
 use crate::args::TokenArgs;
 use crate::console::Console;
-use crate::failure::Failure;
+use crate::failure::{Failure, is_about};
 use crate::question::while_asking;
 use crate::text::quote;
 use crate::time::span;
@@ -32,9 +32,10 @@ pub(super) fn run(
         return console.print_json(&token);
     }
     if let Some(wanted) = arguments.min_validity.filter(|it| token.expires_in < i64::from(*it)) {
-        let (lives, wanted) = (span(token.expires_in), span(wanted.into()));
+        // A second or two have gone by since it was issued.
+        let (lives, wanted) = (span((token.expires_in + 59) / 60 * 60), span(wanted.into()));
         console.tell(&format!(
-            "valetkey: this token is new, and good for {lives}, not for {wanted}: how long is the provider's choice\n"
+            "valetkey: the provider issues tokens for {lives}; {wanted} cannot be had\n"
         ));
     }
     console.print(&format!("{}\n", token.access_token))
@@ -65,12 +66,6 @@ fn explain(app: &App, arguments: &TokenArgs, error: Error) -> Failure {
     let lacks_scopes = arguments.scope.scopes().is_empty() && is_about(&error, "scopes");
     let failure = Failure::from(error);
     if lacks_scopes { failure.advise(name_scopes(arguments)) } else { failure }
-}
-
-/// The daemon begins with the member that it does not like.
-fn is_about(error: &Error, member: &str) -> bool {
-    let said = error.body().filter(|_| error.is(ErrorCode::BadRequest));
-    said.and_then(|body| body.error_description.split_once(':')).is_some_and(|it| it.0 == member)
 }
 
 fn name_scopes(arguments: &TokenArgs) -> String {

@@ -146,13 +146,20 @@ fn what_the_daemon_knows_of_a_refusal_is_told_in_its_words() {
     for (words, http, code, hint, next) in [
         ("key rotate", 403, "access_denied", "Type it again.", "Type it again."),
         ("key rotate", 400, "bad_request", "Name another one.", "Name another one."),
+        (
+            "key rotate",
+            403,
+            "access_denied",
+            ErrorCode::AccessDenied.row().action,
+            "if it was not you who said no, it was `[policy]` in the daemon's configuration",
+        ),
         ("unlock", 423, "store_locked", "Type it again.", "Type it again."),
         (
             "status",
             423,
             "store_locked",
             ErrorCode::StoreLocked.row().action,
-            "run `valetkey unlock`, or unlock the keyring; then try again",
+            "run `valetkey unlock`; then try again",
         ),
     ] {
         let daemon = daemon(move |request| match request.method.as_str() {
@@ -169,10 +176,7 @@ fn what_the_daemon_knows_of_a_refusal_is_told_in_its_words() {
 fn a_token_that_lives_shorter_than_was_asked_for_is_given_with_a_word_about_it() {
     for (wanted, words) in [
         ("3000", ""),
-        (
-            "999999",
-            "valetkey: this token is new, and good for 59 min 59 s, not for 11 d 13 h: how long is the provider's choice\n",
-        ),
+        ("999999", "valetkey: the provider issues tokens for 1 h; 11 d 13 h cannot be had\n"),
     ] {
         let daemon = daemon(|_| (200, token()));
         let words_of_command = ["token", "graph", "--min-validity", wanted];

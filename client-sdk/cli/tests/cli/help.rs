@@ -26,3 +26,21 @@ fn every_shell_has_its_completions() {
         }
     }
 }
+
+#[test]
+fn another_word_is_not_suggested() {
+    let (endpoint, _folder) = new_endpoint();
+    for (word, suggested) in [("bogus", ""), ("lgoin", "'login'"), ("acounts", "'accounts'")] {
+        let told = run(&mut valetkey(&endpoint, &[word]), "").stderr;
+        assert_eq!(told.contains("a similar subcommand exists"), !suggested.is_empty(), "{told}");
+        assert!(told.contains(suggested), "{told}");
+    }
+}
+
+#[test]
+fn json_has_a_short_name_which_the_help_leaves_out() {
+    let (endpoint, _folder) = new_endpoint();
+    let told = run(&mut valetkey(&endpoint, &["path", "--json"]), "").stdout;
+    assert!(told.starts_with('{'), "{told}");
+    assert!(!include_str!("help.txt").contains("--json"));
+}

@@ -61,17 +61,17 @@ fn a_rotation_asks_for_the_passphrases_that_it_needs() {
         (
             "file",
             &["--provider", "passphrase"],
-            "first\n",
+            "first of all\n",
             json!({
-                "wrapping": true, "data": false, "provider": "passphrase", "new_passphrase": "first",
+                "wrapping": true, "data": false, "provider": "passphrase", "new_passphrase": "first of all",
             }),
         ),
         ("passphrase", &[], "old\n", json!({"wrapping": true, "data": false, "passphrase": "old"})),
         (
             "passphrase",
             &["--new-passphrase", "--data"],
-            "old\nnew\n",
-            json!({"wrapping": true, "data": true, "passphrase": "old", "new_passphrase": "new"}),
+            "old\nnew and longer\n",
+            json!({"wrapping": true, "data": true, "passphrase": "old", "new_passphrase": "new and longer"}),
         ),
         (
             "passphrase",
@@ -115,4 +115,25 @@ fn a_short_pause_is_sat_out_and_a_long_one_told() {
     let told = "valetkey: not so soon (too_many_requests)\ntry again in 31 s\n";
     assert_eq!(refused, outcome("", told, 1));
     assert_eq!(daemon.requests().len(), 1);
+}
+
+#[test]
+fn a_new_passphrase_of_a_few_letters_is_not_taken() {
+    let daemon = daemon(|_| (200, status_of("file")));
+    let words = ["key", "rotate", "--provider", "passphrase"];
+    let told = "valetkey: the passphrase has fewer than 8 characters; the store is as it was\n\
+                choose a longer one: several words are easy to type\n";
+    assert_eq!(run(&mut valetkey(&daemon.endpoint, &words), "abc\n"), outcome("", told, 1));
+    assert!(daemon.requests().iter().all(|request| request.method == "GET"));
+}
+
+#[test]
+fn what_protects_less_is_told_in_the_commands_own_words() {
+    let daemon = daemon(|request| match request.method.as_str() {
+        "GET" => (200, status_of("passphrase")),
+        _ => (400, crate::error("bad_request", "weaker: it must be asked for", "say `weaker`")),
+    });
+    let words = ["key", "rotate", "--provider", "file"];
+    let told = "valetkey: file protects less than passphrase\nadd `--weaker` if you accept that\n";
+    assert_eq!(run(&mut valetkey(&daemon.endpoint, &words), "open sesame\n"), outcome("", told, 1));
 }

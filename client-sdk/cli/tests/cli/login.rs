@@ -60,7 +60,7 @@ fn started(daemon: &Daemon) -> Vec<Value> {
 }
 
 const CODE: &str = "\
-This signs you in to the application `graph` (client id c-1).
+This signs you in to `graph` (client id c-1).
 To sign in, open  https://microsoft.com/devicelogin
 and type the code  ABCD-EFGH
 It is good for 15 min.

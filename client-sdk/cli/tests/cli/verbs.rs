@@ -372,7 +372,7 @@ fn events_are_lines() {
         data.len()
     );
     let daemon = Daemon::start(move |_| Reply::raw(&bytes));
-    let text = "2023-11-14T22:43:20Z  sign in needed  client=c-1  scope=User.Read Mail.Read\n";
+    let text = "2023-11-14T22:43:20Z  sign in needed  app=c-1  scope=User.Read Mail.Read\n";
     let outcome = run(&mut valetkey(&daemon.endpoint, &["events"]), "");
     assert_eq!(outcome.stdout, text);
     let as_json = run(&mut valetkey(&daemon.endpoint, &["events", "--output", "json"]), "");

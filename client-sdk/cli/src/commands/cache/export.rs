@@ -58,7 +58,7 @@ fn passphrase(client: &Client) -> Result<Option<String>, Failure> {
     if client.status()?.key.provider != "passphrase" {
         return Ok(None);
     }
-    read_passphrase().map(Some)
+    read_passphrase("Passphrase: ").map(Some)
 }
 
 fn take_place(path: &Path) -> Result<NewFile, Failure> {

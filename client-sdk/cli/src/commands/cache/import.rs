@@ -36,12 +36,13 @@ fn choose(arguments: &CacheImportArgs, console: &Console) -> Result<Vec<Source>,
     if !arguments.keyring.is_empty() {
         return Ok(vec![Source::Keyring(arguments.keyring.clone())]);
     }
-    let (mut found, refusal) = find(&Places::of_this_user());
+    let places = Places::of_this_user();
+    let (mut found, refusal) = find(&places);
     if let Some(product) = arguments.from {
         found.retain(|it| it.product == product.into());
     }
     if found.is_empty() {
-        return Err(nothing_found(refusal));
+        return Err(nothing_found(&places, refusal.as_ref()));
     }
     match arguments.from {
         Some(_) => Ok(found.into_iter().map(|it| it.source).collect()),
@@ -49,11 +50,15 @@ fn choose(arguments: &CacheImportArgs, console: &Console) -> Result<Vec<Source>,
     }
 }
 
-fn nothing_found(refusal: Option<SourceError>) -> Failure {
-    let mut what = "no cache of another library was found in the places that are known".to_owned();
-    if let Some(refusal) = refusal {
-        what += &format!("; {refusal}");
-    }
+fn nothing_found(places: &Places, refusal: Option<&SourceError>) -> Failure {
+    let folders = places.azure_config.iter().chain(&places.identity_services);
+    let mut looked: Vec<_> = folders.map(|folder| folder.display().to_string()).collect();
+    // Why it could not is D-Bus's matter, and seldom this person's.
+    looked.push(match refusal {
+        Some(_) => "the keyring, which does not answer".to_owned(),
+        None => "the keyring".to_owned(),
+    });
+    let what = format!("no cache of another library was found in {}", looked.join(", "));
     let next = "name its file, or its keyring item by `--keyring NAME=VALUE`";
     Failure::own("no_cache_found", FAILED, what, next)
 }
@@ -110,7 +115,9 @@ fn report(imported: &[(&Source, CacheImport)], console: &Console) -> Result<(), 
             clean(&source.to_string())
         ))?;
         for skipped in &it.skipped {
-            let line = format!("  {} of {}: {}", skipped.count, skipped.section, skipped.reason);
+            let what = singular(&skipped.section);
+            let entries = of(skipped.count, what);
+            let line = format!("  left out {entries}: {}", skipped.reason);
             console.print(&(clean(&line) + "\n"))?;
         }
     }
@@ -120,9 +127,23 @@ fn report(imported: &[(&Source, CacheImport)], console: &Console) -> Result<(), 
     Ok(())
 }
 
+fn of(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+/// What a section of MSAL's schema has.
+fn singular(section: &str) -> &str {
+    match section {
+        "AccessToken" => "access token",
+        "RefreshToken" => "refresh token",
+        "IdToken" => "ID token",
+        "Account" => "account",
+        "AppMetadata" => "note about an application",
+        other => other,
+    }
+}
+
 fn count(taken: &CacheCounts) -> String {
-    let of =
-        |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     format!(
         "{}, {} and {}",
         of(taken.accounts, "account"),

@@ -93,9 +93,18 @@ fn read_answer(prompt: &Prompt, console: &Console) -> Result<Reading, Failure> {
         }
         match understand(&line, prompt.lasting) {
             Some(reading) => return Ok(reading),
-            None => console.tell("That is none of the choices.\n"),
+            None if is_question(&line) => console.tell(match prompt.lasting {
+                true => MEANING,
+                false => MEANING_FOR_A_PROCESS,
+            }),
+            None => console.tell("That is none of the choices; `?` explains them.\n"),
         }
     }
+}
+
+/// Who types nothing does not know what to type.
+fn is_question(line: &str) -> bool {
+    matches!(line.trim().to_ascii_lowercase().as_str(), "" | "?" | "help")
 }
 
 /// Nothing but what was offered.
@@ -133,6 +142,19 @@ fn pass_on(
     }
     Ok(())
 }
+
+const MEANING: &str = "\
+  once     yes, to what it asks for this time; it may ask again
+  lock     yes, until the store is locked or the daemon ends
+  hours    yes, for 8 hours, or for as many as you say: `hours 2`
+  always   yes, until you take it back with `valetkey grants revoke`
+  no       no; you are not asked about it again for five minutes
+  skip     no answer: the program goes on waiting, and is answered elsewhere or given up\n";
+const MEANING_FOR_A_PROCESS: &str = "\
+  once     yes, to what it asks for this time; it may ask again
+  lock     yes, until it ends, the store is locked or the daemon ends
+  no       no; you are not asked about it again for five minutes
+  skip     no answer: the program goes on waiting, and is answered elsewhere or given up\n";
 
 const CHOICES: &str =
     "[o]nce, until [l]ock, for 8 [h]ours (h 2 for two), [a]lways, [n]o, or [s]kip: ";
