@@ -115,7 +115,7 @@ struct Shared {
 async fn accept(listener: &Listener, shared: &Arc<Mutex<Shared>>) {
     let mut connections = tokio::task::JoinSet::new();
     for number in 1.. {
-        let (stream, _) = listener.accept().await.unwrap();
+        let stream = listener.accept().await.unwrap().into_stream();
         connections.spawn(serve(stream, number, Arc::clone(shared)));
     }
 }
