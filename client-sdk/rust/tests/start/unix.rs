@@ -182,7 +182,7 @@ fn serve() {
         while let Ok(accepted) =
             tokio::time::timeout(Duration::from_secs(60), listener.accept()).await
         {
-            tokio::spawn(answer(accepted.unwrap().0));
+            tokio::spawn(answer(accepted.unwrap().into_stream()));
         }
     });
 }
