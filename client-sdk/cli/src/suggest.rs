@@ -33,7 +33,7 @@ mod tests {
 
     #[test]
     fn a_name_is_suggested_when_it_comes_near() {
-        let names = ["mail", "calendar", "ada@contoso.com", ""];
+        let names = ["mail", "calendar", "logout", "ada@contoso.com", ""];
         for (word, expected) in [
             ("mial", "did you mean `mail`? "),
             ("MAIL", "did you mean `mail`? "),
@@ -41,7 +41,7 @@ mod tests {
             ("ada", "did you mean `ada@contoso.com`? "),
             ("adda@contso.com", "did you mean `ada@contoso.com`? "),
             ("post", ""),
-            ("clear", ""),
+            ("bogus", ""),
             ("bob@contoso.com", ""),
             ("ada@fabrikam.org", ""),
             ("calendar@contoso.com", ""),
