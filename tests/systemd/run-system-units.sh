@@ -150,7 +150,7 @@ check_credential() {
     check "a stop is clean" is "$(property valetkeyd.service Result)" success
     rm -rf /var/lib/valetkey/*
     systemctl daemon-reload
-    check "the next request starts it again, of a user whom the configuration lets in" ask nobody /v1/status
+    check "the next request starts it again, of a user whom the configuration lets in" ask 65534 /v1/status
     ask valetkey /v1/status
     check "its key is the encrypted credential" is "$(member key.provider)" credential
     systemctl restart valetkeyd.service

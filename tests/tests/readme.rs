@@ -45,7 +45,8 @@ enum Proof {
 }
 
 /// Where commands are.
-const PAGES: &[&str] = &["README.md", "packaging/systemd/README.md", "crates/testkit/README.md"];
+const PAGES: &[&str] =
+    &["README.md", "packaging/systemd/README.md", "crates/testkit/README.md", "SECURITY.md"];
 
 /// Each command of the pages, in their order.
 const COMMANDS: &[(&str, Proof)] = &[
@@ -347,7 +348,7 @@ fn check_machine(command: &str) {
         _ if command.contains("valetkeyd.* ") => "$packaged\"/valetkeyd.{socket,service}",
         _ if command.contains("config.toml") => "/etc/valetkey/config.toml",
         _ if command.starts_with("systemd-creds") => "--name=valetkey-key /run/valetkey-key",
-        _ if command.starts_with("sudo") => "ask nobody /v1/status",
+        _ if command.starts_with("sudo") => "ask 65534 /v1/status",
         _ if command.contains("printf") => {
             r"'[Service]\nLoadCredentialEncrypted=valetkey-key:/etc/valetkey/valetkey-key.cred\n'"
         }
