@@ -64,7 +64,7 @@ This signs you in to `graph` (client id c-1).
 To sign in, open  https://microsoft.com/devicelogin
 and type the code  ABCD-EFGH
 It is good for 15 min.
-Compare it with the code that the page shows, and type none that you were sent.
+Compare it with the code that the page shows, and never type a code that somebody else sent you.
 ";
 
 #[test]

@@ -90,7 +90,7 @@ fn draw(address: &str, words: &str, console: &Console) -> String {
 
 /// RFC 8628 section 5.4: a code that somebody else sent signs that somebody in.
 const BEWARE: &str = "\
-Compare it with the code that the page shows, and type none that you were sent.\n";
+Compare it with the code that the page shows, and never type a code that somebody else sent you.\n";
 
 const ROWS_OF_WAITING: usize = 1;
 
