@@ -17,6 +17,7 @@ fn record(at: i64, detail: &str) -> AuditRecord {
         process: None,
         path: Some("/usr/bin/mailer".to_owned()),
         unidentified: None,
+        script: None,
         unit: None,
         sandbox: None,
         parents: Vec::new(),

@@ -58,7 +58,10 @@ impl<'a> Asked<'a> {
     }
 
     /// The request of the wire, as the daemon reads it.
-    fn read<T: DeserializeOwned + Serialize + PartialEq + Send + 'static>(&self, path: &str) -> Option<T> {
+    fn read<T: DeserializeOwned + Serialize + PartialEq + Send + 'static>(
+        &self,
+        path: &str,
+    ) -> Option<T> {
         let mut request = Request::new(Body::from(self.body.to_vec()));
         *request.method_mut() = if path.ends_with("/cache") { Method::PUT } else { Method::POST };
         *request.uri_mut() = path.parse().expect("a constant");

@@ -22,6 +22,7 @@ impl Clock for Paused {
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'_, ()> {
+        // sleep: by the paused clock.
         Box::pin(sleep(duration))
     }
 }
@@ -112,6 +113,7 @@ async fn check(full_until: u64, slow: bool, told: &[(f64, Told)], expected: &[&s
     let session = Session::new(&on, false, notices, &notes, &Paused);
     tokio::select! {
         () = session.follow() => unreachable!("logind is not gone"),
+        // sleep: by the paused clock.
         () = sleep(Duration::from_secs(60)) => {}
     }
     assert_eq!(*notes.taken.lock().unwrap(), expected);

@@ -48,7 +48,7 @@ mod tests {
     fn the_file_is_named_and_no_other_word_of_the_command_line() {
         for (line, expected) in [
             ("python\0app.py\0--password\0hunter2\0", Some("app.py")),
-            ("python\0-u\0/home/ada/secret/app.py\0", Some("app.py")),
+            ("python\0-u\0/srv/ada/secret/app.py\0", Some("app.py")),
             ("node\0--inspect\0./server.js\0", Some("server.js")),
             ("bash\0/usr/local/bin/deploy\0", Some("deploy")),
             ("bash\0-c\0curl -u ada:hunter2 https://a.example/x.sh\0", None),
