@@ -132,7 +132,7 @@ pub async fn run(options: Options, lookup: Lookup<'_>) -> Result<(), RunError> {
         None => (Confined::default(), None),
     };
     let audit = Audit::start(state_dir.join("audit")).map_err(RunError::Audit)?;
-    let store = Arc::new(open_store(state_dir, &config.vault, lookup)?);
+    let store = Arc::new(open_store_when_free(state_dir, &config.vault, lookup).await?);
     let (shutdown, signal) = Shutdown::new();
     let api = Arc::new(assemble(
         Arc::clone(&configuration),
@@ -342,6 +342,24 @@ const KEY_PROVIDER: &str = "VALETKEY_KEY_PROVIDER";
 
 fn read_key_choice(lookup: Lookup<'_>) -> Result<Option<KeyChoice>, UnknownKeyChoice> {
     lookup(KEY_PROVIDER).map(|name| name.to_string_lossy().parse()).transpose()
+}
+
+/// A daemon that ends has given its socket away already, and keeps the store until providers have answered. Whoever started us
+/// waits for ten seconds.
+async fn open_store_when_free(
+    state_dir: PathBuf,
+    config: &VaultConfig,
+    lookup: Lookup<'_>,
+) -> Result<VaultStore, RunError> {
+    for _ in 0..160 {
+        match open_store(state_dir.clone(), config, lookup) {
+            Err(RunError::Vault(VaultError::InUse { .. })) => {
+                SystemClock.sleep(Duration::from_millis(50)).await;
+            }
+            opened => return opened,
+        }
+    }
+    open_store(state_dir, config, lookup)
 }
 
 fn open_store(

@@ -38,6 +38,7 @@ async fn where_all_is_well_it_says_so_and_the_provider_and_its_clock_were_asked(
         "socket",
         "autostart",
         "daemon",
+        "callers",
         "store",
         "configuration",
         "memory",

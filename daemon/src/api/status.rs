@@ -118,6 +118,7 @@ async fn tell_all(api: &Api, session: &Session) -> Status {
             files: api.process.confined.files,
             system_calls: api.process.confined.calls,
             keys_in_swap: valetkey_vault::keys_in_swap(),
+            callers_unseen: !api.process.confined.sees_callers(),
         },
         counts: counts.unwrap_or_default(),
         service: None,

@@ -103,6 +103,12 @@ impl Lookout {
         wire::read_sight(&answer)
     }
 
+    /// Whether it has answered the last question.
+    pub fn answers(&self) -> bool {
+        let asking = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
+        !asking.is_late && !asking.is_gone
+    }
+
     /// Resolves once somebody has asked and the process was gone.
     pub async fn gone(&self) {
         self.gone.notified().await;

@@ -20,13 +20,29 @@ pub use lookout::Lookout;
 #[derive(Clone)]
 pub enum Lookout {}
 
+#[cfg(not(target_os = "linux"))]
+impl Lookout {
+    fn answers(&self) -> bool {
+        match *self {}
+    }
+}
+
 /// What keeps the process from what it has no use for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default)]
 pub struct Confined {
     /// From changing files that are not its own, and from starting programs (Landlock).
     pub files: Held,
     /// From system calls that it never makes (seccomp).
     pub calls: bool,
+    /// Looks at callers for it, since it may not.
+    lookout: Option<Lookout>,
+}
+
+impl Confined {
+    /// Whether callers can be looked at, as far as the last one shows.
+    pub fn sees_callers(&self) -> bool {
+        self.lookout.as_ref().is_none_or(Lookout::answers)
+    }
 }
 
 /// Keeps secrets out of core dumps and away from debuggers of other programs, and lifts the soft limit of descriptors to
@@ -131,7 +147,7 @@ pub fn confine(lookout: &Lookout, confinement: Confinement<'_>) -> Confined {
             "this kernel has no Landlock: nothing but permissions keeps the daemon to its own files"
         );
     }
-    Confined { files, calls: calls.is_ok() }
+    Confined { files, calls: calls.is_ok(), lookout: Some(lookout.clone()) }
 }
 
 /// There is no lookout to call this with.

@@ -46,6 +46,8 @@ pub enum About {
     Confinement,
     /// Whether the daemon's keys may reach the swap.
     Memory,
+    /// Whether the daemon can look at the programs that call it.
+    Callers,
     /// What starts the daemon when it does not run.
     Autostart,
     /// The proxy that the daemon's environment names.

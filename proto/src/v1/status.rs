@@ -75,6 +75,10 @@ pub struct ProtectionStatus {
     pub system_calls: bool,
     /// How many of the keys in its memory may be written to the swap, since the limit on locked memory is too low.
     pub keys_in_swap: usize,
+    /// True while the process that looks at callers for the daemon does not answer. Where the policy looks at programs, it
+    /// refuses whom nobody has looked at.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub callers_unseen: bool,
 }
 
 /// How much of something holds.

@@ -3,7 +3,7 @@
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use valetkey_tests::{ALICE, Answer, BOB, Caller, Connection, SeveralUsers, patiently, request};
 
 use crate::support::{
@@ -183,6 +183,37 @@ async fn the_command_works_as_any_user_and_reads_files_as_that_user() {
     let (code, _, said) = run(ANN, &["lock", "--everybody"]).await;
     assert!(code == Some(4) && said.contains("administrators"), "{said}");
     drop(ann);
+}
+
+#[tokio::test]
+async fn folders_that_root_gave_to_the_service_are_as_they_should_be_to_doctor() {
+    let Some(machine) = SeveralUsers::start("[service]\nusers = \"all\"\n").await else { return };
+    let examine = async |uid| {
+        let doctor = machine.command_as(uid, &["doctor", "--output", "json"]).output();
+        let told: Value = serde_json::from_slice(&doctor.await.unwrap().stdout).unwrap();
+        let verdict = |about: &str| {
+            let findings = told["findings"].as_array().unwrap();
+            let found = findings.iter().find(|finding| finding["about"] == about);
+            found.map(|found| found["verdict"].as_str().unwrap().to_owned())
+        };
+        ["socket", "daemon", "store"].map(verdict)
+    };
+    let [good, bad] = ["good", "bad"].map(|verdict| Some(verdict.to_owned()));
+    let folder = |name: &str| machine.folder().join(name);
+    let open = |name: &str, mode| {
+        std::fs::set_permissions(folder(name), Permissions::from_mode(mode)).unwrap();
+    };
+    for uid in [ANN, ROOT] {
+        let all_good = [&good; 3].map(Clone::clone);
+        assert_eq!(examine(uid).await, all_good, "{uid}");
+        // Whoever else may write there could put another socket, or store, in the place of the service's.
+        open("run", 0o775);
+        assert_eq!(examine(uid).await[0], bad, "{uid}");
+        open("run", 0o755);
+        open("", 0o777);
+        assert_eq!(examine(uid).await, [&bad, &bad, &None].map(Clone::clone), "{uid}");
+        open("", 0o755);
+    }
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ mod autostart;
 
 use serde_json::json;
 use valetkey_client::blocking::Client;
-use valetkey_client::v1::{About, Finding, Verdict};
+use valetkey_client::v1::{About, Finding, ProtectionStatus, Verdict};
 use valetkey_client::{Endpoint, Error, inspect_files};
 
 use crate::console::Console;
@@ -45,13 +45,10 @@ fn examine() -> Vec<Finding> {
     }];
     findings.push(autostart::look());
     let was_running = Client::at(endpoint.clone()).status().is_ok();
-    match ask_daemon(was_running) {
-        Ok(told) => findings.extend(told),
-        Err(error) => {
-            let (what, next) = Failure::from(error).into_words();
-            findings.push(Finding::bad(About::Daemon, what, next));
-            findings.extend(inspect_files(&endpoint));
-        }
+    if let Err(error) = ask_daemon(was_running, &mut findings) {
+        let (what, next) = Failure::from(error).into_words();
+        findings.push(Finding::bad(About::Daemon, what, next));
+        findings.extend(inspect_files(&endpoint));
     }
     findings
 }
@@ -63,11 +60,13 @@ fn look_at_socket(error: &str) -> Finding {
 }
 
 /// Starts it, if need be.
-fn ask_daemon(was_running: bool) -> Result<Vec<Finding>, Error> {
+fn ask_daemon(was_running: bool, findings: &mut Vec<Finding>) -> Result<(), Error> {
     let client = Client::new()?;
-    let mut findings = vec![look_at_daemon(&client.status()?.version, was_running)];
+    let status = client.status()?;
+    findings.push(look_at_daemon(&status.version, was_running));
+    findings.push(look_at_callers(&status.protection));
     findings.extend(client.diagnose()?.findings);
-    Ok(findings)
+    Ok(())
 }
 
 fn look_at_daemon(version: &str, was_running: bool) -> Finding {
@@ -93,6 +92,14 @@ fn is_newer(one: &str, other: &str) -> bool {
         release.split('.').map(|number| number.parse().unwrap_or_default()).collect()
     };
     numbers(one) > numbers(other)
+}
+
+/// A daemon that cannot look at its callers may refuse to say what else is wrong.
+fn look_at_callers(protection: &ProtectionStatus) -> Finding {
+    match protection.callers_unseen {
+        true => Finding::bad(About::Callers, UNSEEN, END_IT),
+        false => Finding::good(About::Callers, "it can look at the programs that call it"),
+    }
 }
 
 fn describe(findings: &[Finding], console: &Console) -> String {
@@ -133,6 +140,7 @@ fn name(about: About) -> &'static str {
         About::Limits => "limits",
         About::Confinement => "sandbox",
         About::Memory => "memory",
+        About::Callers => "callers",
         About::Autostart => "start",
         About::Proxy => "proxy",
         About::Certificates => "certs",
@@ -140,6 +148,11 @@ fn name(about: About) -> &'static str {
         About::Clock => "clock",
     }
 }
+
+const UNSEEN: &str = "the process that looks at them (valetkeyd-look) does not answer; where the policy looks at programs, \
+    all of them are refused";
+
+const END_IT: &str = "Have it go on if it was stopped (SIGCONT); else end valetkeyd, and the next command starts it with a new one.";
 
 const SET_SOCKET: &str = "Set VALETKEY_SOCKET to a path in a folder of your own.";
 

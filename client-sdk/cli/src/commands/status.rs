@@ -67,6 +67,9 @@ fn describe(status: &Status) -> Vec<(&'static str, String)> {
             format!("{keys} may reach the swap: raise the limit on locked memory (`ulimit -l`)"),
         ));
     }
+    if protection.callers_unseen {
+        lines.push(("problem", UNSEEN.to_owned()));
+    }
     lines.extend(store.problems.iter().map(|problem| ("problem", problem.clone())));
     lines.extend(describe_configuration(configuration));
     lines
@@ -116,6 +119,9 @@ const FILE_KEY: &str = "file: beside the store, with nothing but its permissions
     That is the last resort, and weaker than a keyring: whoever can read the folder, or a backup of it, can read the tokens. \
     For more, set `[vault] key` to `keyring` where a keyring runs, or to `passphrase`, and run `valetkey key rotate --provider` \
     with it.";
+
+const UNSEEN: &str = "the process that looks at callers does not answer, and programs may be refused for it: see \
+    `valetkey doctor`";
 
 /// The width of a name and the gap behind it.
 const MARGIN: usize = 9;
