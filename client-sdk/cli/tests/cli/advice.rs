@@ -41,7 +41,7 @@ fn scopes_that_are_missing_are_named_where_they_can_be_given() {
     ] {
         let daemon = daemon(move |_| (400, error("bad_request", said, "Fix the call.")));
         let words: Vec<_> = words.split(' ').collect();
-        let told = format!("valetkey: {said} (bad_request)\n{next}\n");
+        let told = format!("valetkey: the {} (bad_request)\n{next}\n", said.replace('_', " "));
         assert_eq!(run(&mut valetkey(&daemon.endpoint, &words), "").stderr, told);
     }
 }

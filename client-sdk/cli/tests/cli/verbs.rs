@@ -333,7 +333,7 @@ fn logout_signs_out_the_one_who_is_meant() {
             outcome(
                 "",
                 "valetkey: several accounts may be meant\n  ada@contoso.com (u.t)\n  eve@contoso.com (v.t)\n\
-                 name one with `--account`\n",
+                 name one with `--account`, or sign all of them out with `--all`\n",
                 1,
             ),
         ),
