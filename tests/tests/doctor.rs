@@ -110,7 +110,7 @@ async fn a_proxy_and_certificates_that_are_not_there_are_named_without_the_proxy
     assert_eq!(exit, Some(1), "{findings:#?}");
     for (about, words) in [
         ("proxy", "127.0.0.1:1 of HTTPS_PROXY"),
-        ("certificates", "/nonexistent/roots.pem: No such file"),
+        ("certificates", "/nonexistent/roots.pem of SSL_CERT_FILE: No such file"),
     ] {
         let is_named = |it: &&Value| it["what"].as_str().is_some_and(|what| what.contains(words));
         let found = findings.iter().filter(|it| it["about"] == about).find(is_named);

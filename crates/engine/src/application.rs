@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use url::Url;
 use valetkey_model::{Authority, ClientId, Partition, RESERVED_SCOPES, ScopeSet, steers_display};
 use valetkey_oauth::{ProofKey, ProviderMetadata, Region, TelemetryLog, admit_cloud_shell};
-use valetkey_policy::{Application, Subject};
+use valetkey_policy::{Application, MachineEndpoints, Subject};
 
 use crate::aliases::Aliases;
 use crate::credential::{AssertionInUse, ClientCredential};
@@ -324,9 +324,10 @@ impl Subject for Definition {
         }
     }
 
-    fn check_endpoint(&self, listed_hosts: &[String]) -> Result<(), String> {
+    fn check_endpoint(&self, admitted: &MachineEndpoints) -> Result<(), String> {
         let Some(endpoint) = &self.cloud_shell else { return Ok(()) };
-        admit_cloud_shell(endpoint, listed_hosts).map_err(|refused| refused.to_string())
+        let MachineEndpoints { admits_loopback, hosts } = admitted;
+        admit_cloud_shell(endpoint, *admits_loopback, hosts).map_err(|refused| refused.to_string())
     }
 
     fn proxies(&self) -> Vec<&str> {

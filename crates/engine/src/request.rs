@@ -8,7 +8,7 @@ use valetkey_model::{Authority, CorrelationId, ScopeSet, Secret};
 use valetkey_oauth::{
     ClaimsError, DpopRequest, ExtraFields, FederatedUser, PopRequest, merge_claims, overlay_claims,
 };
-use valetkey_policy::{self as policy, Bound, Subject};
+use valetkey_policy::{self as policy, Bound, MachineEndpoints, Subject};
 
 use crate::accounts::FoundAccount;
 use crate::application::{ClientApplication, Definition};
@@ -304,8 +304,8 @@ macro_rules! subject {
                 self.app.definition().instance_discovery_endpoint()
             }
 
-            fn check_endpoint(&self, listed_hosts: &[String]) -> Result<(), String> {
-                self.app.definition().check_endpoint(listed_hosts)
+            fn check_endpoint(&self, admitted: &MachineEndpoints) -> Result<(), String> {
+                self.app.definition().check_endpoint(admitted)
             }
 
             $($item)*

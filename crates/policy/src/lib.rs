@@ -42,8 +42,8 @@ pub use subject::{Account, Application, CacheSubject, MachineSubject, Purpose, S
 pub struct Policy {
     /// Which providers may be spoken to.
     pub authorities: Admission,
-    /// Beside those on the machine and link-local ones: the hosts, in lower case, that may be asked for managed identities.
-    pub managed_identity_hosts: Vec<String>,
+    /// What may be asked for managed identities.
+    pub machine_endpoints: MachineEndpoints,
     /// The endpoints that may be asked in Microsoft's place whether a host is one of its clouds: URLs.
     pub instance_discovery_endpoints: Vec<String>,
     /// Nobody gets a cache in clear.
@@ -67,12 +67,22 @@ pub enum Admission {
     Hosts(Vec<String>),
 }
 
+/// What may be asked for managed identities, beside link-local addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MachineEndpoints {
+    /// Whether any port of the machine itself. A service of several users would speak to it by its own user, in the place of one
+    /// whom the port may not be for.
+    pub admits_loopback: bool,
+    /// The hosts, in lower case.
+    pub hosts: Vec<String>,
+}
+
 impl Policy {
     /// The default of a broker that serves one user.
     pub fn of_user() -> Self {
         Self {
             authorities: Admission::Any,
-            managed_identity_hosts: Vec::new(),
+            machine_endpoints: MachineEndpoints { admits_loopback: true, hosts: Vec::new() },
             instance_discovery_endpoints: Vec::new(),
             forbids_cache_export: false,
             forbids_device_code: false,
@@ -212,7 +222,7 @@ fn check<'a, T: Subject>(
             return Err(Denial::Proxy { site: site.to_owned() });
         }
     }
-    request.check_endpoint(&policy.managed_identity_hosts).map_err(Denial::Endpoint)?;
+    request.check_endpoint(&policy.machine_endpoints).map_err(Denial::Endpoint)?;
     if policy.forbids_device_code && request.is_by_device_code() {
         return Err(Denial::DeviceCode);
     }
@@ -306,7 +316,7 @@ pub fn decide_on_machine<T: MachineSubject>(
     asker: &Arc<Asker>,
     request: T,
 ) -> Result<Authorized<T>, Denial> {
-    request.check_endpoint(&policy.managed_identity_hosts).map_err(Denial::Endpoint)?;
+    request.check_endpoint(&policy.machine_endpoints).map_err(Denial::Endpoint)?;
     if let Some(rule) = Rule::find(&policy.rules, asker, None) {
         rule.check_resource(request.resource())?;
     }

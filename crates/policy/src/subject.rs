@@ -2,6 +2,7 @@
 
 use valetkey_model::{AccountId, Authority, ScopeSet};
 
+use crate::MachineEndpoints;
 use crate::bound::Bound;
 
 /// What can be asked for.
@@ -55,11 +56,11 @@ pub trait Subject {
         Vec::new()
     }
 
-    /// Whether the endpoint of the machine's that answering would speak to as well, if any, is near, or among these hosts.
+    /// Whether the endpoint of the machine's that answering would speak to as well, if any, is admitted.
     ///
     /// # Errors
     /// As [`MachineSubject::check_endpoint`].
-    fn check_endpoint(&self, _listed_hosts: &[String]) -> Result<(), String> {
+    fn check_endpoint(&self, _admitted: &MachineEndpoints) -> Result<(), String> {
         Ok(())
     }
 }
@@ -107,11 +108,11 @@ impl Account<'_> {
 
 /// What can be asked for of the machine itself: a token of an identity that the platform gave to it.
 pub trait MachineSubject {
-    /// Whether the endpoint that answering would speak to is near, or among these hosts.
+    /// Whether the endpoint that answering would speak to is admitted.
     ///
     /// # Errors
     /// Where it is, when elsewhere, and what could be done about it.
-    fn check_endpoint(&self, listed_hosts: &[String]) -> Result<(), String>;
+    fn check_endpoint(&self, admitted: &MachineEndpoints) -> Result<(), String>;
 
     /// The resource that a token is asked for; `None` where none is.
     fn resource(&self) -> Option<&str> {

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use url::Url;
 use valetkey_model::Partition;
 use valetkey_oauth::known_aliases;
-use valetkey_policy::{Admission, Ceiling, DeclaredApp, NamedApp, Policy, Rule, Who};
+use valetkey_policy::{
+    Admission, Ceiling, DeclaredApp, MachineEndpoints, NamedApp, Policy, Rule, Who,
+};
 
 use crate::config::{AppConfig, Config, RuleConfig, UserName};
 use crate::from_wire;
@@ -19,7 +21,10 @@ pub(super) fn policy(config: &Config, users: &Found) -> Policy {
             None => Admission::Any,
             Some(hosts) => Admission::Hosts(lower(hosts)),
         },
-        managed_identity_hosts: lower(&config.policy.managed_identity_hosts),
+        machine_endpoints: MachineEndpoints {
+            admits_loopback: !config.serves_several(),
+            hosts: lower(&config.policy.managed_identity_hosts),
+        },
         forbids_cache_export: config
             .policy
             .forbid_cache_export

@@ -94,6 +94,21 @@ async fn a_service_speaks_to_no_provider_that_is_not_listed() {
 }
 
 #[tokio::test]
+async fn a_service_asks_no_port_of_the_machine_in_its_own_name() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    port.set_nonblocking(true).unwrap();
+    let Some(machine) = SeveralUsers::start("[service]\nusers = \"all\"\n").await else { return };
+    let endpoint = format!("http://{}/token", port.local_addr().unwrap());
+    let source = json!({"type": "app_service", "endpoint": endpoint, "header": "s3cret"});
+    let identity = json!({"id": "system_assigned", "source": source});
+    let app = json!({"kind": "managed_identity", "managed_identity": identity});
+    let refused = machine.connect_as(ANN).post("/v1/apps", &app).await;
+    assert_eq!(refused.refusal(), (403, "access_denied".to_owned()), "{}", refused.json());
+    let asked = port.accept().map_err(|error| error.kind());
+    assert_eq!(asked.err(), Some(std::io::ErrorKind::WouldBlock));
+}
+
+#[tokio::test]
 async fn the_section_is_for_the_systems_daemon_alone() {
     let Some(mut machine) = SeveralUsers::new("[service]\nusers = \"all\"\n") else { return };
     machine.launch("exec \"$0\"").await;

@@ -7,7 +7,7 @@ use valetkey_client::Error;
 use valetkey_client::blocking::Client;
 use valetkey_client::v1::{AutoLock, KeyStatus, RotateKeysRequest, Status};
 
-use super::lock::{choose_passphrase, long_enough, read_passphrase};
+use super::lock::{choose_passphrase, read_passphrase};
 use crate::args::{KeyCommand, KeyRotateArgs};
 use crate::console::Console;
 use crate::failure::{FAILED, Failure, is_about};
@@ -98,7 +98,7 @@ fn rotate(client: &Client, arguments: &KeyRotateArgs, console: &Console) -> Resu
     if becomes == "passphrase" && (key.provider != "passphrase" || arguments.new_passphrase) {
         new_passphrase = Some(match io::stdin().is_terminal() {
             true => choose_passphrase("Choose a new passphrase: ")?,
-            false => long_enough(read_passphrase("")?)?,
+            false => read_passphrase("")?,
         });
     }
     if becomes != "passphrase" && arguments.new_passphrase {

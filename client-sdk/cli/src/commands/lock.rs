@@ -87,8 +87,8 @@ pub(super) fn choose_passphrase(prompt: &str) -> Result<String, Failure> {
     long_enough(chosen)
 }
 
-/// A new passphrase. An old one is taken as it is.
-pub(super) fn long_enough(passphrase: String) -> Result<String, Failure> {
+/// What comes through a pipe is a program's to choose, and an old one is taken as it is.
+fn long_enough(passphrase: String) -> Result<String, Failure> {
     if passphrase.chars().count() >= LEAST_CHARACTERS {
         return Ok(passphrase);
     }
@@ -124,3 +124,19 @@ fn type_or_read(prompt: &str) -> io::Result<String> {
 
 /// Fewer are tried through in no time by whoever has the store's file.
 const LEAST_CHARACTERS: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_passphrase_of_a_few_letters_is_not_taken() {
+        for (passphrase, expected) in [("", false), ("sesame7", false), ("sésamesé", true)] {
+            assert_eq!(long_enough(passphrase.to_owned()).is_ok(), expected, "{passphrase}");
+        }
+        let refused = long_enough("abc".to_owned()).err().map(Failure::into_words);
+        let what = "the passphrase has fewer than 8 characters; the store is as it was".to_owned();
+        let next = "choose a longer one: several words are easy to type".to_owned();
+        assert_eq!(refused, Some((what, next)));
+    }
+}

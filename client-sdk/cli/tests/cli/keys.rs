@@ -118,16 +118,6 @@ fn a_short_pause_is_sat_out_and_a_long_one_told() {
 }
 
 #[test]
-fn a_new_passphrase_of_a_few_letters_is_not_taken() {
-    let daemon = daemon(|_| (200, status_of("file")));
-    let words = ["key", "rotate", "--provider", "passphrase"];
-    let told = "valetkey: the passphrase has fewer than 8 characters; the store is as it was\n\
-                choose a longer one: several words are easy to type\n";
-    assert_eq!(run(&mut valetkey(&daemon.endpoint, &words), "abc\n"), outcome("", told, 1));
-    assert!(daemon.requests().iter().all(|request| request.method == "GET"));
-}
-
-#[test]
 fn what_protects_less_is_told_in_the_commands_own_words() {
     let daemon = daemon(|request| match request.method.as_str() {
         "GET" => (200, status_of("passphrase")),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use valetkey_cache::{AccessToken, AccessTokenQuery, TokenCache};
 use valetkey_model::{ClientId, CorrelationId, Partition, ScopeSet, UnixTime};
 use valetkey_oauth::{ManagedIdentityId, ManagedIdentitySource, Thumbprint, admit_endpoint};
-use valetkey_policy::MachineSubject;
+use valetkey_policy::{MachineEndpoints, MachineSubject};
 
 use crate::application::AppId;
 use crate::silent::MANDATORY_SECONDS;
@@ -118,15 +118,17 @@ impl ResourceTokenRequest {
 }
 
 impl MachineSubject for ManagedIdentityDefinition {
-    fn check_endpoint(&self, listed_hosts: &[String]) -> Result<(), String> {
-        admit_endpoint(&self.source.endpoint(), self.source.kind(), listed_hosts)
+    fn check_endpoint(&self, admitted: &MachineEndpoints) -> Result<(), String> {
+        let MachineEndpoints { admits_loopback, hosts } = admitted;
+        let (endpoint, kind) = (self.source.endpoint(), self.source.kind());
+        admit_endpoint(&endpoint, kind, *admits_loopback, hosts)
             .map_err(|refused| refused.to_string())
     }
 }
 
 impl MachineSubject for ResourceTokenRequest {
-    fn check_endpoint(&self, listed_hosts: &[String]) -> Result<(), String> {
-        self.app.definition.check_endpoint(listed_hosts)
+    fn check_endpoint(&self, admitted: &MachineEndpoints) -> Result<(), String> {
+        self.app.definition.check_endpoint(admitted)
     }
 
     fn resource(&self) -> Option<&str> {

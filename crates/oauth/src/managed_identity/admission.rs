@@ -10,10 +10,10 @@ use super::SourceKind;
 /// The broker does not speak to this endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EndpointRefused {
-    /// It is somewhere on a network.
+    /// It is somewhere on a network, or on a machine that others share.
     #[error(
-        "endpoint {host:?} of {source_name} is neither on this machine nor link-local; add it to the hosts that may give \
-         managed identities if it is yours"
+        "endpoint {host:?} of {source_name} is none that may be asked; add it to the hosts that may give managed identities if \
+         it is yours"
     )]
     Host {
         /// The host.
@@ -31,16 +31,18 @@ pub enum EndpointRefused {
     },
 }
 
-/// Admits what is on this machine (loopback), next to it (link-local: 169.254.0.0/16, fe80::/10), or in `listed_hosts` of
-/// the configuration.
+/// Admits what is next to this machine (link-local: 169.254.0.0/16, fe80::/10) or in `listed_hosts` of the configuration; what
+/// is on the machine (loopback) where `admits_loopback`.
 ///
 /// # Errors
 /// When it is elsewhere, or is no plain URL. Service Fabric's is https.
 pub fn admit_endpoint<S: AsRef<str>>(
     url: &Url,
     source: SourceKind,
+    admits_loopback: bool,
     listed_hosts: &[S],
 ) -> Result<(), EndpointRefused> {
+    let is_near = |address| is_link_local(address) || (admits_loopback && is_loopback(address));
     let source_name = source.name();
     let (is_right_scheme, scheme) = match source {
         SourceKind::ServiceFabric => (url.scheme() == "https", "https"),
@@ -53,7 +55,7 @@ pub fn admit_endpoint<S: AsRef<str>>(
     }
     let host = url.host_str().unwrap_or_default();
     let is_near = match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Domain(name)) => admits_loopback && name == "localhost",
         Some(Host::Ipv4(address)) => is_near(address.into()),
         Some(Host::Ipv6(address)) => is_near(address.into()),
         None => false,
@@ -66,9 +68,13 @@ pub fn admit_endpoint<S: AsRef<str>>(
     }
 }
 
-fn is_near(address: IpAddr) -> bool {
+fn is_link_local(address: IpAddr) -> bool {
     match address.to_canonical() {
-        IpAddr::V4(address) => address.is_loopback() || address.is_link_local(),
-        IpAddr::V6(address) => address.is_loopback() || address.is_unicast_link_local(),
+        IpAddr::V4(address) => address.is_link_local(),
+        IpAddr::V6(address) => address.is_unicast_link_local(),
     }
+}
+
+fn is_loopback(address: IpAddr) -> bool {
+    address.to_canonical().is_loopback()
 }

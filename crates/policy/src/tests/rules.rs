@@ -339,7 +339,7 @@ fn an_account_that_the_first_rule_that_fits_leaves_out_is_not_known_of() {
 struct Resource(&'static str);
 
 impl MachineSubject for Resource {
-    fn check_endpoint(&self, _listed_hosts: &[String]) -> Result<(), String> {
+    fn check_endpoint(&self, _admitted: &MachineEndpoints) -> Result<(), String> {
         Ok(())
     }
 

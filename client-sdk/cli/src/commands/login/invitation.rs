@@ -7,7 +7,7 @@ use valetkey_client::v1::{App, Flow, FlowKind, FlowState};
 use crate::args::LoginArgs;
 use crate::console::Console;
 use crate::qr;
-use crate::text::clean;
+use crate::text::{clean, wrap};
 use crate::time::span;
 
 pub(super) fn show(app: &App, flow: &Flow, arguments: &LoginArgs, console: &Console) {
@@ -54,16 +54,16 @@ fn show_code(app: &App, flow: &Flow, arguments: &LoginArgs, console: &Console) {
     // The picture leads where the text does: what a person checks is what they open.
     let complete =
         text("verification_uri_complete").filter(|complete| is_same_site(complete, &address));
-    let mut words = format!(
-        "This signs you in to {}.\nTo sign in, open  {}\nand type the code  {}\n",
-        clean(&name(app)),
+    let mut words = paragraph(&format!("This signs you in to {}.", clean(&name(app))), console);
+    words += &format!(
+        "To sign in, open  {}\nand type the code  {}\n",
         console.bold_told(&address),
         console.bold_told(&code)
     );
     if let Some(seconds) = told.get("expires_in").and_then(Value::as_i64) {
         words += &format!("It is good for {}.\n", span(seconds));
     }
-    words += BEWARE;
+    words += &paragraph(BEWARE, console);
     // Above the words: what is nearest to the prompt is never scrolled away.
     if !arguments.no_qr {
         console.tell(&draw(complete.as_deref().unwrap_or(&address), &words, console));
@@ -78,6 +78,12 @@ fn name(App { name, client_id, .. }: &App) -> String {
     }
 }
 
+/// As wide as the terminal, if it goes to one.
+fn paragraph(text: &str, console: &Console) -> String {
+    let lines = wrap(text, console.stderr_width.unwrap_or(usize::MAX));
+    lines.join("\n") + "\n"
+}
+
 /// The code of an address, where a terminal has room for it and the words below it; else empty.
 fn draw(address: &str, words: &str, console: &Console) -> String {
     let size = console.stderr_width.zip(console.stderr_height);
@@ -89,8 +95,7 @@ fn draw(address: &str, words: &str, console: &Console) -> String {
 }
 
 /// RFC 8628 section 5.4: a code that somebody else sent signs that somebody in.
-const BEWARE: &str = "\
-Compare it with the code that the page shows, and never type a code that somebody else sent you.\n";
+const BEWARE: &str = "Compare it with the code that the page shows, and never type a code that somebody else sent you.";
 
 const ROWS_OF_WAITING: usize = 1;
 

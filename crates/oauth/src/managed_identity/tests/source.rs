@@ -125,7 +125,7 @@ fn a_source_has_msals_name() {
 
 fn check_admission(url: &str, kind: SourceKind, expected: Result<(), EndpointRefused>) {
     let listed = ["Identity.Example", "10.1.2.3", "[2001:db8::1]"];
-    let admitted = admit_endpoint(&Url::parse(url).unwrap(), kind, &listed);
+    let admitted = admit_endpoint(&Url::parse(url).unwrap(), kind, true, &listed);
     assert_eq!(admitted, expected, "{url}");
 }
 
@@ -162,6 +162,22 @@ fn an_endpoint_is_near_or_listed() {
             kind,
             Err(EndpointRefused::Host { host: host.to_owned(), source_name }),
         );
+    }
+}
+
+#[test]
+fn loopback_is_where_one_user_is_served_or_it_is_listed() {
+    let admit = |url, listed: &[&str]| {
+        admit_endpoint(&Url::parse(url).unwrap(), SourceKind::Imds, false, listed).is_ok()
+    };
+    assert!(admit(IMDS_DEFAULT, &[]));
+    for (url, host) in [
+        (ARC_DEFAULT, "127.0.0.1"),
+        ("http://localhost:50342/oauth2/token", "localhost"),
+        ("http://[::1]/", "[::1]"),
+        ("http://[::ffff:127.0.0.1]/", "[::ffff:7f00:1]"),
+    ] {
+        assert!(!admit(url, &[]) && admit(url, &[host]), "{url}");
     }
 }
 
