@@ -64,7 +64,7 @@ This signs you in to `graph` (client id c-1).
 To sign in, open  https://microsoft.com/devicelogin
 and type the code  ABCD-EFGH
 It is good for 15 min.
-Compare it with the code that the page shows, and never type a code that somebody else sent you.
+Compare the code with the page's; never type one that somebody else sent you.
 ";
 
 #[test]

@@ -74,7 +74,7 @@ fn show_code(app: &App, flow: &Flow, arguments: &LoginArgs, console: &Console) {
 fn name(App { name, client_id, .. }: &App) -> String {
     match name {
         Some(name) => format!("`{name}` (client id {client_id})"),
-        None => format!("the application of the client id {client_id}"),
+        None => format!("the application {client_id}"),
     }
 }
 
@@ -95,7 +95,8 @@ fn draw(address: &str, words: &str, console: &Console) -> String {
 }
 
 /// RFC 8628 section 5.4: a code that somebody else sent signs that somebody in.
-const BEWARE: &str = "Compare it with the code that the page shows, and never type a code that somebody else sent you.";
+const BEWARE: &str =
+    "Compare the code with the page's; never type one that somebody else sent you.";
 
 const ROWS_OF_WAITING: usize = 1;
 

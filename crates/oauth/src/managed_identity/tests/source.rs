@@ -172,8 +172,8 @@ fn loopback_is_where_one_user_is_served_or_it_is_listed() {
     };
     assert!(admit(IMDS_DEFAULT, &[]));
     for (url, host) in [
-        (ARC_DEFAULT, "127.0.0.1"),
-        ("http://localhost:50342/oauth2/token", "localhost"),
+        (ARC_DEFAULT, "localhost"),
+        ("http://127.0.0.1:50342/oauth2/token", "127.0.0.1"),
         ("http://[::1]/", "[::1]"),
         ("http://[::ffff:127.0.0.1]/", "[::ffff:7f00:1]"),
     ] {
