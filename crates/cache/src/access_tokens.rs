@@ -68,6 +68,15 @@ impl AccessTokens {
         Some(removed)
     }
 
+    /// The token of the same identity.
+    pub(crate) fn get(&self, token: &AccessToken) -> Option<&Arc<AccessToken>> {
+        let query = AccessTokenQuery::of(token);
+        let (tokens, hasher) = (&self.tokens, &self.hasher);
+        let hash = query.bucket_hash(hasher);
+        let bucket = self.buckets.find(hash, |bucket| bucket.is_of(tokens, &query))?;
+        bucket.find_exact(tokens, hasher, query.scopes).map(|slot| &tokens[slot])
+    }
+
     /// See [`crate::TokenCache::find_access_token`].
     pub(crate) fn find(
         &self,

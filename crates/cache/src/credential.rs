@@ -52,23 +52,34 @@ pub struct AccessToken {
 }
 
 impl AccessToken {
-    /// What was asked for, where it is known and the provider gave more.
-    pub fn asked_for(&self) -> Option<ScopeSet> {
-        let asked = self.extra.as_ref()?.get(ASKED_FOR)?.as_str()?;
-        Some(ScopeSet::from_target(asked))
+    /// What the provider is known to have answered by a token like this one, though it is good for more. The last first.
+    pub fn asked_for(&self) -> impl Iterator<Item = ScopeSet> {
+        let notes = self.extra.as_ref().and_then(|extra| extra.get(ASKED_FOR)?.as_array());
+        notes.into_iter().flatten().filter_map(Value::as_str).map(ScopeSet::from_target)
     }
 }
 
-/// The same, to be kept with the token; nothing where the provider gave no more than that.
-pub(crate) fn note_asked(asked: &ScopeSet, granted: &ScopeSet) -> Extra {
-    let is_more = |scope: &str| !asked.contains(scope) && !RESERVED_SCOPES.contains(&scope);
-    granted.iter().any(is_more).then(|| {
-        let note = (ASKED_FOR.to_owned(), Value::from(asked.target()));
-        Box::new(Map::from_iter([note]))
-    })
+/// The same, to be kept with a token that came for `asked` in the place of `replaced`, which is good for the same.
+pub(crate) fn note_asked(
+    asked: Option<&ScopeSet>,
+    granted: &ScopeSet,
+    replaced: Option<&AccessToken>,
+) -> Extra {
+    let gives_more = |asked: &&ScopeSet| {
+        granted.iter().any(|scope| !asked.contains(scope) && !RESERVED_SCOPES.contains(&scope))
+    };
+    let asked = asked.filter(gives_more).cloned();
+    let earlier = replaced.into_iter().flat_map(AccessToken::asked_for);
+    let earlier = earlier.filter(|scopes| Some(scopes) != asked.as_ref());
+    let notes: Vec<_> = asked.iter().cloned().chain(earlier).take(MOST_NOTES).collect();
+    let note = || (ASKED_FOR.to_owned(), notes.iter().map(ScopeSet::target).collect());
+    (!notes.is_empty()).then(|| Box::new(Map::from_iter([note()])))
 }
 
-/// A member that MSAL does not know.
+/// One for each of the programs that are bounded in ways of their own; more would take turns in asking the provider.
+const MOST_NOTES: usize = 16;
+
+/// A member that MSAL does not know: an array of scope lists.
 const ASKED_FOR: &str = "asked_for";
 
 /// A refresh token. It leaves this process for its provider only.

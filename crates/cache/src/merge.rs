@@ -99,7 +99,7 @@ impl<'a> Plan<'a> {
         let Some(secret) = event.access_token else { return };
         let expires_on = event.expires_on(now);
         let after = |seconds: i64| now.plus_seconds(seconds);
-        self.put(Entry::AccessToken(Arc::new(AccessToken {
+        let mut token = AccessToken {
             environment: Arc::clone(&self.environment),
             home_account_id: self.home_account_id.cloned(),
             client_id: event.client_id.cloned(),
@@ -113,8 +113,11 @@ impl<'a> Plan<'a> {
             expires_on,
             extended_expires_on: event.ext_expires_in.map_or(expires_on, after),
             refresh_on: event.refresh_in.map(after),
-            extra: event.asked.and_then(|asked| note_asked(asked, event.scopes)),
-        })));
+            extra: None,
+        };
+        let replaced = self.cache.access_tokens.get(&token).map(Arc::as_ref);
+        token.extra = note_asked(event.asked, event.scopes, replaced);
+        self.put(Entry::AccessToken(Arc::new(token)));
     }
 
     fn put_account(&mut self) {

@@ -142,7 +142,7 @@ impl<'a> Wanted<'a> {
         let authority = &self.app.definition().authority;
         self.bound.is_none_or(|bound| {
             bound.admits(&token.scopes, authority)
-                || token.asked_for().is_some_and(|asked| bound.admits(&asked, authority))
+                || token.asked_for().any(|asked| bound.admits(&asked, authority))
         })
     }
 }

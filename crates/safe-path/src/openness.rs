@@ -28,6 +28,7 @@ pub struct Open {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Folder,
+    #[cfg_attr(not(unix), expect(dead_code, reason = "elsewhere it is no file"))]
     Socket,
     File,
 }

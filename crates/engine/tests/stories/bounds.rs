@@ -54,6 +54,28 @@ fn what_a_provider_adds_to_what_was_asked_for_is_the_providers_and_it_is_not_ask
 }
 
 #[test]
+fn programs_of_different_bounds_do_not_ask_the_provider_in_turn() {
+    run(async {
+        let world = TestWorld::new();
+        let app = world.app("editor").await;
+        world.sign_in(&app, "ada", "a b").await;
+        for (scope, secret) in [("a", "for a"), ("b", "for b")] {
+            let all = serde_json::json!({
+                "access_token": secret, "token_type": "Bearer", "expires_in": 3600, "scope": "a b",
+            });
+            world.http.script_once(On::refresh(), json(200, &all));
+            let issued = ask_with(&world, &[scope], world.request(&app, scope)).await;
+            assert_eq!(issued, format!("issued {secret}"));
+        }
+        for scope in ["a", "b", "a"] {
+            let asked = ask_with(&world, &[scope], world.request(&app, scope)).await;
+            assert_eq!(asked, "cached for b", "{scope}");
+        }
+        assert_eq!(world.http.count(&On::refresh()), 2);
+    });
+}
+
+#[test]
 fn who_may_have_less_does_not_share_the_flight_of_who_may_have_more() {
     run(async {
         let world = TestWorld::new();
