@@ -10,9 +10,12 @@ use crate::paths::{self, Lookup};
 
 /// Closes the store's folder and the session's folder of the socket to others, if they were there and open. What others could
 /// write to stays as it is, and is refused by whoever uses it. What systemd made for a service has the mode that its unit
-/// says, and a folder that somebody chose for the socket may be there for more.
+/// says, and a folder that somebody chose may be there for more: for the socket in any case, for the store where there is
+/// something else in it and no store.
 pub fn close(state_dir: &Path, listener: &Listener, purpose: Purpose, lookup: Lookup<'_>) {
-    if paths::folder_of_systemd("STATE_DIRECTORY", lookup).as_deref() != Some(state_dir) {
+    let is_systemds =
+        paths::folder_of_systemd("STATE_DIRECTORY", lookup).as_deref() == Some(state_dir);
+    if !is_systemds && (has_store(state_dir) || is_empty(state_dir)) {
         close_one(state_dir);
     }
     let endpoint = listener.endpoint();
@@ -25,6 +28,14 @@ pub fn close(state_dir: &Path, listener: &Listener, purpose: Purpose, lookup: Lo
     if let Some(folder) = endpoint.own_folder().filter(|_| is_sessions) {
         close_one(folder);
     }
+}
+
+fn has_store(state_dir: &Path) -> bool {
+    ["vault.header", "vault.lock"].iter().any(|name| state_dir.join(name).exists())
+}
+
+fn is_empty(folder: &Path) -> bool {
+    std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none())
 }
 
 fn unless_chosen(lookup: Lookup<'_>) -> impl Fn(&str) -> Option<OsString> {

@@ -252,7 +252,7 @@ fn error(error: &Error, correlation_id: &CorrelationId) -> (u16, ErrorBody) {
         | Error::NotBound(_)
         | Error::NotCompletedByCaller(_)
         | Error::NotOffered(_) => Code::BadRequest,
-        Error::CacheNotPrivate => Code::AccessDenied,
+        Error::CacheNotPrivate | Error::DomainNotAdmitted { .. } => Code::AccessDenied,
         Error::UnknownFlow => Code::UnknownFlow,
         Error::FlowClosed => Code::FlowClosed,
         Error::TooMany { .. } | Error::NoRoom { .. } => Code::TooManyRequests,

@@ -109,6 +109,16 @@ async fn folders_that_others_could_look_into_are_closed_at_the_start() {
 }
 
 #[tokio::test]
+async fn a_folder_of_other_things_that_somebody_chose_stays_as_it_is() {
+    let mut machine = Machine::new();
+    machine.write("state/valetkey/notes", "of another program");
+    set(&machine.state_dir(), 0o755);
+    machine.launch().await;
+    assert_eq!(mode(&machine.state_dir()), 0o755);
+    assert!(machine.state_dir().join("vault.lock").exists());
+}
+
+#[tokio::test]
 async fn folders_that_others_could_write_to_are_refused_as_they_are() {
     for (state, socket) in [(0o777, 0o700), (0o700, 0o777), (0o730, 0o700)] {
         let machine = machine_with(state, socket);

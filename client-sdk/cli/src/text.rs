@@ -8,13 +8,20 @@ pub(crate) fn clean(text: &str) -> String {
     text.replace(steers_display, "\u{fffd}")
 }
 
+/// The same in one line, without gaps in which what follows could be taken for a line of its own.
+pub(crate) fn clean_line(text: &str) -> String {
+    clean(text).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// JSON with the same meaning, in which nothing steers a terminal. JSON itself escapes only what is below U+0020, and what
-/// is above stands in its texts alone. All that steers is of the first plane, which four digits can name.
+/// is above stands in its texts alone.
 pub(crate) fn escape_json(json: &str) -> String {
     let mut escaped = String::with_capacity(json.len());
     for character in json.chars() {
         if character >= '\u{7f}' && steers_display(character) {
-            escaped.push_str(&format!("\\u{:04x}", u32::from(character)));
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                escaped.push_str(&format!("\\u{unit:04x}"));
+            }
         } else {
             escaped.push(character);
         }
@@ -123,10 +130,13 @@ mod tests {
 
     #[test]
     fn printed_json_means_the_same_and_steers_nothing() {
-        let value = serde_json::json!({ "a\u{9b}": "\u{1b}[2J\u{9b}31m\u{7f}\u{202e}\u{200f}\u{feff} Zoë 李\n" });
+        let value = serde_json::json!({ "a\u{9b}": "\u{1b}[2J\u{9b}31m\u{7f}\u{202e}\u{200f}\u{feff} Zoë 李\u{e0041}\n" });
         let printed = escape_json(&serde_json::to_string_pretty(&value).unwrap());
         assert!(!printed.contains(|c: char| c != '\n' && steers_display(c)), "{printed:?}");
-        assert!(printed.contains("\\u009b31m\\u007f\\u202e\\u200f\\ufeff Zoë 李"), "{printed}");
+        assert!(
+            printed.contains("\\u009b31m\\u007f\\u202e\\u200f\\ufeff Zoë 李\\udb40\\udc41"),
+            "{printed}"
+        );
         assert_eq!(serde_json::from_str::<serde_json::Value>(&printed).unwrap(), value);
     }
 

@@ -76,6 +76,16 @@ pub(crate) fn note_asked(
     (!notes.is_empty()).then(|| Box::new(Map::from_iter([note()])))
 }
 
+/// Of a token that somebody else says it of.
+pub(crate) fn forget_asked(extra: &mut Extra) {
+    if let Some(members) = extra {
+        members.remove(ASKED_FOR);
+    }
+    if extra.as_ref().is_some_and(|members| members.is_empty()) {
+        *extra = None;
+    }
+}
+
 /// One for each of the programs that are bounded in ways of their own; more would take turns in asking the provider.
 const MOST_NOTES: usize = 16;
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use valetkey_model::{AccountId, UnixTime};
 
+use crate::credential::forget_asked;
 use crate::members::section;
 use crate::schema::read_sections;
 use crate::{
@@ -143,15 +144,16 @@ impl Import {
     }
 }
 
-/// A token that says to be good for ages is not asked for anew for as long; no provider issues such.
+/// A token that says to be good for ages is not asked for anew for as long; no provider issues such. For what it came, nobody
+/// here has seen.
 fn within_reason(entry: Entry, now: UnixTime) -> Entry {
     let latest = now.plus_seconds(LONGEST_LIFETIME_SECONDS);
     match entry {
-        Entry::AccessToken(token) if token.expires_on > latest => {
-            Entry::AccessToken(Arc::new(AccessToken {
-                expires_on: latest,
-                ..AccessToken::clone(&token)
-            }))
+        Entry::AccessToken(token) => {
+            let mut token = AccessToken::clone(&token);
+            token.expires_on = token.expires_on.min(latest);
+            forget_asked(&mut token.extra);
+            Entry::AccessToken(Arc::new(token))
         }
         other => other,
     }

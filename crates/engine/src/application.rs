@@ -326,8 +326,8 @@ impl Subject for Definition {
 
     fn check_endpoint(&self, admitted: &MachineEndpoints) -> Result<(), String> {
         let Some(endpoint) = &self.cloud_shell else { return Ok(()) };
-        let MachineEndpoints { admits_loopback, hosts } = admitted;
-        admit_cloud_shell(endpoint, *admits_loopback, hosts).map_err(|refused| refused.to_string())
+        let MachineEndpoints { admits_near, hosts } = admitted;
+        admit_cloud_shell(endpoint, *admits_near, hosts).map_err(|refused| refused.to_string())
     }
 
     fn proxies(&self) -> Vec<&str> {

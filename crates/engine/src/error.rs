@@ -62,6 +62,14 @@ pub enum Error {
     /// The caller's: refresh tokens of the user's other programs are in that cache.
     #[error("only a cache of the application's own is handed out; open it with `private_cache`")]
     CacheNotPrivate,
+    /// The user's domain is at a host that is not to be spoken to.
+    #[error(
+        "this broker does not speak to {site}, where the user's domain asks for the password; who trusts it can add it to [policy] authorities of the daemon's configuration"
+    )]
+    DomainNotAdmitted {
+        /// As `host` or `host:port`.
+        site: String,
+    },
     /// The caller's: a value that cannot be.
     #[error("{member}: {reason}")]
     BadValue {

@@ -95,6 +95,8 @@ pub struct GrantRequest {
     pub extras: Extras,
     /// What a cached token may be good for at most; the policy says.
     pub bound: Option<Bound>,
+    /// The only hosts that may be spoken to, where there are such; the policy says.
+    pub sites: Option<Vec<String>>,
     /// The call's identity in logs.
     pub correlation_id: CorrelationId,
 }
@@ -338,6 +340,10 @@ subject! {
 
         fn extra_fields(&self) -> Vec<&str> {
             self.extras.fields.names()
+        }
+
+        fn accept_sites(&mut self, sites: &[String]) {
+            self.sites = Some(sites.to_vec());
         }
 
         fn accept_bound(&mut self, bound: Option<Bound>) {

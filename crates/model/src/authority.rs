@@ -128,6 +128,10 @@ impl Authority {
             _ => site.clone(),
         };
         let given = if was_rooted { url.as_str() } else { given };
+        // Percent-encoded it is longer.
+        if given.len() > MAX_AUTHORITY {
+            return Err(AuthorityError::TooLong);
+        }
         let (given, site, environment) = (given.into(), site.into(), environment.into());
         Ok(Self { url, given, site, environment, kind, known_to_developer })
     }

@@ -53,10 +53,10 @@ pub fn cloud_shell_endpoint() -> Url {
 /// As [`admit_endpoint`].
 pub fn admit_cloud_shell<S: AsRef<str>>(
     endpoint: &Url,
-    admits_loopback: bool,
+    admits_near: bool,
     listed_hosts: &[S],
 ) -> Result<(), EndpointRefused> {
-    admit_endpoint(endpoint, SourceKind::CloudShell, admits_loopback, listed_hosts)
+    admit_endpoint(endpoint, SourceKind::CloudShell, admits_near, listed_hosts)
 }
 
 /// Asks for the user's token; `extra` may name a key (`token_type`, `req_cnf`), but not the resource, which is the scopes'.

@@ -67,12 +67,12 @@ pub enum Admission {
     Hosts(Vec<String>),
 }
 
-/// What may be asked for managed identities, beside link-local addresses.
+/// What may be asked for managed identities, beside the platform's own place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MachineEndpoints {
-    /// Whether any port of the machine itself. A service of several users would speak to it by its own user, in the place of one
-    /// whom the port may not be for.
-    pub admits_loopback: bool,
+    /// Whether any port of the machine itself, and of its link. A service of several users would speak to it by its own user, in
+    /// the place of one whom the port may not be for.
+    pub admits_near: bool,
     /// The hosts, in lower case.
     pub hosts: Vec<String>,
 }
@@ -82,7 +82,7 @@ impl Policy {
     pub fn of_user() -> Self {
         Self {
             authorities: Admission::Any,
-            machine_endpoints: MachineEndpoints { admits_loopback: true, hosts: Vec::new() },
+            machine_endpoints: MachineEndpoints { admits_near: true, hosts: Vec::new() },
             instance_discovery_endpoints: Vec::new(),
             forbids_cache_export: false,
             forbids_device_code: false,
@@ -198,6 +198,9 @@ pub fn decide<T: Subject>(
         Leave::For(scopes) => Some(scopes),
         Leave::ToAsk(question) => return Decision::Ask(Box::new(question), request),
     };
+    if let Admission::Hosts(hosts) = &policy.authorities {
+        request.accept_sites(hosts);
+    }
     request.accept_bound(Bound::of(rule.map(|rule| &rule.ceiling), consented));
     authorize(asker, request)
 }

@@ -28,6 +28,9 @@ pub trait Subject {
         Vec::new()
     }
 
+    /// Takes note of the only hosts that may be spoken to, as `host` or `host:port`: the provider may send to others.
+    fn accept_sites(&mut self, _sites: &[String]) {}
+
     /// Takes note of what a token at hand may be good for at most, to be the answer.
     fn accept_bound(&mut self, _bound: Option<Bound>) {}
 

@@ -209,6 +209,7 @@ impl TestWorld {
             client_assertion: None,
             extras: Extras::default(),
             bound: None,
+            sites: None,
             correlation_id: self.engine.new_correlation_id(),
         }
     }

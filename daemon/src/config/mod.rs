@@ -189,8 +189,8 @@ impl Default for NetworkConfig {
 pub struct PolicyConfig {
     /// The only providers that may be spoken to, as `host` or `host:port`. Any by default; none where several users are served.
     pub authorities: Option<Vec<String>>,
-    /// Hosts that may be asked for managed identities, beside link-local addresses and, where one user is served, this machine
-    /// (loopback).
+    /// Hosts that may be asked for managed identities, beside IMDS and, where one user is served, this machine (loopback) and
+    /// link-local addresses.
     pub managed_identity_hosts: Vec<String>,
     /// URLs that may be asked in Microsoft's place whether a host is one of its clouds: what an application may give as
     /// `instance_discovery`. Those of the applications of this file may be asked as well.

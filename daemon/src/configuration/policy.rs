@@ -22,7 +22,7 @@ pub(super) fn policy(config: &Config, users: &Found) -> Policy {
             Some(hosts) => Admission::Hosts(lower(hosts)),
         },
         machine_endpoints: MachineEndpoints {
-            admits_loopback: !config.serves_several(),
+            admits_near: !config.serves_several(),
             hosts: lower(&config.policy.managed_identity_hosts),
         },
         forbids_cache_export: config

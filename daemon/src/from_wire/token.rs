@@ -71,6 +71,7 @@ pub fn token_request(
         client_assertion,
         extras,
         bound: None,
+        sites: None,
         correlation_id,
     }))
 }

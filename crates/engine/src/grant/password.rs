@@ -1,6 +1,7 @@
 //! A user's name and password (RFC 6749 section 4.3). Entra says first who knows the password; a federated domain's is shown
 //! to that domain alone, whose assertion is then redeemed (`spec/msal-python.md` section 2.7).
 
+use url::Url;
 use valetkey_model::{AuthorityKind, Secret};
 use valetkey_oauth::{
     ApiId, FederatedDomain, FederatedEndpoint, HttpRequest, PasswordGrant, SamlAssertion,
@@ -16,6 +17,17 @@ use crate::error::Error;
 use crate::issue::Origin;
 
 const GRANT_PASSWORD: &str = "password";
+
+/// Whose domain it is may say where it is: a user of a service of several users must not send the service anywhere by that.
+fn check_site(redemption: &Redemption<'_>, url: &Url) -> Result<(), Error> {
+    let Some(sites) = &redemption.request.sites else { return Ok(()) };
+    let host = url.host_str().unwrap_or_default();
+    let site = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+    match sites.contains(&site) {
+        true => Ok(()),
+        false => Err(Error::DomainNotAdmitted { site }),
+    }
+}
 
 impl Engine {
     pub(super) async fn redeem_password(
@@ -101,6 +113,7 @@ impl Engine {
         password: &Secret,
     ) -> Result<SamlAssertion, Error> {
         let endpoint = self.find_domain_endpoint(redemption, &domain.endpoint).await?;
+        check_site(redemption, &endpoint.url)?;
         let request = WsTrustRequest {
             username: username.to_owned(),
             password: password.clone(),
@@ -121,6 +134,7 @@ impl Engine {
         match endpoint {
             FederatedEndpoint::Known(endpoint) => Ok(endpoint.clone()),
             FederatedEndpoint::DescribedAt(url) => {
+                check_site(redemption, url)?;
                 let asking = HttpRequest::get(url.clone());
                 let answer =
                     self.send(redemption.user, &redemption.request.app, asking.clone()).await?;

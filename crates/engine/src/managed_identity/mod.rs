@@ -119,10 +119,9 @@ impl ResourceTokenRequest {
 
 impl MachineSubject for ManagedIdentityDefinition {
     fn check_endpoint(&self, admitted: &MachineEndpoints) -> Result<(), String> {
-        let MachineEndpoints { admits_loopback, hosts } = admitted;
+        let MachineEndpoints { admits_near, hosts } = admitted;
         let (endpoint, kind) = (self.source.endpoint(), self.source.kind());
-        admit_endpoint(&endpoint, kind, *admits_loopback, hosts)
-            .map_err(|refused| refused.to_string())
+        admit_endpoint(&endpoint, kind, *admits_near, hosts).map_err(|refused| refused.to_string())
     }
 }
 

@@ -314,55 +314,6 @@ fn an_applications_own_token_is_asked_for_in_its_region_and_a_users_is_not() {
 }
 
 #[test]
-fn a_federated_users_password_goes_to_the_users_domain_alone() {
-    run(async {
-        let world = TestWorld::new();
-        let app = world.app("editor").await;
-        let realm = serde_json::json!({
-            "account_type": "Federated",
-            "federation_active_auth_url": "https://adfs.contoso.com/adfs/services/trust/13/usernamemixed",
-        });
-        world.http.script(On::url("/userrealm/"), valetkey_testkit::http::json(200, &realm));
-        let fault = "<s:Envelope xmlns:s=\"http://www.w3.org/2003/05/soap-envelope\"><s:Body><s:Fault>\
-            <s:Code><s:Value>s:Sender</s:Value></s:Code><s:Reason><s:Text>ID3242</s:Text></s:Reason>\
-            </s:Fault></s:Body></s:Envelope>";
-        let refused = valetkey_testkit::http::text(500, fault);
-        world.http.script(On::url("usernamemixed"), refused);
-        let grant =
-            Grant::Password { username: "ada@contoso.com".to_owned(), password: secret("pw") };
-        let outcome = world.redeem(world.grant_request(&app, grant, "a")).await;
-        assert!(outcome.contains("Sender"), "{outcome}");
-        let sent = world.http.requests(&On::url("usernamemixed"));
-        assert_eq!(sent.len(), 1);
-        assert_eq!(sent[0].url.host_str(), Some("adfs.contoso.com"));
-        assert_eq!(world.http.count(&On::grant("password")), 0);
-        assert!(world.accounts(&app).await.is_empty());
-    });
-}
-
-#[test]
-fn a_domain_that_had_no_realms_is_asked_for_the_next_users() {
-    run(async {
-        let world = TestWorld::new();
-        let app = world.app("editor").await;
-        let ask = |username: &str| {
-            let (username, password) = (username.to_owned(), secret("ada"));
-            world.redeem(world.grant_request(&app, Grant::Password { username, password }, "a"))
-        };
-        world.http.script_once(On::url("/userrealm/"), valetkey_testkit::http::status(404));
-        assert_eq!(ask("ada@contoso.com").await, "issued at-1");
-        let realm = serde_json::json!({
-            "account_type": "Federated",
-            "federation_active_auth_url": "https://adfs.contoso.com/adfs/services/trust/13/usernamemixed",
-        });
-        world.http.script(On::url("/userrealm/"), valetkey_testkit::http::json(200, &realm));
-        assert_ne!(ask("bob@contoso.com").await, "issued at-2");
-        assert_eq!(world.http.count(&On::url("usernamemixed")), 1);
-        assert_eq!(world.http.count(&On::grant("password")), 1);
-    });
-}
-
-#[test]
 fn a_machine_that_does_not_tell_its_region_is_waited_for_once_and_not_long() {
     run(async {
         let world = TestWorld::new();

@@ -12,6 +12,7 @@ mod cloud_shell;
 mod device_code;
 mod discovery;
 mod disk;
+mod federation;
 mod form_fields;
 mod grants;
 mod http_basic;

@@ -31,18 +31,17 @@ pub enum EndpointRefused {
     },
 }
 
-/// Admits what is next to this machine (link-local: 169.254.0.0/16, fe80::/10) or in `listed_hosts` of the configuration; what
-/// is on the machine (loopback) where `admits_loopback`.
+/// Admits the platform's own place (IMDS) and what is in `listed_hosts` of the configuration; where `admits_near`, also what is
+/// on this machine (loopback) or next to it (link-local: 169.254.0.0/16, fe80::/10), which may be an address of its own.
 ///
 /// # Errors
 /// When it is elsewhere, or is no plain URL. Service Fabric's is https.
 pub fn admit_endpoint<S: AsRef<str>>(
     url: &Url,
     source: SourceKind,
-    admits_loopback: bool,
+    admits_near: bool,
     listed_hosts: &[S],
 ) -> Result<(), EndpointRefused> {
-    let is_near = |address| is_link_local(address) || (admits_loopback && is_loopback(address));
     let source_name = source.name();
     let (is_right_scheme, scheme) = match source {
         SourceKind::ServiceFabric => (url.scheme() == "https", "https"),
@@ -55,26 +54,35 @@ pub fn admit_endpoint<S: AsRef<str>>(
     }
     let host = url.host_str().unwrap_or_default();
     let is_near = match url.host() {
-        Some(Host::Domain(name)) => admits_loopback && name == "localhost",
+        Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => is_near(address.into()),
         Some(Host::Ipv6(address)) => is_near(address.into()),
         None => false,
     };
     let is_listed = listed_hosts.iter().any(|listed| listed.as_ref().eq_ignore_ascii_case(host));
-    if is_near || (is_listed && !host.is_empty()) {
+    if (admits_near && is_near) || is_imds(url) || (is_listed && !host.is_empty()) {
         Ok(())
     } else {
         Err(EndpointRefused::Host { host: host.to_owned(), source_name })
     }
 }
 
-fn is_link_local(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.is_link_local(),
-        IpAddr::V6(address) => address.is_unicast_link_local(),
-    }
+/// What follows the host is ours, then, and nobody's choice.
+fn is_imds(url: &Url) -> bool {
+    let path = url.path();
+    url.host_str() == Some("169.254.169.254")
+        && url.scheme() == "http"
+        && url.port().is_none()
+        && url.query().is_none()
+        && (path == "/" || path == IMDS_PATH)
 }
 
-fn is_loopback(address: IpAddr) -> bool {
-    address.to_canonical().is_loopback()
+/// Where virtual machines ask.
+const IMDS_PATH: &str = "/metadata/identity/oauth2/token";
+
+fn is_near(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.is_loopback() || address.is_link_local(),
+        IpAddr::V6(address) => address.is_loopback() || address.is_unicast_link_local(),
+    }
 }

@@ -9,7 +9,7 @@ use valetkey_client::v1::{AnswerPromptRequest, ErrorCode, Prompt, PromptAnswer};
 
 use crate::console::Console;
 use crate::failure::Failure;
-use crate::text::{clean, escape_json};
+use crate::text::{clean, clean_line, escape_json};
 
 pub(super) fn run(client: &Client, console: &Console) -> Result<(), Failure> {
     if io::stdin().is_terminal() && !console.is_json() {
@@ -44,10 +44,10 @@ fn show(prompt: &Prompt, console: &Console) -> String {
     }
     let program = &prompt.program;
     let path = program.path.as_deref().unwrap_or("a program that cannot be looked at");
-    let mut text = format!("\n{}\n", console.bold(&clean(path)));
+    let mut text = format!("\n{}\n", console.bold(&clean_line(path)));
     let mut line = |name: &str, value: &str| {
         if !value.is_empty() {
-            text.push_str(&format!("  {name:<13}{}\n", clean(value)));
+            text.push_str(&format!("  {name:<13}{}\n", clean_line(value)));
         }
     };
     if let Some(why) = &program.unidentified {

@@ -20,14 +20,19 @@ pub(super) fn script_of(number: u32) -> Option<String> {
 fn name_in(line: &[u8]) -> Option<String> {
     let line = String::from_utf8_lossy(line);
     let first = line.split('\0').skip(1).find(|it| !it.starts_with('-') || is_code(it))?;
-    let looks_like_a_file = !is_code(first) && (first.contains('/') || has_extension(first));
+    let is_name = |letter: char| letter.is_alphanumeric() || "._-+/@~".contains(letter);
+    let looks_like_a_file = !is_code(first)
+        && first.chars().all(is_name)
+        && (first.contains('/') || has_extension(first));
     let name = first.rsplit('/').next().filter(|name| looks_like_a_file && !name.is_empty())?;
     Some(name.chars().take(MOST_CHARACTERS).collect())
 }
 
-/// The options after which interpreters take code, or a module's name.
+/// The options after which, or in which, interpreters take code or a module's name, by themselves or with others in one word.
 fn is_code(argument: &str) -> bool {
-    matches!(argument, "-c" | "-e" | "-E" | "-m" | "-p" | "-r" | "--eval" | "--print")
+    let is_long = argument.starts_with("--eval") || argument.starts_with("--print");
+    let letters = argument.strip_prefix('-').filter(|letters| !letters.starts_with('-'));
+    is_long || letters.is_some_and(|letters| letters.contains(['c', 'e', 'E', 'm', 'n', 'p', 'r']))
 }
 
 fn has_extension(name: &str) -> bool {
@@ -53,6 +58,12 @@ mod tests {
             ("bash\0/usr/local/bin/deploy\0", Some("deploy")),
             ("bash\0-c\0curl -u ada:hunter2 https://a.example/x.sh\0", None),
             ("python\0-m\0http.server\0", None),
+            ("python\0-uIc\0https://ada:hunter2@a.example/pw.hunter2\0", None),
+            ("python\0-cimport os\0app.py\0", None),
+            ("bash\0-ec\0/bin/true hunter2.x\0", None),
+            ("node\0--eval=1/hunter2\0x.js\0", None),
+            ("pwsh\0-Command\0./x.ps1\0", None),
+            ("awk\0{print $1/2}\0x.csv\0", None),
             ("python\0-W\0ignore\0app.py\0", None),
             ("bash\0deploy\0hunter2.x\0", None),
             ("python\0/tmp/\0", None),
