@@ -154,6 +154,13 @@ fn an_overlong_authority_is_refused() {
 }
 
 #[test]
+fn an_authority_that_is_too_long_once_it_is_written_out_is_refused() {
+    let rooted = |letters: usize| format!("https://login.contoso.com./{}", "é".repeat(letters));
+    assert!(parse(&rooted(300)).is_ok());
+    assert_eq!(parse(&rooted(900)), Err(AuthorityError::TooLong));
+}
+
+#[test]
 fn an_oidc_issuer_may_be_a_bare_host() {
     let options = AuthorityOptions { oidc: true, ..Default::default() };
     let authority = Authority::parse("https://accounts.example.com", options).unwrap();
