@@ -55,7 +55,10 @@ const COMMANDS: &[(&str, Proof)] = &[
     ("cargo xtask fuzz", Proof::Alias),
     ("cargo build --release -p valetkeyd -p valetkey", Proof::Packages),
     ("mkdir -p ~/.local/bin", Proof::Prints("")),
-    ("cp target/release/valetkeyd target/release/valetkey ~/.local/bin/", Proof::Copies),
+    (
+        "install -m 755 target/release/valetkeyd target/release/valetkey ~/.local/bin/",
+        Proof::Copies,
+    ),
     ("valetkey login graph", Proof::SignsIn),
     ("valetkey token graph", Proof::Prints("ey")),
     ("valetkey accounts graph", Proof::Prints(ALICE)),

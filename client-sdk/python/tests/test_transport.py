@@ -334,7 +334,7 @@ def test_without_a_log_the_reason_is_told(
     spoil(tmp_path / "state")
     monkeypatch.setenv("VALETKEY_DAEMON", str(program(tmp_path, "#!/bin/sh\necho lost >&2; exit 1\n")))
     monkeypatch.setattr(valetkey._autostart, "_GRACE_SECONDS", 0.0)
-    with pytest.raises(valetkey.BrokerUnreachableError, match="it has no log: .*in a terminal") as caught:
+    with pytest.raises(valetkey.BrokerUnreachableError, match="its log cannot be kept: .*in a terminal") as caught:
         Transport(socket_path).request("GET", "/")
     assert reason in str(caught.value)
     assert list((tmp_path / "state").glob("victim")) == []

@@ -69,7 +69,7 @@ impl Starting {
         let log = self.log.as_ref().ok().map(|log| log.path().to_owned());
         let last_words = || match &self.log {
             Ok(log) => log.last_words(),
-            Err(reason) => format!("it has no log: {reason}"),
+            Err(reason) => format!("its log cannot be kept: {reason}"),
         };
         Error::no_daemon(match ended {
             Some(status) => NoDaemon::Exited { program, status, last_words: last_words(), log },

@@ -115,7 +115,8 @@ impl Denial {
             }
             Self::CacheExportUnsaid => {
                 "Put a rule before the others into the daemon's configuration: [[rules]] with \
-                 `programs = [\"/usr/bin/valetkey\"]` and `may_administer = true`; take it out again afterwards."
+                 `may_administer = true` and, in `programs`, the path of the program that asks (`command -v valetkey`); take it \
+                 out again afterwards."
             }
             Self::Rule { .. } => {
                 "Ask who writes the daemon's configuration; the first of its [[rules]] that fits a program decides."

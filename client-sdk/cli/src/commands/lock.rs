@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use valetkey_client::blocking::Client;
-use valetkey_client::v1::{ErrorCode, UnlockRequest};
+use valetkey_client::v1::{ErrorCode, Status, UnlockRequest};
 
 use crate::console::Console;
 use crate::failure::{FAILED, Failure};
@@ -30,8 +30,22 @@ pub(super) fn unlock(client: &Client, console: &Console) -> Result<(), Failure> 
         }
         _ => read_passphrase("Passphrase: ")?,
     };
+    if passphrase.is_empty() && waits_for_a_passphrase(&client.status()?) {
+        let text = "the store waits for its passphrase, and none was given".to_owned();
+        return Err(Failure::own(
+            "no_passphrase",
+            FAILED,
+            text,
+            "type it, or hand it in by a pipe",
+        ));
+    }
     hand_in(client, &UnlockRequest { passphrase }, console)?;
     confirm(console, false)
+}
+
+fn waits_for_a_passphrase(Status { locked, key, service, .. }: &Status) -> bool {
+    let is_ones_own = service.as_ref().is_some_and(|service| service.locked_by_you);
+    *locked && key.provider == "passphrase" && !is_ones_own
 }
 
 /// A wrong passphrase, whoever said it, costs the next one a pause, which the right one sits out here.

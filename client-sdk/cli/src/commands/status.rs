@@ -33,8 +33,15 @@ fn describe(status: &Status) -> Vec<(&'static str, String)> {
         ("socket", socket.clone()),
         ("store", store.path.clone()),
         ("key", describe_key(key)),
-        ("holds", describe_counts(counts)),
     ];
+    let is_closed = *locked || service.as_ref().is_some_and(|service| service.locked_by_you);
+    lines.push((
+        "holds",
+        match is_closed {
+            true => "what it holds is seen when it is unlocked".to_owned(),
+            false => describe_counts(counts),
+        },
+    ));
     if *locked {
         let text = match key.provider.as_str() {
             "passphrase" => "the store waits for its passphrase: run `valetkey unlock`",

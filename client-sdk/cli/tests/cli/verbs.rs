@@ -295,8 +295,7 @@ daemon   valetkeyd 0.1.0, process 4711, up for 1 h 2 min
 socket   /run/broker.sock
 store    /state
 key      passphrase: it waits for the passphrase
-holds    1 application, 2 accounts, 3 access tokens, 1 refresh token, 0 open
-         sign-ins
+holds    what it holds is seen when it is unlocked
 locked   the store waits for its passphrase: run `valetkey unlock`
 unsaved  1 change could not be written: free some space on the disk
 problem  set aside: tokens.redb.damaged

@@ -47,7 +47,7 @@ class Log:
     def last_words(self) -> str:
         """The last line, in which the daemon says why it ends, without what steers a terminal; may be empty."""
         if self._trouble:
-            return f"it has no log: {self._trouble}"
+            return f"its log cannot be kept: {self._trouble}"
         lines = self._read_end().decode(errors="replace").split("\n")
         line = next((line.strip() for line in reversed(lines) if line.strip()), "")
         words = line[len(_PREFIX) :] if line.startswith(_PREFIX) else line

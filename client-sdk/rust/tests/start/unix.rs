@@ -128,7 +128,7 @@ fn without_a_log_the_reason_is_told() {
     fs::create_dir(&state).unwrap();
     fs::set_permissions(&state, fs::Permissions::from_mode(0o777)).unwrap();
     let told = told_of(&place);
-    let reason = format!("it has no log: trust {}: its mode 0777", state.display());
+    let reason = format!("its log cannot be kept: trust {}: its mode 0777", state.display());
     assert!(told.starts_with(&reason) && told.ends_with("in a terminal to see why\n"), "{told}");
 }
 
