@@ -303,7 +303,14 @@ config   /c.toml
 problem  the configuration is in force as it was before: /c.toml:3: it is wrong
 pending  vault.key: takes effect at the next start
 ";
+    let mut open = status.clone();
+    open["locked"] = json!(false);
     check(&["status"], 200, status, &outcome(text, "", 0));
+    let (seen, waits) = (
+        "1 application, 2 accounts, 3 access tokens, 1 refresh token, 0 open\n         sign-ins\n",
+        "what it holds is seen when it is unlocked\nlocked   the store waits for its passphrase: run `valetkey unlock`\n",
+    );
+    check(&["status"], 200, open, &outcome(&text.replace(waits, seen), "", 0));
 }
 
 #[test]
