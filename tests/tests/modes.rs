@@ -81,6 +81,12 @@ async fn what_others_could_read_or_change_is_told_with_the_command_that_mends_it
     check_all_told(&machine).await;
 }
 
+/// A daemon listens before it looks at its folders, and answers afterwards.
+async fn launch(machine: &mut Machine) {
+    machine.launch().await;
+    assert_eq!(machine.status().await["locked"], false);
+}
+
 /// A machine whose folders were there before its daemon.
 fn machine_with(state: u32, socket: u32) -> Machine {
     let machine = Machine::new();
@@ -95,7 +101,7 @@ fn machine_with(state: u32, socket: u32) -> Machine {
 async fn folders_that_others_could_look_into_are_closed_at_the_start() {
     for (state, socket) in [(0o755, 0o711), (0o711, 0o755)] {
         let mut machine = machine_with(state, socket);
-        machine.launch().await;
+        launch(&mut machine).await;
         let folders = [(machine.state_dir(), state), (socket_folder(&machine), socket)];
         for (folder, before) in folders {
             assert_eq!(mode(&folder), 0o700, "{}", folder.display());
@@ -113,7 +119,7 @@ async fn a_folder_of_other_things_that_somebody_chose_stays_as_it_is() {
     let mut machine = Machine::new();
     machine.write("state/valetkey/notes", "of another program");
     set(&machine.state_dir(), 0o755);
-    machine.launch().await;
+    launch(&mut machine).await;
     assert_eq!(mode(&machine.state_dir()), 0o755);
     assert!(machine.state_dir().join("vault.lock").exists());
 }
@@ -133,7 +139,7 @@ async fn folders_that_systemd_made_or_a_person_chose_for_the_socket_stay_as_they
     let mut machine = machine_with(0o755, 0o755);
     machine.set("STATE_DIRECTORY", machine.state_dir());
     machine.set("RUNTIME_DIRECTORY", socket_folder(&machine));
-    machine.launch().await;
+    launch(&mut machine).await;
     assert_eq!((mode(&machine.state_dir()), mode(&socket_folder(&machine))), (0o755, 0o755));
 
     let machine = machine_with(0o700, 0o700);
